@@ -7,7 +7,8 @@ import pytest
 from wstui.scenario.errors import BadValue, ScenarioError
 from wstui.scenario.file import loads
 from wstui.scenario.model import Scenario
-from wstui.scenario.url import check_websocket_url, parse_address
+from wstui.scenario.proxy import parse_proxy
+from wstui.scenario.url import check_websocket_url, parse_address, parse_endpoint
 
 STAGES = '[[stages]]\nname = "s"\nover = "1s"\nclients = 1\n'
 
@@ -83,7 +84,7 @@ def test_what_would_be_sent_twice_or_not_at_all_names_both_sources(text: str, wo
     assert "pw4711" not in str(caught.value)
 
 
-@pytest.mark.parametrize("host", ["☕.example", "a..b", "ä..b", "a%2Fb", "x" * 64 + ".example", "a%00b"])
+@pytest.mark.parametrize("host", ["☕.example", "a..b", "ä..b", "a%2Fb", "x" * 64 + ".example", "a%00b", "a\u200db"])
 def test_a_host_that_no_dns_name_can_be_is_a_scenario_error(host: str) -> None:
     with pytest.raises(BadValue):
         check_websocket_url(f"ws://{host}/")
@@ -95,7 +96,22 @@ def test_hosts_are_named_as_browsers_name_them() -> None:
         ("Bücher.Example.", "xn--bcher-kva.example."),
         ("ＡＢ。example", "ab.example"),
         ("[::FFFF:1.2.3.4]", "::ffff:102:304"),
+        ("نامه\u200cای.example", "xn--mgba3gch31f060k.example"),  # a joiner where IDNA 2008 allows one
+        ("क्\u200dष.example", "xn--11b2ezcw70k.example"),
     ):
         assert parse_address(f"ws://{written}/").host == host
     link_local = parse_address("ws://[fe80::1%25eth0]/")
     assert (link_local.host, link_local.node) == ("fe80::1", "fe80::1%eth0")
+
+
+@pytest.mark.parametrize("place", ["[v1.x]", "[vF.a:b]", "[::1]x", "[::1]x:80", "x[::1]", "u:p@[V7.x]:80", "[1.2.3.4]"])
+def test_brackets_hold_an_ipv6_address_and_nothing_else(place: str) -> None:
+    for check in (lambda: check_websocket_url(f"ws://{place}/"), lambda: parse_proxy(f"http://{place}")):
+        with pytest.raises(BadValue, match="IPv"):
+            check()
+    with pytest.raises(BadValue):
+        parse_endpoint(f"{place.rpartition('@')[2]}:80")
+
+
+def test_a_path_may_have_the_joiners_of_its_script() -> None:
+    assert parse_address("ws://h/نامه\u200cای").path == "/%D9%86%D8%A7%D9%85%D9%87%E2%80%8C%D8%A7%DB%8C"

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from urllib.parse import quote, unquote, urlsplit
 
 from wstui.scenario.errors import BadValue, nearest
-from wstui.scenario.url import node_of
+from wstui.scenario.url import check_brackets, check_printable, node_of
 
 DEFAULT_PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
 _SAME_AS = {"socks": "socks5h"}  # as desktops write it
@@ -77,8 +77,7 @@ def parse_proxy(text: str) -> Proxy:
     text = text.strip()
     if not text:
         raise BadValue('is empty: write "env", "off", or a URL such as "http://127.0.0.1:3128"')
-    if any(c.isspace() or not c.isprintable() for c in text):
-        raise BadValue("has a blank or a control character in it")
+    check_printable(text)
     scheme, separator, _ = text.partition("://")
     scheme = _SAME_AS.get(scheme.lower(), scheme.lower()) if separator else "http"
     if scheme not in DEFAULT_PORTS:
@@ -89,6 +88,7 @@ def parse_proxy(text: str) -> Proxy:
         host, port = parts.hostname, parts.port
     except ValueError as error:
         raise BadValue(f"is not a valid URL: {str(error).partition(' as ')[0]}") from None
+    check_brackets(parts.netloc)
     if not host or (not separator and ":" not in text and "." not in text):
         near = nearest(text, ("env", "off", "none")) if not separator else ""
         raise BadValue('names no host: write "env", "off", or a URL such as "http://127.0.0.1:3128"', near)

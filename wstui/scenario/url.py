@@ -15,6 +15,8 @@ from wstui.scenario.secrets import mask_url
 _WEB = {"http": "ws", "https": "wss"}
 _STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _NOT_IN_A_NAME = re.compile(r"[\x00-\x20\x7f\"#%/:<>?@\[\\\]^`{|}]")
+_JOINERS = "\u200c\u200d"
+_IN_BRACKETS = re.compile(r"\[([^\[\]]*)\](?::\d*)?")
 _ALLOWED = "%:/?[]@!$&'()*+,;="  # beside letters, digits and -._~; RFC 3986 3.3 and 3.4
 _UNIX = "ws+unix:"
 _UNIX_LIMIT = 107  # bytes of a path; sockaddr_un has room for no more
@@ -200,21 +202,48 @@ def _idna(name: str) -> str:
     import idna  # its tables take 10 ms, and hardly any URL needs them
 
     try:
-        labels = idna.uts46_remap(name, std3_rules=False, transitional=False).split(".")
+        labels = idna.uts46_remap(name, std3_rules=False).split(".")
         return ".".join(label if label.isascii() else idna.alabel(label).decode() for label in labels)
     except idna.IDNAError as error:
-        raise BadValue(f"names a host that is not a domain name: {error}") from None
+        raise BadValue(
+            f"names a host that is not a domain name: {error}. A name that exists all the same has a form in ASCII "
+            "(xn--…): write that"
+        ) from None
+
+
+def check_printable(text: str) -> None:
+    """Raise BadValue for a character that an address can't have. Joiners are letters of some scripts."""
+    if any(c not in _JOINERS and (c.isspace() or not c.isprintable()) for c in text):
+        raise BadValue("has a blank or a control character in it")
+
+
+def check_brackets(place: str) -> None:
+    """Raise BadValue for a host and port whose brackets hold, or stand beside, what is not an IPv6 address."""
+    if "[" not in place and "]" not in place:
+        return
+    match = _IN_BRACKETS.fullmatch(place.rpartition("@")[2])
+    if match is None:
+        raise BadValue('has more than an IPv6 address around the brackets of its host: write "[::1]" or "[::1]:8443"')
+    if match[1][:1] in ("v", "V"):
+        raise BadValue(
+            "has an address of a future version in the brackets of its host (IPvFuture), and there is none: "
+            'write a name, or an IPv6 address such as "[::1]"'
+        )
+    try:
+        ipaddress.IPv6Address(match[1].partition("%")[0])
+    except ValueError:
+        raise BadValue('has no IPv6 address in the brackets of its host: write one, such as "[::1]"') from None
 
 
 def _split(url: str) -> SplitResult:
-    if any(c.isspace() or not c.isprintable() for c in url):
-        raise BadValue("has a blank or a control character in it")
+    check_printable(url)
     try:
         parts = urlsplit(url)
         port = parts.port
         host = parts.hostname
     except ValueError as error:
         raise BadValue(f"is not a valid URL: {str(error).partition(' as ')[0]}") from None
+    check_brackets(parts.netloc)
     if not host:
         raise BadValue("names no host")
     if port == 0:
@@ -264,6 +293,7 @@ def parse_endpoint(text: str) -> tuple[str, int]:
         host, port = "", None
     if not host or not port or "@" in text or parts.path or parts.query or parts.fragment:
         raise BadValue('is not an address: write "host:port", an IPv6 address in brackets: "[::1]:8443"')
+    check_brackets(parts.netloc)
     return node_of(host), port
 
 
@@ -271,7 +301,6 @@ def check_connect_to(text: str) -> str:
     """Return "", or an address to connect to."""
     text = text.strip()
     if text:
-        if any(c.isspace() or not c.isprintable() for c in text):
-            raise BadValue("has a blank or a control character in it")
+        check_printable(text)
         parse_endpoint(text)
     return text
