@@ -11,7 +11,7 @@ from wstui.scenario.file import loads
 from wstui.scenario.model import Auth, Scenario, Target
 from wstui.scenario.overrides import Overrides, apply
 from wstui.scenario.secret_fields import masked, secrets_of
-from wstui.scenario.secrets import is_secret_header, mask_text, mask_url, secrets_in_url
+from wstui.scenario.secrets import Masker, is_secret_header, mask_text, mask_url, secrets_in_url
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJ1c2VySWQiOiIxIn0.c2lnbmF0dXJl"
 
@@ -112,7 +112,7 @@ def test_the_value_of_a_variable_that_sounds_secret_is_masked_wherever_it_was_wr
 def test_words_that_wstui_knows_stay_whatever_a_secret_is() -> None:
     scenario = Scenario(auth=Auth.model_validate({"kind": "token", "token": "token"}))
     assert masked(scenario)["auth"] == {**masked(scenario)["auth"], "kind": "token", "token": "***"}
-    assert mask_text("a bad day", ["a"]) == "*** bad day"
+    assert mask_text("a bad dog", ["dog"]) == "a bad ***"
 
 
 def test_the_columns_of_a_feed_that_sound_secret_are_masked(tmp_path: Path) -> None:
@@ -157,3 +157,12 @@ def test_an_empty_variable_that_is_no_secret_is_fine() -> None:
         '[target]\nurl = "ws://h/?room=${ROOM}"\n[[stages]]\nname = "a"\nover = "9s"\nclients = 1\n',
         environ={"ROOM": ""},
     )
+
+
+def test_what_is_too_short_to_be_a_secret_is_masked_in_its_place_only() -> None:
+    mask = Masker(("1", "ab", "dog"))
+    for text in ("1 of 4 clients", "close 1 ab", "dogma", "authorization failed: 1", "at 1:1"):
+        assert mask(text) == text
+    assert mask("Bearer 1, then X-Api-Key: ab") == "Bearer ***, then X-Api-Key: ***"
+    assert mask('{"password": "ab"} session=1; theme=1') == '{"password": "***"} session=***; theme=1'
+    assert mask("token=1B Bearer dog, a dog") == "token=1B Bearer ***, a ***"

@@ -51,9 +51,12 @@ class Masker:
 
     def __init__(self, secrets: Iterable[str]) -> None:
         known = list(dict.fromkeys(secret for secret in secrets if secret))
+        forms = {_upper(form) for secret in known for form in _forms(secret, few=len(known) > _MANY)}
+        self._in_place = _in_place(form for form in forms if len(form) < _WORD)
         self._by_head: dict[str, list[str]] = {}
-        for form in {_upper(form) for secret in known for form in _forms(secret, few=len(known) > _MANY)}:
-            self._by_head.setdefault(form[:_HEAD], []).append(form)
+        for form in forms:
+            if len(form) >= _WORD:
+                self._by_head.setdefault(form[:_HEAD], []).append(form)
         for forms in self._by_head.values():
             forms.sort(key=len, reverse=True)
         self._lengths = sorted({len(head) for head in self._by_head}, reverse=True)
@@ -74,6 +77,8 @@ class Masker:
             else:
                 at += 1
         text = "".join([*parts, text[kept:]])
+        if self._in_place is not None:
+            text = self._in_place.sub(rf"\g<place>{MASK}", text)
         return _SCHEME.sub(lambda match: f"{match['name']} {MASK}", mask_url(text))
 
     def _found(self, text: str, at: int) -> int:
@@ -81,7 +86,7 @@ class Masker:
         for length in self._lengths:
             for form in self._by_head.get(text[at : at + length], ()):
                 if text.startswith(form, at):
-                    if len(form) >= _SHORT or not (_is_word(text, at - 1) or _is_word(text, at + len(form))):
+                    if len(form) > _WORD or not (_is_word(text, at - 1) or _is_word(text, at + len(form))):
                         return len(form)
                 elif length == _HEAD:
                     same = _common(text, at, form)
@@ -99,12 +104,21 @@ masker = functools.lru_cache(maxsize=32)(Masker)
 _ESCAPE = re.compile("%[0-9a-fA-F]{2}")
 _HEAD = 4
 """Characters that tell the beginning of a secret in a text that was cut."""
-_SHORT = 3
-"""Shorter secrets are only masked as whole words: a letter occurs in every text."""
+_WORD = 3
+"""Secrets of this length are only masked as whole words, and shorter ones only behind a name that says what they are:
+a letter occurs in every text, and is no secret by itself.
+"""
+_PLACE = rf"(?:(?<![\w.%\-]){_SECRET_WORD}[\"']?\s*[=:]\s*[\"']?|\b(?:Bearer|Basic|Token)\s+)"
 _HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 """The characters that `measure.sanitize` escapes."""
 _MANY = 500
 """With more secrets than this, the rare forms are left out."""
+
+
+def _in_place(short: Iterable[str]) -> re.Pattern[str] | None:
+    """Return what finds these where a name says that they are secrets: token=x, "pin": "x", Bearer x."""
+    either = "|".join(sorted(map(re.escape, short), key=len, reverse=True))
+    return re.compile(rf"(?P<place>(?i:{_PLACE}))(?:{either})(?!\w)") if either else None
 
 
 def _upper(text: str) -> str:
