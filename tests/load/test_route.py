@@ -13,7 +13,7 @@ import pytest
 
 from tests.load.leading import Workers, led
 from tests.servers.proxy import REAL, ConnectProxy, available, real_proxy
-from tests.servers.server import Server, until
+from tests.servers.server import Connection, Server, until
 from wstui.load.tunnel import bridge
 from wstui.scenario.model import Messages, Scenario, Stage, Target
 
@@ -241,7 +241,9 @@ async def test_a_unix_socket_is_loaded_like_any_server(tmp_path: Path) -> None:
     assert (group.kind, group.message) == ("connect", "the socket does not exist")
 
 
-async def test_all_addresses_of_a_name_are_taken_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The look-ups of shop.test, which has three addresses."""
     looked_up = socket.getaddrinfo
     asked = []
 
@@ -253,6 +255,10 @@ async def test_all_addresses_of_a_name_are_taken_in_turn(monkeypatch: pytest.Mon
         return [(*entry, (f"127.0.0.{n}", port)) for n in (2, 3, 4, 2)]
 
     monkeypatch.setattr(socket, "getaddrinfo", several)
+    return asked
+
+
+async def test_all_addresses_of_a_name_are_taken_in_turn(asked: list[str]) -> None:
     seen = []
 
     class Noting(Server):
@@ -270,6 +276,34 @@ async def test_all_addresses_of_a_name_are_taken_in_turn(monkeypatch: pytest.Mon
         async with loaded(target(url, clients=4), clients=4):
             pass
     assert sorted(seen[:6]) == sorted(["127.0.0.2", "127.0.0.3", "127.0.0.4"] * 2) and set(seen[6:]) == {"127.0.0.2"}
+
+
+async def test_failures_are_counted_by_the_address_that_they_are_of(asked: list[str]) -> None:
+    class Partly(Server):
+        host = "0.0.0.0"
+
+        async def answer(self, client: Connection, key: bytes) -> bool:
+            if client.writer.get_extra_info("sockname")[0] != "127.0.0.3":
+                return await super().answer(client, key)
+            client.write(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n")
+            return False
+
+    async with Partly() as server:
+        url = f"ws://shop.test:{server.port}/ws"
+        for asks in (target(url, clients=6, spread_addresses=True), target(url, clients=6)):
+            async with led(asks, clients=6) as workers:
+                await until(lambda: workers.c.ready + workers.c.refused == 6)
+                groups = [(group.kind, group.addresses) for group in workers.failures]
+                assert groups == ([("http 503", {"127.0.0.3": 2})] if asks.target.spread_addresses else [])
+
+
+async def test_a_port_that_nobody_listens_on_is_told_with_its_address(asked: list[str]) -> None:
+    async with Server(host="127.0.0.2") as server:
+        asks = target(f"ws://shop.test:{server.port}/ws", clients=6, spread_addresses=True)
+        async with led(asks, clients=6) as workers:
+            await until(lambda: workers.c.ready + workers.c.failed == 6)
+            (group,) = workers.failures
+            assert (group.kind, group.addresses) == ("connect", {"127.0.0.3": 2, "127.0.0.4": 2})
 
 
 async def test_a_bridge_holds_a_sender_up_whose_receiver_does_not_read() -> None:

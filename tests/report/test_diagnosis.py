@@ -115,6 +115,14 @@ def test_refusals_are_told_apart_by_what_the_server_said(kind: str, message: str
     assert finding.when == "from 0:06 on, in ramp"
 
 
+def test_a_finding_names_the_addresses_that_failed() -> None:
+    several = {f"10.0.0.{number}": number for number in range(1, 7)}
+    failure = FailureSummary("connect", "connection refused", 21, 6.0, 9.0, addresses=several)
+    connections = Connections(attempted=100, ready=79, refused=21, success_rate=0.79)
+    (finding,) = findings(msgspec.structs.replace(good(), connections=connections, failures=[failure]))
+    assert "at 10.0.0.6 (6 ×), 10.0.0.5 (5 ×), 10.0.0.4 (4 ×), 10.0.0.3 (3 ×) and 2 more" in finding.evidence
+
+
 def test_a_run_with_several_causes_names_each_with_its_stages() -> None:
     assert causes(broken()) == ["rate limit", "latency", "drops", "no replies", "slow accept"]
     by_cause = {finding.cause: finding for finding in findings(broken())}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import importlib.util
 import os
 import shutil
 import socket
@@ -117,11 +118,7 @@ def available(kind: str) -> str:
     """Why a real proxy can't be had here, "" when it can."""
     name = kind.split(maxsplit=1)[0]
     if name == "pproxy":
-        try:
-            import pproxy  # noqa: F401
-        except ImportError:
-            return "pproxy is not installed"
-        return ""
+        return "" if importlib.util.find_spec(name) else "pproxy is not installed"  # importing it may warn
     return "" if shutil.which(name) else f"{name} is not installed"
 
 

@@ -158,6 +158,10 @@ class Connector:
         """Count the attempt as in flight no more: the upgrade was answered."""
         self.in_flight -= 1
 
+    def address_of(self, number: int) -> str:
+        """Return the target's address that a client was led to last, or "" if there is only one."""
+        return next((tried for dialer in self._dialers.values() if (tried := dialer.tried.get(number))), "")
+
     def discard(self, client: Client) -> None:
         """Forget a client that is ready, or whose attempt has ended."""
         self.opening.pop(client.number, None)

@@ -99,6 +99,7 @@ class Dialer:
         self.failure: OSError | None = None
         self.asking: dict[int, str] = {}  # client → what it waits for from a proxy
         self.opened: dict[str, int] = {}  # connections by address, if they are spread
+        self.tried: dict[int, str] = {}  # client → the address of its last attempt, if they are spread
 
     async def resolve(self) -> None:
         """Look names up once; if that fails, every attempt fails with the same error."""
@@ -146,7 +147,7 @@ class Dialer:
         """Begin to connect straight to the target, without a task; None if that takes `connect`."""
         if self._sockets is None or self._unix or self._proxy is not None or self.failure is not None:
             return None
-        family, address = self._next()
+        family, address = self._next(number)
         # A plain connection needs no more than the socket type of C.
         kind = socket.SocketType if context is None else socket.socket
         sock = kind(family, _STREAM)
@@ -171,7 +172,7 @@ class Dialer:
         """Open a connection for client `number` by any road; None if the loop has already done so."""
         name = self._name if context is not None else None
         if self._sockets is None and not (self._unix or self._proxy or self._local or self.failure):
-            _, (host, port, *_) = self._next()
+            _, (host, port, *_) = self._next(number)
             await self._loop.create_connection(lambda: protocol, host, port, ssl=context, server_hostname=name)
             self._count(host)
             return None
@@ -196,12 +197,12 @@ class Dialer:
             # Bridge to a socket, at the cost of a hop in this process: TLS within TLS fails inside asyncio on 3.11.
             return await bridge(self._loop, await self._tls_tunnel(number))
         if proxy is None:
-            address = self._next()
+            address = self._next(number)
             sock = await self._reached(address, number)
             self._count(str(address[1][0]))
             return sock
         sock = await self._to_proxy(number)
-        target = self._asked_for()
+        target = self._asked_for(number)
         loop = self._loop
         try:
             self.asking[number] = "answer to CONNECT" if proxy.scheme == "http" else "answer to SOCKS"
@@ -226,7 +227,7 @@ class Dialer:
         sock = await self._to_proxy(number)
         try:
             self.asking[number] = "tunnel"
-            opening = open_tls(self._loop, self._proxy, self._asked_for(), sock, self._proxy_tls)
+            opening = open_tls(self._loop, self._proxy, self._asked_for(number), sock, self._proxy_tls)
             return await _handed(opening, sock)
         except Exception as error:
             raise self._blamed(error, "broke the connection") from None
@@ -250,16 +251,20 @@ class Dialer:
             return error
         return ProxyError(f"the proxy {self._proxy.place} {what}: {cause.message}")
 
-    def _asked_for(self) -> tuple[str, int]:
+    def _asked_for(self, number: int) -> tuple[str, int]:
         if not self.addresses:
             return self._target
-        _, (host, port, *_) = self._next()
+        _, (host, port, *_) = self._next(number)
         self._count(host)
         return str(host), int(port)
 
-    def _next(self) -> Endpoint:
+    def _next(self, number: int) -> Endpoint:
         addresses = self.addresses
-        return addresses[0] if len(addresses) == 1 else addresses[next(self._turn) % len(addresses)]
+        if len(addresses) == 1:
+            return addresses[0]
+        address = addresses[next(self._turn) % len(addresses)]
+        self.tried[number] = str(address[1][0])
+        return address
 
     def _count(self, host: str) -> None:
         if self._spread:

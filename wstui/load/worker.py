@@ -401,4 +401,13 @@ class Worker:
 
     def _record_failure(self, number: int, cause: Cause, detail: str, outcome: str) -> None:
         at = self.reports.now_ns
-        self.tally.failures.record(cause.kind, cause.message, at, number, detail, local=cause.local, outcome=outcome)
+        self.tally.failures.record(
+            cause.kind,
+            cause.message,
+            at,
+            number,
+            detail,
+            local=cause.local,
+            outcome=outcome,
+            address=self._connector.address_of(number),
+        )

@@ -37,7 +37,8 @@ class FailureGroup(msgspec.Struct):
     "local files", …); `message` says it in words. Times are nanoseconds since the start of the run.
     `local` marks failures of this generator, never the server's. `outcome` names the counter they are in: "refused",
     "timed_out" or "failed" (attempts), "dropped" (ready clients), "unanswered" or "unexpected" (messages), or "".
-    The same close code may refuse one client and drop another: those are two groups.
+    The same close code may refuse one client and drop another: those are two groups. `addresses` counts by address of
+    the target, if clients are spread over several.
     """
 
     kind: str
@@ -48,6 +49,7 @@ class FailureGroup(msgspec.Struct):
     local: bool = False
     samples: list[Occurrence] = []
     outcome: str = ""
+    addresses: dict[str, int] = {}
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -75,6 +77,7 @@ class FailureLog:
         *,
         local: bool = False,
         outcome: str = "",
+        address: str = "",
     ) -> None:
         """Count a failure, and keep its detail among the first and the latest samples."""
         if is_servers_word(kind):
@@ -95,6 +98,8 @@ class FailureLog:
             group.message = joined(group.message, message)
         group.count += 1
         group.last_ns = at_ns
+        if address:
+            group.addresses[address] = group.addresses.get(address, 0) + 1
         if len(group.samples) >= SAMPLES_KEPT:
             del group.samples[SAMPLES_KEPT // 2]
         group.samples.append(Occurrence(at_ns, client, detail))
@@ -121,12 +126,15 @@ def merge_failures(logs: list[list[FailureGroup]]) -> list[FailureGroup]:
                     group.local,
                     list(group.samples),
                     group.outcome,
+                    dict(group.addresses),
                 )
                 continue
             known.message = joined(known.message, group.message) if not key[1] else known.message
             known.count += group.count
             known.first_ns = min(known.first_ns, group.first_ns)
             known.last_ns = max(known.last_ns, group.last_ns)
+            for address, count in group.addresses.items():
+                known.addresses[address] = known.addresses.get(address, 0) + count
             known.samples = sorted([*known.samples, *group.samples], key=lambda s: s.at_ns)[-SAMPLES_KEPT:]
     return sorted(merged.values(), key=lambda g: (-g.count, g.first_ns))
 

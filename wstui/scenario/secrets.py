@@ -57,8 +57,8 @@ class Masker:
         for form in forms:
             if len(form) >= _WORD:
                 self._by_head.setdefault(form[:_HEAD], []).append(form)
-        for forms in self._by_head.values():
-            forms.sort(key=len, reverse=True)
+        for longest in self._by_head.values():
+            longest.sort(key=len, reverse=True)
         self._lengths = sorted({len(head) for head in self._by_head}, reverse=True)
         self._first = re.compile("|".join({re.escape(head[0]) for head in self._by_head}))
         self._known = functools.lru_cache(maxsize=4096)(self._mask)

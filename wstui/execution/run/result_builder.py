@@ -264,4 +264,5 @@ def _failure(group: FailureGroup) -> FailureSummary:
         group.local,
         [FailureSample(s.at_ns / 1e9, s.client, s.detail) for s in group.samples],
         group.outcome,
+        dict(sorted(group.addresses.items())),
     )

@@ -112,6 +112,7 @@ class FailureSummary(msgspec.Struct, frozen=True):
     """All failures of one kind, message and outcome; `local` ones are this generator's own.
 
     `outcome` names their counter: "refused", "timed_out", "failed", "dropped", "unanswered", "unexpected", or "".
+    `addresses` counts by address of the target, if clients are spread over several.
     """
 
     kind: str
@@ -122,6 +123,7 @@ class FailureSummary(msgspec.Struct, frozen=True):
     local: bool = False
     samples: list[FailureSample] = []
     outcome: str = ""
+    addresses: dict[str, int] = {}
 
     @property
     def key(self) -> tuple[str, str, str]:

@@ -12,7 +12,7 @@ from wstui.execution.run.limits import SLOW_RAMP
 from wstui.execution.run.result import Result
 from wstui.measure import format
 from wstui.report.analysis.connection_rules import drops, network, proxy, refusals, slow_accept, unreached
-from wstui.report.analysis.evidence import most_frequent, remedy, top_failure
+from wstui.report.analysis.evidence import addresses_hit, most_frequent, remedy, top_failure
 from wstui.report.analysis.finding import Finding, stages_since
 from wstui.report.analysis.latency_rules import slow_responses
 from wstui.report.analysis.message_rules import (
@@ -83,7 +83,7 @@ def _unreachable(result: Result) -> Finding | None:
     return Finding(
         "unreachable",
         "No client became ready.",
-        top_failure(top) if top else result.verdict.reason,
+        top_failure(top) + addresses_hit([top]) if top else result.verdict.reason,
         remedy(result, top) or "`wstui check` tries one client all the way and names what is missing",
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from statistics import fmean
 from typing import Any
@@ -11,6 +12,9 @@ from wstui.execution.run.result import Result
 from wstui.execution.run.result_sections import FailureSummary
 from wstui.measure import format
 from wstui.report.analysis.finding import Finding, stages_between
+
+MOST_ADDRESSES = 4
+"""So many addresses of the target are named."""
 
 
 def counted_in(result: Result, outcome: str, or_else: Callable[[FailureSummary], bool]) -> list[FailureSummary]:
@@ -25,12 +29,23 @@ def top_failure(failure: FailureSummary) -> str:
 
 
 def clients_hit(failures: Sequence[FailureSummary]) -> str:
-    """Some of the clients that were hit, by number."""
+    """Some of the clients that were hit, by number, and the addresses of the target, if there are several."""
     clients = sorted({sample.client for failure in failures for sample in failure.samples})
+    at = addresses_hit(failures)
     if not clients:
-        return ""
+        return at
     some = [clients[0], *clients[len(clients) // 2 : len(clients) // 2 + 1], clients[-1]]
-    return f"; among them client {', '.join(map(str, dict.fromkeys(some)))}"
+    return f"{at}; among them client {', '.join(map(str, dict.fromkeys(some)))}"
+
+
+def addresses_hit(failures: Sequence[FailureSummary]) -> str:
+    """The target's addresses with how often each failed, the worst first, if clients are spread over several."""
+    counts: Counter[str] = Counter()
+    for failure in failures:
+        counts.update(failure.addresses)
+    more = f" and {len(counts) - MOST_ADDRESSES} more" if len(counts) > MOST_ADDRESSES else ""
+    named = ", ".join(f"{address} ({format.count(number)} ×)" for address, number in counts.most_common(MOST_ADDRESSES))
+    return f"; at {named}{more}" if named else ""
 
 
 def most_frequent(
