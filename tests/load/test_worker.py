@@ -14,7 +14,8 @@ from tests.load.leading import spec as spec_with
 from tests.servers.handshake import Gatekeeper, Rationing, Refusing, Silent
 from tests.servers.server import PATIENCE_S, Server, until
 from tests.servers.talk import Deaf, Late, Losing, Mute, Stubborn
-from wstui.load.client import BufferedClient, Client
+from wstui.load.buffered_client import BufferedClient
+from wstui.load.client import Client
 from wstui.load.client_pool import CONNECTS_A_PASS, CONNECTS_BEHIND
 from wstui.load.connect_outcome import Cause, cause_of
 from wstui.load.pacer import Pacer, sends_a_pass

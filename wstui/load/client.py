@@ -376,22 +376,6 @@ class Client(Messaging, asyncio.Protocol):
             self.events.ended(self)
 
 
-_BUFFER = memoryview(bytearray(256 * 1024))
-
-
-class BufferedClient(Client, asyncio.BufferedProtocol):
-    """A client for asyncio's own loop, which would allocate 256 KiB for each receive; one buffer serves all."""
-
-    __slots__ = ()
-
-    def get_buffer(self, sizehint: int) -> memoryview:
-        """Return the shared buffer, which is emptied before the loop reads again."""
-        return _BUFFER
-
-    def buffer_updated(self, nbytes: int) -> None:
-        self.data_received(bytes(_BUFFER[:nbytes]))
-
-
 def _close_name(code: int) -> str:
     try:
         return CloseCode(code).name.lower().replace("_", " ")

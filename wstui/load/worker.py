@@ -7,10 +7,10 @@ import gc
 import select
 import time
 import traceback
-from collections import deque
 from collections.abc import Callable
 
-from wstui.load.client import BufferedClient, Client
+from wstui.load.buffered_client import BufferedClient
+from wstui.load.client import Client
 from wstui.load.client_pool import ClientPool
 from wstui.load.connect_outcome import Cause, Outcome
 from wstui.load.connector import Connector
@@ -18,6 +18,7 @@ from wstui.load.context import READY, WorkerContext
 from wstui.load.conversation.roles import Roles
 from wstui.load.conversation.trace import TracedRoles
 from wstui.load.credentials import AuthOutcomes
+from wstui.load.deadlines import Deadlines
 from wstui.load.drain import DrainController
 from wstui.load.exchange import EXCHANGES, Exchange
 from wstui.load.keepalive import Keepalive
@@ -45,8 +46,6 @@ from wstui.measure.sanitize import sanitize
 from wstui.measure.steps import RoleCounts, Steps
 
 TICK_S = 0.01
-SWEEP_TICKS = 25
-"""In this many ticks the outstanding replies of every client are checked once."""
 
 
 class Worker:
@@ -95,9 +94,7 @@ class Worker:
         self._drain: DrainController | None = None  # once the load has ended
         self.watch = self.reports.watch
         self._live: dict[int, Client] = {}  # ready or closing, by number
-        self._settling: deque[Client] = deque()
-        self._closing: dict[Client, None] = {}
-        self._sweep: list[Client] = []
+        self._deadlines = Deadlines(self._live, spec.connect)
         self._frozen = False
         self._next_tick = 0.0
 
@@ -215,11 +212,7 @@ class Worker:
         self.reports.health.lag(self._loop.time() - self._next_tick)
         self._pool.reconcile()
         self._connector.expire(now)
-        settling = self._settling
-        while settling and now - settling[0].opened_ns >= self._spec.connect.settle_ns:
-            settling.popleft().become_ready(now)
-        self._expire_replies(now)
-        self._expire_closing(now)
+        self._deadlines.tick(now)
         if self._roles is not None:
             self._roles.tick(now)
             self.reports.roles(self._roles, self._pool.planned)
@@ -241,21 +234,6 @@ class Worker:
         if self.reports.is_due(now):
             self.reports.snapshot(now, self.context, self._connector, self.steps())
             self.reports.broadcasts(now, self.context)
-
-    def _expire_replies(self, now: int) -> None:
-        if not self._sweep:
-            self._sweep = list(self._live.values())
-        count = len(self._sweep) // SWEEP_TICKS + 1
-        for client in self._sweep[-count:]:
-            if client.pending:
-                client.expire(now)
-        del self._sweep[-count:]
-
-    def _expire_closing(self, now: int) -> None:
-        closing, timeout_ns = self._closing, self._spec.connect.close_timeout_ns
-        while closing and now - (client := next(iter(closing))).closing_ns >= timeout_ns:
-            del closing[client]
-            client.abort()
 
     # -- what clients report -----------------------------------------------------------------------------------
 
@@ -284,7 +262,7 @@ class Worker:
             if client.transport is None:
                 client.become_ready(client.opened_ns)
             else:
-                self._settling.append(client)
+                self._deadlines.settling.append(client)
         self._pool.reconcile()
 
     def became_ready(self, client: Client, at_ns: int) -> None:
@@ -366,7 +344,7 @@ class Worker:
     def _leave_open(self, client: Client) -> None:
         self.counters.open -= 1
         self.counters.closing += 1
-        self._closing[client] = None
+        self._deadlines.closing[client] = None
 
     def closed_unready(self, client: Client) -> None:
         self._connector.discard(client)
@@ -376,7 +354,7 @@ class Worker:
         counters.unreached += self._drain is not None and not client.leaving
         counters.closing += 1
         self._live[client.number] = client
-        self._closing[client] = None
+        self._deadlines.closing[client] = None
 
     def dropped(self, client: Client, cause: Cause) -> None:
         self._leave_open(client)
@@ -392,7 +370,7 @@ class Worker:
     def ended(self, client: Client) -> None:
         if self._keepalive is not None:
             self._keepalive.discard(client)
-        self._closing.pop(client, None)
+        self._deadlines.closing.pop(client, None)
         if self._live.get(client.number) is client:
             del self._live[client.number]
             self.counters.closing -= 1

@@ -12,7 +12,8 @@ from typing import Any, cast
 from websockets.exceptions import WebSocketException
 from websockets.frames import Close, Frame, Opcode
 
-from wstui.load.client import BufferedClient, Client
+from wstui.load.buffered_client import BufferedClient
+from wstui.load.client import Client
 from wstui.load.connect_outcome import Cause, Outcome
 from wstui.load.conversation.conversation import Conversation
 from wstui.load.conversation.trace import follow, said
