@@ -86,6 +86,34 @@ def test_the_schema_accepts_the_short_form_and_references(text: str, schema: jso
     assert not list(schema.iter_errors(tomllib.loads(text)))
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("wrong = 1", ["'wrong' was unexpected"]),
+        ("[target]\nurll = 'ws://a'", ["'urll' was unexpected"]),
+        ("[[thresholds]]\nmetric = 'x'", ["'limit' is a required property"]),
+        ("suite = ['quick']\n[target]\nurl = 'ws://a'", ["False schema does not allow"]),
+        ("cooldown = '5s'", ["False schema does not allow"]),
+    ],
+)
+def test_a_mistake_is_one_error_about_its_own_key(
+    text: str, told: list[str], schema: jsonschema.Draft202012Validator
+) -> None:
+    errors = [error.message for error in schema.iter_errors(tomllib.loads(text))]
+    assert len(errors) == len(told) and all(part in error for part, error in zip(told, errors, strict=True)), errors
+
+
+def test_each_key_is_one_piece_with_its_meaning_and_takes_a_reference(schema: jsonschema.Draft202012Validator) -> None:
+    tables = {"": schema.schema, **schema.schema["$defs"]}
+    keys = {f"{name}.{key}": part for name, table in tables.items() for key, part in table["properties"].items()}
+    for key, part in keys.items():
+        pieces = part.get("anyOf", [part])
+        assert [piece["description"] for piece in pieces if "description" in piece], key
+        assert len(pieces) == 1 or "enum" in pieces[0], key
+        if part.get("type") not in ("array", "object") and "$ref" not in part:
+            assert jsonschema.Draft202012Validator(part).is_valid("${NAME:-default}"), key
+
+
 @pytest.mark.parametrize("model", [Scenario, Suite, Stage, Threshold])
 def test_a_default_has_the_form_that_the_model_writes_as_json(model: type[BaseModel]) -> None:
     written = model.model_construct().model_dump(mode="json", warnings=False)

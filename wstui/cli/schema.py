@@ -33,9 +33,6 @@ def _schema(file: str) -> dict[str, Any]:
         from wstui.report.formats.schema import generate
 
         return generate()
-    from wstui.scenario.schema import json_schema
+    from wstui.scenario.schema import json_schema, suite_schema
 
-    made = json_schema()
-    if file == "suite":
-        made |= {"title": "wstui suite", "anyOf": [{"$ref": "#/$defs/Suite"}]}
-    return made
+    return suite_schema() if file == "suite" else json_schema()

@@ -9,14 +9,42 @@ from pydantic import BaseModel
 from wstui.scenario.fields import described, sentence
 from wstui.scenario.model import Load, Scenario, Suite
 
-_REFERENCE = {"type": "string", "pattern": r"\$\{[A-Za-z_]\w*(:-.*)?\}"}
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_REFERENCE = r"\$\{[A-Za-z_]\w*(:-.*)?\}"
 """A value may come from the environment, whatever its type."""
 _BOUNDS = {"ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum", "lt": "exclusiveMaximum"}
 """Bounds as pydantic and as JSON Schema spell them."""
 
 
 def json_schema() -> dict[str, Any]:
-    """Return the schema of a file: a scenario, or a suite of presets."""
+    """Return the schema of a file: a scenario, or a suite of presets.
+
+    The keys of both stand in one list: of alternatives an editor can only say that none fits.
+    """
+    tables = _tables()
+    scenario, suite = tables.pop("Scenario"), tables.pop("Suite")
+    return {
+        "$schema": _DIALECT,
+        "title": "wstui scenario",
+        "description": scenario["description"],
+        "type": "object",
+        "properties": {**suite["properties"], **scenario["properties"]},
+        "additionalProperties": False,
+        "if": {"required": ["suite"]},
+        "then": {"properties": dict.fromkeys(sorted(scenario["properties"].keys() - suite["properties"]), False)},
+        "else": {"properties": dict.fromkeys(sorted(suite["properties"].keys() - scenario["properties"]), False)},
+        "$defs": tables,
+    }
+
+
+def suite_schema() -> dict[str, Any]:
+    """Return the schema of a suite alone."""
+    suite = _tables()["Suite"]
+    return {"$schema": _DIALECT, **suite, "title": "wstui suite"}
+
+
+def _tables() -> dict[str, Any]:
+    """Return the schema of each table by the name of its model."""
     models: list[type[BaseModel]] = [
         Scenario,
         Suite,
@@ -32,12 +60,7 @@ def json_schema() -> dict[str, Any]:
         table["properties"] = {name: _field(value, defaults.get(name)) for name, value in table["properties"].items()}
         tables[model.__name__] = table
     tables["Scenario"]["properties"]["load"] = {"description": "Short form of the stages.", "$ref": "#/$defs/Load"}
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "wstui scenario",
-        "anyOf": [{"$ref": "#/$defs/Scenario"}, {"$ref": "#/$defs/Suite"}],
-        "$defs": tables,
-    }
+    return tables
 
 
 def _field(schema: dict[str, Any], default: Any) -> dict[str, Any]:
@@ -55,4 +78,21 @@ def _field(schema: dict[str, Any], default: Any) -> dict[str, Any]:
         return {**made, **options[0]}
     if default not in (None, ""):
         made["default"] = default
-    return {**made, **options[0]} if options == [{"type": "string"}] else {**made, "anyOf": [*options, _REFERENCE]}
+    return _or_reference(options[0], made)
+
+
+def _or_reference(option: dict[str, Any], about: dict[str, Any]) -> dict[str, Any]:
+    """Return a value's schema that takes a reference in its place, in one piece: editors offer a key for each piece."""
+    if "enum" in option:
+        # The values to choose from need a piece of their own, and an editor reads the description there.
+        described = about.pop("description")
+        return {**about, "anyOf": [{"description": described, **option}, {"type": "string", "pattern": _REFERENCE}]}
+    if "type" not in option:
+        return {**about, **option}
+    types = option["type"] if isinstance(option["type"], list) else [option["type"]]
+    made = {**about, **option, "type": option["type"] if "string" in types else [*types, "string"]}
+    most = made.pop("maxLength", None)
+    pattern = option.get("pattern") or (f"^[^\\n]{{0,{most}}}$" if most is not None else "")
+    if pattern or "string" not in types:
+        made["pattern"] = f"{pattern}|{_REFERENCE}" if pattern else _REFERENCE
+    return made
