@@ -27,7 +27,9 @@ def completion(shell: str) -> None:
     assert maker is not None
     # Its text only: bash's class would start a bash to ask for its version.
     complete = maker(wstui, {}, "wstui", "_WSTUI_COMPLETE")
-    click.echo(complete.source_template % complete.source_vars(), nl=False)
+    script = complete.source_template % complete.source_vars()
+    # click's script for fish cuts a completion at its second comma; a list of hosts has some.
+    click.echo(script.replace('string split ","', 'string split -m 1 ","'), nl=False)
 
 
 def presets(_ctx: click.Context, _param: click.Parameter | None, incomplete: str) -> list[CompletionItem]:

@@ -37,7 +37,7 @@ def doctor(as_json: bool) -> None:
             continue
         width = max(map(len, facts), default=0)
         for name, value in facts.items():
-            click.echo(f"  {name:<{width}}  {value}")
+            click.echo(f"  {name:<{width}}  {', '.join(map(str, value)) if isinstance(value, list) else value}")
 
 
 def sections() -> dict[str, Any]:
@@ -89,8 +89,13 @@ def _terminal() -> dict[str, str]:
 
 
 def _colours() -> str:
+    """Return how many colours the screens have, and why there are none."""
     from rich.console import Console
 
+    if os.environ.get("NO_COLOR"):
+        return "none: NO_COLOR is set"
+    if not os.environ.get("TERM"):
+        return "none: TERM is not set"
     named = {"truecolor": "16 million", "256": "256", "standard": "16", "windows": "16"}
     return named.get(Console(force_terminal=True).color_system or "", "none")
 

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import json
+import shlex
+import shutil
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from tests.report.test_store import until
+from wstui.cli.doctor import doctor
+
+SECRETS = {
+    "AUTH_TOKEN": "s3cret-token-value",
+    "JWT_SECRET": "s3cret-key-value",
+    "WS_URL": "ws://user:s3cret-word@example/ws?token=s3cret-query",
+    "HTTPS_PROXY": "http://user:s3cret-proxy@proxy:3128",
+    "OTEL_EXPORTER_OTLP_HEADERS": "Authorization=Bearer%20s3cret-bearer",
+    "WSTUI_REMOTE_WRITE_HEADERS": "Authorization=Basic%20s3cret-basic",
+    "SSH_TTY": "/dev/pts/s3cret",
+}
+
+
+@pytest.fixture(autouse=True)
+def _bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("TERM", "COLORTERM", "NO_COLOR", "FORCE_COLOR", "TMUX", "WSTUI_STORE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+
+def told(**environ: str) -> str:
+    done = CliRunner().invoke(doctor, [], env={**SECRETS, **environ})
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+@pytest.mark.parametrize(
+    ("environ", "colours"),
+    [
+        ({"TERM": "xterm-256color"}, "256"),
+        ({"TERM": "xterm-256color", "COLORTERM": "truecolor"}, "16 million"),
+        ({"TERM": "linux"}, "16"),
+        ({"TERM": "dumb", "CI": "true"}, "none"),
+        ({"CI": "true", "GITHUB_ACTIONS": "true"}, "none: TERM is not set"),
+        ({"TERM": "xterm-256color", "NO_COLOR": "1"}, "none: NO_COLOR is set"),
+    ],
+)
+def test_it_names_the_colours_of_a_terminal_and_no_secret(environ: dict[str, str], colours: str) -> None:
+    text = told(**environ)
+    assert f"  colours        {colours}\n" in text and "s3cret" not in text
+    assert "not a terminal, not a terminal" in text
+
+
+def test_text_and_json_have_the_same_facts() -> None:
+    found = json.loads(CliRunner().invoke(doctor, ["--json"], env=SECRETS).output)
+    assert "s3cret" not in json.dumps(found)
+    assert set(found) == {"versions", "extras", "terminal", "machine", "paths", "advice"}
+    text = told()
+    for title, facts in found.items():
+        assert f"\n{title}\n" in f"\n{text}" and all(f"\n  {name} " in text for name in facts if title != "advice")
+
+
+def test_a_path_is_told_without_the_name_of_the_user(tmp_path: Path) -> None:
+    assert str(tmp_path) not in told() and "~/.local/share/wstui/runs.db" in told()
+
+
+@pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
+def test_inside_tmux_it_says_so_and_how_to_copy(tmp_path: Path) -> None:
+    words = [f"{name}={value}" for name, value in {**SECRETS, "HOME": str(tmp_path), "LANG": "C.UTF-8"}.items()]
+    command = shlex.join(["env", "-u", "COLUMNS", "-u", "LINES", *words, sys.executable, "-m", "wstui", "doctor"])
+    tmux = ["tmux", "-L", f"wstui-doctor-{uuid.uuid4().hex[:8]}", "-f", "/dev/null"]
+    subprocess.run([*tmux, "new-session", "-d", "-x", "110", "-y", "60", f"{command}; exec sleep 60"], check=True)
+
+    def screen() -> str:
+        return subprocess.run([*tmux, "capture-pane", "-p"], capture_output=True, text=True, check=False).stdout
+
+    try:
+        until(lambda: "advice" in screen())
+        text = screen()
+    finally:
+        subprocess.run([*tmux, "kill-server"], check=False)
+    assert "terminal, terminal" in text and "110x60" in text and "TMUX           yes" in text
+    assert "colours        256" in text and "set -g set-clipboard on" in text and "s3cret" not in text
