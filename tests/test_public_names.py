@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 
 import pytest
@@ -55,3 +56,12 @@ def test_a_mistyped_command_is_answered_with_the_nearest(word: str, meant: str) 
 def test_a_mistyped_preset_is_not_taken_for_a_command() -> None:
     result = CliRunner().invoke(wstui, ["run", "quik"])
     assert result.exit_code == 2 and '"quik" is not a preset' in result.stderr and "quick" in result.stderr
+
+
+def test_a_class_name_stands_for_one_thing() -> None:
+    homes: dict[str, list[str]] = {}
+    for file in sorted((ROOT / "wstui").rglob("*.py")):
+        for node in ast.parse(file.read_text()).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                homes.setdefault(node.name, []).append(str(file.relative_to(ROOT)))
+    assert {name: files for name, files in homes.items() if len(files) > 1} == {}

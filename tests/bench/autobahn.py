@@ -25,7 +25,7 @@ from websockets.asyncio.client import connect
 from tests.bench.table import headline, markdown
 from tests.load.leading import led
 from tests.servers.server import until
-from wstui.load.client import Client
+from wstui.load.client import LoadClient
 from wstui.load.context import MessageClient
 from wstui.load.exchange import EXCHANGES, Exchange
 from wstui.scenario.model import Messages, Scenario, Stage, Target
@@ -47,7 +47,7 @@ class Mirror(Exchange):
 
     def receive(self, client: MessageClient, first: int, payload: bytes) -> None:
         self.last = first, payload
-        cast(Client, client).send()
+        cast(LoadClient, client).send()
 
     def compose(self, client: MessageClient, now_ns: int) -> tuple[int, bytes, int]:
         return *self.last, 0

@@ -13,7 +13,7 @@ from websockets.utils import apply_mask
 from tests.bench.table import headline, markdown
 from wstui.execution.calibrate.sink.sink_connection import pong_to
 from wstui.execution.run.compile import spec_of
-from wstui.load.client import Client
+from wstui.load.client import LoadClient
 from wstui.load.context import READY, WAITING
 from wstui.load.frames import TEXT, encode
 from wstui.load.worker import Worker
@@ -73,7 +73,7 @@ async def _parts() -> list[tuple[str, Callable[[], float]]]:
     worker = Worker(spec_of(scenario), lambda _snapshot: None)
     clients = []
     for number in range(CLIENTS):
-        client = Client(worker.context, worker, number, number)
+        client = LoadClient(worker.context, worker, number, number)
         client.transport = Wire()  # type: ignore[assignment]
         client.step = READY
         clients.append(client)
@@ -88,7 +88,7 @@ async def _parts() -> list[tuple[str, Callable[[], float]]]:
         client.pending.clear()
         client.send(1)
 
-    class Receiver(Client):
+    class Receiver(LoadClient):
         __slots__ = ()
 
         def message(self, first: int, payload: bytes) -> None:
@@ -113,7 +113,7 @@ async def _parts() -> list[tuple[str, Callable[[], float]]]:
     ]
 
 
-def _closed_loop(parts: dict[str, Any]) -> list[Client]:
+def _closed_loop(parts: dict[str, Any]) -> list[LoadClient]:
     """Clients that send again with each reply."""
     messages = {"every": 0.0} | parts.get("messages", {})
     stages = [{"name": "hold", "over": 60.0, "clients": CLIENTS}]
@@ -127,7 +127,7 @@ def _closed_loop(parts: dict[str, Any]) -> list[Client]:
     worker = Worker(spec_of(Scenario.model_validate(made)), lambda _snapshot: None)
     clients = []
     for number in range(CLIENTS):
-        client = Client(worker.context, worker, number, number)
+        client = LoadClient(worker.context, worker, number, number)
         client.transport = Wire()  # type: ignore[assignment]
         client.step = WAITING
         worker._connector.in_flight += 1
@@ -137,7 +137,7 @@ def _closed_loop(parts: dict[str, Any]) -> list[Client]:
     return clients
 
 
-def _turns(clients: list[Client]) -> float:
+def _turns(clients: list[LoadClient]) -> float:
     """Let every client receive its answer, and send the next message; making the answers is not counted."""
     spent = 0
     rounds = ROUNDS // len(clients)
@@ -157,7 +157,7 @@ def _timed(run: Callable[[], Any]) -> float:
     return (time.thread_time_ns() - began) / ROUNDS
 
 
-def _round_trips(clients: list[Client]) -> float:
+def _round_trips(clients: list[LoadClient]) -> float:
     """Let every client send and receive its answer; making the answers is not counted."""
     spent = 0
     rounds = ROUNDS // len(clients)
@@ -174,12 +174,12 @@ def _round_trips(clients: list[Client]) -> float:
     return spent / (rounds * len(clients))
 
 
-def _answer_to(client: Client) -> bytes:
+def _answer_to(client: LoadClient) -> bytes:
     """The answer to the message that a client has written, a short one."""
     written: bytes = client.transport.written  # type: ignore[union-attr]
     return pong_to(apply_mask(written[6:], written[2:6])) or b""
 
 
-def _answer(client: Client) -> bytes:
+def _answer(client: LoadClient) -> bytes:
     key = next(iter(client.pending))
     return pong_to(b'{"type":"ping","timestamp":%d}' % key) or b""

@@ -17,7 +17,7 @@ from tests.bench.path import Wire
 from tests.bench.table import headline, markdown
 from tests.servers.server import BINARY, TEXT, frame
 from wstui.execution.run.compile import spec_of
-from wstui.load.client import Client
+from wstui.load.client import LoadClient
 from wstui.load.context import READY, WAITING
 from wstui.load.worker import Worker
 from wstui.measure.format import grouped
@@ -213,7 +213,7 @@ class Loop:
         self.worker = Worker(spec_of(Scenario.model_validate(made)), lambda _snapshot: None)
         self.clients = []
         for number in range(CLIENTS):
-            client = Client(self.worker.context, self.worker, number, number)
+            client = LoadClient(self.worker.context, self.worker, number, number)
             client.transport = Heard()  # type: ignore[assignment]
             client.step = WAITING
             self.worker._connector.in_flight += 1
@@ -229,7 +229,7 @@ class Loop:
                 client.become_ready(time.monotonic_ns())
             self.clients.append(client)
 
-    def answers(self, client: Client) -> list[bytes]:
+    def answers(self, client: LoadClient) -> list[bytes]:
         wire: Heard = client.transport  # type: ignore[assignment]
         written, wire.frames = wire.frames, []
         found = []

@@ -22,7 +22,7 @@ from tests.odin.target import SECRET, serving, url
 from tests.report.disk import small_disk
 from tests.servers.server import Server, until
 from wstui.cli.kept_suite import KeptSuite
-from wstui.cli.options import Options
+from wstui.cli.options import RunOptions
 from wstui.cli.tui_services import launcher
 from wstui.execution.run.result import Result
 from wstui.report.store.store import Store
@@ -73,7 +73,7 @@ async def test_a_run_that_the_terminal_ui_began_is_saved_elsewhere_too(
     note.write_bytes(b"no database at all, just text" * 100)
     troubles: list[str] = []
     async with Server() as server:
-        suite = KeptSuite(Options(store_path=str(note)), troubles, [scenario(server.url, hold=0.3)])
+        suite = KeptSuite(RunOptions(store_path=str(note)), troubles, [scenario(server.url, hold=0.3)])
         result = await asyncio.to_thread(suite.execute)
     (saved,) = tmp_path.glob("wstui-test-*.json")
     assert msgspec.json.decode(saved.read_bytes(), type=Result) == result
@@ -196,7 +196,7 @@ async def test_a_run_that_the_terminal_ui_began_tells_how_it_is_shown_again(tmp_
     troubles: list[str] = []
     begun: list[KeptSuite] = []
     async with Server() as server:
-        made = launcher(Options(store_path=str(store)), troubles, begun)
+        made = launcher(RunOptions(store_path=str(store)), troubles, begun)
         session = made.launch([scenario(server.url, hold=0.3)], "test", 0.0, True)
         result = await asyncio.to_thread(session.execute)
     (launched,) = begun

@@ -11,7 +11,7 @@ import pytest
 
 from tests.cli.commands import invoke
 from tests.conversations.chat import Chat
-from wstui.cli.options import Options
+from wstui.cli.options import RunOptions
 from wstui.cli.prepare import prepare
 from wstui.scenario.errors import ScenarioError
 from wstui.scenario.file import load
@@ -63,7 +63,7 @@ def test_a_script_of_a_preset_or_a_suite_is_asked_for_unless_the_flag_allows_it(
     monkeypatch.setattr("wstui.cli.prepare.sys", SimpleNamespace(stdin=terminal, stderr=terminal))
     asked: list[str] = []
     monkeypatch.setattr("wstui.cli.prepare.click.confirm", lambda text, **_: not asked.append(text))  # type: ignore[func-returns-value]
-    run = prepare(("night.toml",), Options(allow_scripts=allowed), may_ask=True)
+    run = prepare(("night.toml",), RunOptions(allow_scripts=allowed), may_ask=True)
     assert [scenario.name for scenario in run.scenarios] == ["one"]
     assert len(asked) == (not allowed) and not (folder / "ran").exists()
 

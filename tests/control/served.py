@@ -13,7 +13,7 @@ from typing import Any
 
 from tests.tui.fake import FakeSession
 from wstui.control.server import ControlServer
-from wstui.execution.run.commands import Answer, RunCommand
+from wstui.execution.run.commands import CommandAnswer, RunCommand
 
 PATIENCE_S = 30.0
 
@@ -25,7 +25,7 @@ class Steered(FakeSession):
         super().__init__(*given)
         self.senders: list[str] = []
 
-    def send(self, command: RunCommand, *, by: str = "operator") -> Future[Answer]:
+    def send(self, command: RunCommand, *, by: str = "operator") -> Future[CommandAnswer]:
         self.senders.append(by)
         return super().send(command)
 

@@ -15,7 +15,7 @@ import pytest
 from tests.cli.commands import invoke
 from tests.control.served import Steered, served
 from tests.servers.server import until
-from wstui.tui.top import NOTHING, TopApp, Watched
+from wstui.tui.top import NOTHING, TopApp, WatchedRuns
 
 
 def text(app: TopApp) -> str:
@@ -41,7 +41,7 @@ async def test_runs_come_move_and_go_and_enter_chooses_one() -> None:
 
 
 def test_a_run_that_has_ended_is_no_longer_listed() -> None:
-    watched = Watched()
+    watched = WatchedRuns()
     with served() as at:
         assert list(watched.lines()) == [at.entry.id]
     assert watched.lines() == {}

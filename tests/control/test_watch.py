@@ -18,7 +18,7 @@ from wstui.control.client import attach
 from wstui.load.conversation.role_shares import RoleShares
 from wstui.load.protocol import TraceLine
 from wstui.tui.app import WstuiApp
-from wstui.tui.dashboard.steps_panel import Steps
+from wstui.tui.dashboard.steps_panel import StepsPanel
 from wstui.tui.dashboard.watch_screen import WatchScreen
 
 
@@ -84,7 +84,7 @@ async def test_a_long_message_of_a_watched_client_is_shown_whole_at_every_width(
 
 async def test_from_a_step_a_client_of_its_role_is_watched_and_what_it_matched_is_shown() -> None:
     async with running(fake_roles.status(), size=(120, 40)) as (app, pilot, session):
-        steps = app.screen.query_one(Steps)
+        steps = app.screen.query_one(StepsPanel)
         steps.focus()
         at = next(index for index, line in enumerate(steps.items) if line.step and line.step.name == "announce")
         steps.action_move(at)

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from tests.load.leading import S, led, saying
 from tests.servers.server import BINARY, TEXT, Connection, Server, until
 from wstui.execution.run.compile import spec_of
-from wstui.load.client import Client
+from wstui.load.client import LoadClient
 from wstui.load.context import WAITING
-from wstui.load.conversation.program import Role
+from wstui.load.conversation.program import WorkerRole
 from wstui.load.conversation.replies import EXPIRED_KEPT
 from wstui.load.protocol import Spec
 from wstui.load.worker import Worker
@@ -362,7 +362,7 @@ async def test_a_reply_without_what_is_captured_from_it_is_a_failure(path: str) 
 )
 def test_what_is_expected_is_of_the_same_kind(expected: Any, found: bytes, holds: bool) -> None:
     made = spec_of(saying("ws://127.0.0.1:9/", {"expect": {"a": expected}})).conversation.roles.roles[0]
-    role = Role(made, 0)
+    role = WorkerRole(made, 0)
     (matcher,) = [operation.expect for operation in role.opening if operation.expect is not None]
     payload = b'{"a":%b}' % found
     assert matcher.matches(role.reader.read(payload), payload, matcher.bind(None)) is holds
@@ -383,10 +383,10 @@ def spec_for(*steps: dict[str, Any]) -> Spec:
     return spec_of(saying("ws://127.0.0.1:9/", *steps, every=0.0))
 
 
-def talking(spec: Spec) -> tuple[Worker, Client]:
+def talking(spec: Spec) -> tuple[Worker, LoadClient]:
     """A worker with one ready client."""
     worker = Worker(spec, lambda _: None)
-    client = Client(worker.context, worker, 3, 3)
+    client = LoadClient(worker.context, worker, 3, 3)
     client.transport, client.step = Mute(), WAITING
     assert worker._roles is not None
     worker._roles.begin(client)

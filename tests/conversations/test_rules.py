@@ -11,7 +11,7 @@ from tests.conversations.chat import Chat, scenario
 from tests.load.leading import MS, S, led
 from tests.servers.server import Connection, until
 from wstui.fleet.hosts.host_link import HostLink
-from wstui.load.protocol import Heartbeat, Pace, decode_command, encode
+from wstui.load.protocol import OperatorBeat, Pace, decode_command, encode
 
 ROLES = """
 [[roles]]
@@ -45,7 +45,7 @@ async def test_a_stamp_of_another_host_counts_with_the_offset_of_its_clock() -> 
     async with server, led(scenario(server.url, ROLES, clients=2), workers=2) as workers:
         # The publisher is client 0, of worker 0; its host's clock seems to be 7 s ahead, the listener's 6.9 s.
         for worker, ahead in zip(workers.all, (7 * S, 7 * S - 100 * MS), strict=True):
-            worker.handle(Heartbeat(ahead))
+            worker.handle(OperatorBeat(ahead))
         server.stamps.clear()
         before = sum(row.counts.done for row in workers.steps if row.name == "news")
         await until(lambda: sum(row.counts.done for row in workers.steps if row.name == "news") >= before + 5)
@@ -83,4 +83,4 @@ async def test_a_host_is_told_how_far_ahead_its_clock_is() -> None:
     link.lose("the test is over")
     (_, first), (worker, beat), *_ = agent.told
     assert first == Pace(1) and worker == 4
-    assert isinstance(beat, Heartbeat) and abs(beat.ahead_ns - 3 * S) < 1 * S
+    assert isinstance(beat, OperatorBeat) and abs(beat.ahead_ns - 3 * S) < 1 * S

@@ -15,7 +15,7 @@ from wstui.execution.run.limits import FULL, LAG_MS, LATE_LEAST, LOST_S, NEAR, S
 from wstui.execution.run.result_sections import ThresholdOutcome
 from wstui.execution.run.status import GeneratorStatus, WorkerStatus
 from wstui.execution.run.target.reported_metrics import EndpointAnswer, read_claims
-from wstui.execution.run.timeline_recorder import Recorder
+from wstui.execution.run.timeline_recorder import TimelineRecorder
 from wstui.measure.fanout import FanOut
 from wstui.measure.snapshot import Counters, Health, Totals
 from wstui.tui.dashboard.generator import Generator
@@ -65,7 +65,7 @@ def test_the_use_of_a_processor_is_near_at_one_share(share: float, level: str) -
 def test_a_late_loop_is_judged_alike_by_the_verdict_the_panel_and_the_hosts(lag_ms: float, level: str) -> None:
     assert limits.lag_level(lag_ms) == panel(of(loop_lag_ms=lag_ms), "loop lag") == level
     assert limits.host_mark(True, 0.0, None, lag_ms) == ("ok" if level == "ok" else "slow")
-    recorder, nothing = Recorder(FanOut()), Totals()
+    recorder, nothing = TimelineRecorder(FanOut()), Totals()
     for at in range(limits.LEAST_BUSY_S):
         recorder.row(float(at), nothing, nothing, "hold", False, [Health(cpu=0.1, loop_lag_ns=round(lag_ms * 1e6))])
     assert bool(limits.overload_reasons(recorder.busy_s, recorder.stalled_s, Counters())) == (level == "bad")

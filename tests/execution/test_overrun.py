@@ -8,21 +8,21 @@ from typing import Any, cast
 import pytest
 
 from wstui.execution.run.sampler import NS, Sampler
-from wstui.execution.run.timeline_recorder import Recorder
-from wstui.fleet.fleet import Fleet
+from wstui.execution.run.timeline_recorder import TimelineRecorder
+from wstui.fleet.fleet import WorkerFleet
 from wstui.fleet.totals import FleetTotals
 from wstui.measure.fanout import FanOut
 from wstui.measure.snapshot import Counters, Snapshot, Totals
 from wstui.scenario.model import Stage
 
 
-def seconds_with(*sent: tuple[float, int]) -> tuple[Sampler, Recorder, FleetTotals]:
+def seconds_with(*sent: tuple[float, int]) -> tuple[Sampler, TimelineRecorder, FleetTotals]:
     """The sampler of a run whose only worker has counted so many messages at these seconds."""
-    totals, recorder = FleetTotals(), Recorder(FanOut())
+    totals, recorder = FleetTotals(), TimelineRecorder(FanOut())
     for sequence, (at_s, count) in enumerate(sent):
         totals.take(0, Snapshot(0, sequence, Totals(round(at_s * NS), Counters(sent=count))))
     fleet: Any = SimpleNamespace(totals=totals, reached=lambda _at_ns: True)
-    return Sampler(recorder, cast(Fleet, fleet)), recorder, totals
+    return Sampler(recorder, cast(WorkerFleet, fleet)), recorder, totals
 
 
 @pytest.mark.parametrize(

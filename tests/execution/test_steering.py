@@ -19,8 +19,8 @@ from tests.servers.talk import Late, Stubborn
 from wstui.execution.run.commands import (
     AbortRun,
     AddNote,
-    Answer,
     BeginSpan,
+    CommandAnswer,
     CompletePlan,
     DrainRun,
     EndSpan,
@@ -300,13 +300,13 @@ async def test_commands_may_come_before_the_start_and_after_the_end() -> None:
         early = [run.run.send(RampTo(7, 0)), run.run.send(SetInterval(0.01))]
         await until(lambda: run.open == 7)
         assert [answer.result() for answer in early] == [
-            Answer(True, "target 4 → 7 clients over 0 s"),
-            Answer(True, "each client sends every 0.01 s"),
+            CommandAnswer(True, "target 4 → 7 clients over 0 s"),
+            CommandAnswer(True, "each client sends every 0.01 s"),
         ]
         run.run.send(DrainRun())
         finished = await run.end()
         for command in (PauseRun(), ResumeRun(), SkipStage(), DrainRun(), AbortRun(), RampTo(3, 1), SetInterval(1)):
-            assert run.run.send(command).result() == Answer(False, "the run has ended")
+            assert run.run.send(command).result() == CommandAnswer(False, "the run has ended")
         assert run.run.status.result is finished.result
 
 

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Mapping
 import pytest
 
 from tests.servers.server import until
-from wstui.fleet.fleet import Fleet
+from wstui.fleet.fleet import WorkerFleet
 from wstui.fleet.transport import FleetError, HostState, Lost, MessageReceived
 from wstui.load.protocol import (
     Abort,
@@ -19,7 +19,7 @@ from wstui.load.protocol import (
     ConnectSpec,
     Finished,
     Go,
-    Heartbeat,
+    OperatorBeat,
     Spec,
     WorkerReady,
     decode_command,
@@ -68,9 +68,9 @@ class Wire:
 
 
 @contextlib.asynccontextmanager
-async def fleet_of(workers: int) -> AsyncIterator[tuple[Fleet, Wire]]:
+async def fleet_of(workers: int) -> AsyncIterator[tuple[WorkerFleet, Wire]]:
     wire = Wire()
-    fleet = Fleet(wire, lambda *_: None)
+    fleet = WorkerFleet(wire, lambda *_: None)
     await fleet.start(
         [Spec(connect=ConnectSpec(url="ws://127.0.0.1:1/"), worker=n, workers=workers) for n in range(workers)]
     )
@@ -80,7 +80,7 @@ async def fleet_of(workers: int) -> AsyncIterator[tuple[Fleet, Wire]]:
         await fleet.close()
 
 
-async def heard(fleet: Fleet, wire: Wire) -> None:
+async def heard(fleet: WorkerFleet, wire: Wire) -> None:
     await until(wire.said.empty)
     await asyncio.sleep(0)
 
@@ -165,7 +165,7 @@ async def test_who_was_to_take_over_and_could_not_is_neither_lost_nor_counted() 
             with pytest.raises(FleetError, match="no room"):
                 await fleet.replace([1], list)
         told = [decode_command(message) for worker, message in wire.sent if worker == 2]
-        assert [word for word in told if word != Heartbeat()] == [Go(), Abort()], "what is there of it goes"
+        assert [word for word in told if word != OperatorBeat()] == [Go(), Abort()], "what is there of it goes"
         wire.say(2, snapshot(2, 1, Counters(sent=1000)))
         wire.lose(2, "killed by SIGKILL")
         await heard(fleet, wire)

@@ -14,7 +14,7 @@ from tests.servers.server import PATIENCE_S, Connection, Server, until
 from wstui.cli.exit_codes import USAGE, status_of
 from wstui.execution.run.commands import AbortRun, CompletePlan, DrainRun, PauseRun, RampTo, Redistribute, ResumeRun
 from wstui.execution.run.run import Run
-from wstui.fleet.fleet import Fleet
+from wstui.fleet.fleet import WorkerFleet
 from wstui.fleet.local import LocalTransport
 from wstui.fleet.transport import FleetError
 from wstui.load.protocol import ConnectSpec, Spec
@@ -184,7 +184,7 @@ async def test_a_cancelled_run_leaves_no_load_behind() -> None:
 async def test_a_worker_that_cannot_start_is_an_error_with_its_last_words(monkeypatch: pytest.MonkeyPatch) -> None:
     for executable, words in (("/bin/false", "ended with status 1"), ("/nowhere/python", "can't be started")):
         monkeypatch.setattr("sys.executable", executable)
-        fleet = Fleet(LocalTransport(), lambda *_: None)
+        fleet = WorkerFleet(LocalTransport(), lambda *_: None)
         with pytest.raises(FleetError, match=words):
             await fleet.start([Spec(connect=ConnectSpec(url="ws://127.0.0.1:1/"))])
         await fleet.close()

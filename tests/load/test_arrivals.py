@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.load.leading import MS, led, saying
 from tests.servers.server import Server, until
-from wstui.load.client import Client
+from wstui.load.client import LoadClient
 from wstui.load.rng import below, draw, fraction, spread
 from wstui.load.schedule import jittered, poisson_gap
 
@@ -91,7 +91,7 @@ def test_poisson_sends_of_many_clients_are_a_poisson_process_together() -> None:
 async def test_a_loop_that_stood_still_shifts_no_schedule(arrivals: str) -> None:
     every = 0.02
 
-    def origin(client: Client) -> int:
+    def origin(client: LoadClient) -> int:
         """When the schedule began, by what is due next and how often there was something due."""
         if arrivals == "poisson":
             return client.next_ns - sum(poisson_gap(client.number, n, 20 * MS, 7) for n in range(1, client.turn + 1))

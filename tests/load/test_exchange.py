@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from wstui.load.broadcasts import NEWCOMER_NS, Broadcasts
-from wstui.load.client import Client
+from wstui.load.client import LoadClient
 from wstui.load.context import ALTERED
 from wstui.load.exchange import EXCHANGES, Exchange, quick_type, read_typed
 from wstui.load.frames import BINARY, PING, TEXT
@@ -58,7 +58,7 @@ def exchange(kind: str = "odin", **settings: Any) -> Exchange:
 
 def heard(payload: bytes, *, first: int = TEXT, kind: str = "odin", **settings: Any) -> Listener:
     listener = Listener()
-    exchange(kind, **settings).receive(cast(Client, listener), first, payload)
+    exchange(kind, **settings).receive(cast(LoadClient, listener), first, payload)
     return listener
 
 
@@ -166,7 +166,7 @@ def test_a_message_that_others_had_before_may_be_the_welcome_of_a_client() -> No
     early, late = Listener(1), Listener(2)
     early.waiting, late.context = False, early.context
     for listener in (early, late):
-        listen.receive(cast(Client, listener), TEXT, b'{"type":"price","price":1}')
+        listen.receive(cast(LoadClient, listener), TEXT, b'{"type":"price","price":1}')
     assert not late.waiting
     assert late.types == {"price": 2}
 
@@ -175,7 +175,7 @@ def test_pings_in_flight_never_share_a_key() -> None:
     odin, listener = exchange(), Listener()
     keys = []
     for at_ns in [0, 0, 100, 2_000_000, 2_000_001, 1_000_000]:
-        _, payload, key = odin.compose(cast(Client, listener), NOW_MS * 1_000_000 + at_ns)
+        _, payload, key = odin.compose(cast(LoadClient, listener), NOW_MS * 1_000_000 + at_ns)
         listener.pending[key] = (0, 0)
         keys.append(key)
         assert json.loads(payload) == {"type": "ping", "timestamp": key}
@@ -185,22 +185,22 @@ def test_pings_in_flight_never_share_a_key() -> None:
 def test_the_timestamps_of_a_fast_closed_loop_keep_to_the_clock() -> None:
     odin, listener = exchange(), Listener()
     for n in range(1000):
-        _, _, key = odin.compose(cast(Client, listener), NOW_MS * 1_000_000 + n * 50_000)
+        _, _, key = odin.compose(cast(LoadClient, listener), NOW_MS * 1_000_000 + n * 50_000)
         assert key == NOW_MS + n * 50_000 // 1_000_000
 
 
 def test_a_server_that_answers_twice_never_gets_two_pings_with_one_key() -> None:
     odin, listener = exchange(), Listener()
     listener.context.tally.counters.duplicates = 1
-    keys = {odin.compose(cast(Client, listener), NOW_MS * 1_000_000)[2] for _ in range(10)}
+    keys = {odin.compose(cast(LoadClient, listener), NOW_MS * 1_000_000)[2] for _ in range(10)}
     assert len(keys) == 10
 
 
 def test_a_late_answer_is_never_taken_for_that_of_a_ping_of_the_same_millisecond() -> None:
     odin, listener = exchange(), Listener()
-    _, _, given_up = odin.compose(cast(Client, listener), NOW_MS * 1_000_000)
+    _, _, given_up = odin.compose(cast(LoadClient, listener), NOW_MS * 1_000_000)
     listener.expired = {given_up: None}
-    assert odin.compose(cast(Client, listener), NOW_MS * 1_000_000)[2] != given_up
+    assert odin.compose(cast(LoadClient, listener), NOW_MS * 1_000_000)[2] != given_up
 
 
 @given(st.integers(0, 10**6), st.integers(1, 10**6), st.integers(0, 4000))
@@ -208,30 +208,30 @@ def test_an_echo_is_known_by_client_and_number(number: int, sent: int, size: int
     echo = exchange("echo", size=size)
     listener = Listener(number)
     listener.sequence = sent - 1
-    first, payload, key = echo.compose(cast(Client, listener), 0)
+    first, payload, key = echo.compose(cast(LoadClient, listener), 0)
     assert (first, key) == (TEXT, sent)
     assert len(payload) == max(size, len(b"wstui:%d:%d;" % (number, sent)))
-    echo.receive(cast(Client, listener), TEXT, payload)
-    echo.receive(cast(Client, listener), TEXT, b'{"you said":"' + payload + b'"}')
+    echo.receive(cast(LoadClient, listener), TEXT, payload)
+    echo.receive(cast(LoadClient, listener), TEXT, b'{"you said":"' + payload + b'"}')
     assert listener.replies == [sent, sent]
     other = Listener(number + 1)
-    echo.receive(cast(Client, other), TEXT, payload)
+    echo.receive(cast(LoadClient, other), TEXT, payload)
     assert other.replies == [], "a server that echoes to everybody"
     if size > 20:
-        echo.receive(cast(Client, listener), TEXT, payload[:-1])
+        echo.receive(cast(LoadClient, listener), TEXT, payload[:-1])
         assert listener.replies[-1] == -1, "cut short it is no echo"
 
 
 def test_a_ping_frame_is_known_by_its_payload() -> None:
     ping, listener = exchange("ping"), Listener()
-    first, payload, key = ping.compose(cast(Client, listener), 0)
+    first, payload, key = ping.compose(cast(LoadClient, listener), 0)
     assert first == PING
-    ping.pong(cast(Client, listener), payload)
-    ping.pong(cast(Client, listener), b"unsolicited")
-    ping.pong(cast(Client, listener), b"")
-    ping.pong(cast(Client, listener), "²".encode())
-    ping.pong(cast(Client, listener), b"0%d" % key)
-    ping.pong(cast(Client, listener), b"%d" % (key + 1))
+    ping.pong(cast(LoadClient, listener), payload)
+    ping.pong(cast(LoadClient, listener), b"unsolicited")
+    ping.pong(cast(LoadClient, listener), b"")
+    ping.pong(cast(LoadClient, listener), "²".encode())
+    ping.pong(cast(LoadClient, listener), b"0%d" % key)
+    ping.pong(cast(LoadClient, listener), b"%d" % (key + 1))
     assert listener.replies == [key, ALTERED, None, ALTERED, ALTERED, ALTERED], "an empty one may come unasked"
     assert listener.types == {"(pong frame)": 6}
 
@@ -249,9 +249,9 @@ def test_a_ping_frame_is_known_by_its_payload() -> None:
 )
 def test_an_echo_that_was_altered_is_known_as_such(change: Callable[[bytes], bytes], altered: bool) -> None:
     echo, listener = exchange("echo", size=64), Listener()
-    _, payload, key = echo.compose(cast(Client, listener), 0)
+    _, payload, key = echo.compose(cast(LoadClient, listener), 0)
     listener.pending[key] = (0, 0)
-    echo.receive(cast(Client, listener), TEXT, change(payload))
+    echo.receive(cast(LoadClient, listener), TEXT, change(payload))
     assert listener.replies == ([ALTERED] if altered else [])
 
 
@@ -264,8 +264,8 @@ def test_broadcasts_that_share_a_frame_are_followed_each_for_itself() -> None:
         worker.broadcasts.opened(listener.slot, -NEWCOMER_NS)
     one, two = b'{"type":"price","price":1}', b'{"type":"price","price":2}'
     for listener in clients[:2]:
-        listen.receive(cast(Client, listener), TEXT, one + b"\n" + two)
-    listen.receive(cast(Client, clients[2]), TEXT, one)
+        listen.receive(cast(LoadClient, listener), TEXT, one + b"\n" + two)
+    listen.receive(cast(LoadClient, clients[2]), TEXT, one)
     seen = worker.broadcasts.expired(10**12, 0)
     assert [(r.eligible, r.receivers, r.duplicates) for r in seen] == [(3, 3, 0), (3, 2, 0)]
     assert clients[0].types == {"price": 5}
@@ -281,7 +281,7 @@ def test_broadcasts_of_a_type_without_end_are_followed_and_counted(types: int) -
         worker.broadcasts.opened(listener.slot, -NEWCOMER_NS)
     for n in range(types):
         for listener in clients:
-            listen.receive(cast(Client, listener), TEXT, b'{"type":"%s%d","seq":%d}' % (b"x" * 10_000, n, n))
+            listen.receive(cast(LoadClient, listener), TEXT, b'{"type":"%s%d","seq":%d}' % (b"x" * 10_000, n, n))
     assert [r.receivers for r in worker.broadcasts.expired(10**12, 0)] == [3] * types
     assert sum(clients[0].types.values()) == 3 * types
 
@@ -308,13 +308,13 @@ def test_the_same_words_again_are_a_duplicate_only_where_they_name_themselves(
         worker.broadcasts.opened(listener.slot, -NEWCOMER_NS)
     for _ in range(2):
         for listener in clients:
-            listen.receive(cast(Client, listener), TEXT, again)
+            listen.receive(cast(LoadClient, listener), TEXT, again)
     for receipts in worker.broadcasts.expired(10**12, 0):
         fanout.add(0, receipts, 0)
     fanout.settle(0, [0], lambda worker, since_ns: 3)
     assert fanout.messages == (0 if duplicates is None else 1)
     assert fanout.duplicates == (duplicates or 0)
-    listen.receive(cast(Client, clients[0]), TEXT, again)
+    listen.receive(cast(LoadClient, clients[0]), TEXT, again)
     assert worker.broadcasts.late == late
     assert clients[0].types == {listen_type(again): 7}
 

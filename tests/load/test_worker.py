@@ -15,7 +15,7 @@ from tests.servers.handshake import Gatekeeper, Rationing, Refusing, Silent
 from tests.servers.server import PATIENCE_S, Server, until
 from tests.servers.talk import Deaf, Late, Losing, Mute, Stubborn
 from wstui.load.buffered_client import BufferedClient
-from wstui.load.client import Client
+from wstui.load.client import LoadClient
 from wstui.load.client_pool import CONNECTS_A_PASS, CONNECTS_BEHIND
 from wstui.load.connect_outcome import Cause, cause_of
 from wstui.load.pacer import Pacer, sends_a_pass
@@ -78,7 +78,7 @@ async def worker_at(url: str, **settings: Any) -> AsyncIterator[Watched]:
 
 
 def test_the_client_for_asyncio_has_no_memory_of_its_own() -> None:
-    assert issubclass(BufferedClient, Client) and not BufferedClient.__slots__
+    assert issubclass(BufferedClient, LoadClient) and not BufferedClient.__slots__
 
 
 async def test_a_ramp_up_and_down_and_up_again_ends_at_exact_numbers() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from wstui.execution.run.timeline_recorder import Recorder
+from wstui.execution.run.timeline_recorder import TimelineRecorder
 from wstui.measure.append_log import AppendLog, new_since
 from wstui.measure.fanout import FanOut
 from wstui.measure.snapshot import Health, Totals
@@ -65,7 +65,7 @@ def test_limits_that_flap_become_one_mark_and_nothing_else_is_folded() -> None:
 
 
 def test_hours_of_an_overloaded_run_take_no_more_memory_than_the_first() -> None:
-    recorder, nothing = Recorder(FanOut()), Totals()
+    recorder, nothing = TimelineRecorder(FanOut()), Totals()
     for second in range(1, 4 * 3600 + 1):
         health = Health(cpu=second / 1e5, loop_lag_ns=60_000_000 if second > 9500 else 300_000_000)
         recorder.row(float(second), nothing, nothing, "hold", False, [health])

@@ -21,7 +21,7 @@ from tests.conversations.test_roles import balance, counts
 from tests.load.leading import MS, Workers, led
 from tests.protocols.serving import failure, target
 from tests.servers.server import Connection, Server, until
-from wstui.load.conversation.program import Stream
+from wstui.load.conversation.program import StreamTally
 from wstui.load.conversation.rules import follow_stream
 from wstui.load.conversation.state import StreamState
 from wstui.load.reply_matcher import ReplyMatcher
@@ -233,6 +233,6 @@ def test_any_delta_is_a_part_of_the_answer(deltas: list[Any]) -> None:
     state = StreamState()
     for delta in deltas:
         follow_stream(
-            talk, Stream(always, always, None, ["delta"], 1, first, gap, underrun), state, {"delta": delta}, b""
+            talk, StreamTally(always, always, None, ["delta"], 1, first, gap, underrun), state, {"delta": delta}, b""
         )
     assert (first.counts.done, gap.counts.done) == (bool(deltas), max(0, len(deltas) - 1))

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from tests.recording.hars import START
-from wstui.recording.inference.draft import Draft
+from wstui.recording.inference.draft import InferredScenario
 from wstui.recording.inference.infer import infer
-from wstui.recording.session import Connection, Frame, Request, Session
+from wstui.recording.session import RecordedConnection, RecordedMessage, RecordedRequest, RecordedSession
 from wstui.scenario.file import loads
 from wstui.scenario.model import Scenario
 
@@ -18,7 +18,7 @@ class Talk:
     """One connection; each message comes a while after the one before."""
 
     def __init__(self, url: str = "ws://127.0.0.1:9/ws", number: int = 1, gap: float = 0.01, **headers: str) -> None:
-        self.connection = Connection(number, url, START, list(headers.items()))
+        self.connection = RecordedConnection(number, url, START, list(headers.items()))
         self.at = START
         self.gap = gap
 
@@ -31,14 +31,14 @@ class Talk:
     def _add(self, sent: bool, data: Any, after: float | None) -> Talk:
         self.at += self.gap if after is None else after
         text = data if isinstance(data, str | bytes) else json.dumps(data)
-        self.connection.frames.append(Frame(self.at, sent, text))
+        self.connection.frames.append(RecordedMessage(self.at, sent, text))
         return self
 
 
-def guessed(*talks: Talk, requests: Sequence[Request] = ()) -> tuple[Draft, Scenario]:
+def guessed(*talks: Talk, requests: Sequence[RecordedRequest] = ()) -> tuple[InferredScenario, Scenario]:
     """What is guessed from these connections: the draft, and the scenario that its text is."""
     connections = [talk.connection for talk in talks]
-    draft = infer(Session("HAR", connections, [*requests]), connections, "guessed")
+    draft = infer(RecordedSession("HAR", connections, [*requests]), connections, "guessed")
     if draft.columns:
         draft.tables["messages"]["feed"] = __file__  # any file: the feed is not read
     made = loads(draft.text(), "", draft.secrets, complete=not draft.columns)
@@ -46,8 +46,8 @@ def guessed(*talks: Talk, requests: Sequence[Request] = ()) -> tuple[Draft, Scen
     return draft, made
 
 
-def request(url: str, answer: Any = "", at: float = -1.0, body: Any = "", **values: Any) -> Request:
+def request(url: str, answer: Any = "", at: float = -1.0, body: Any = "", **values: Any) -> RecordedRequest:
     """An HTTP request before the connections, with JSON on both sides."""
-    made = Request(START + at, values.pop("method", "POST" if body else "GET"), url, status=200, **values)
+    made = RecordedRequest(START + at, values.pop("method", "POST" if body else "GET"), url, status=200, **values)
     made.body, made.answer_body = (text if isinstance(text, str) else json.dumps(text) for text in (body, answer))
     return made

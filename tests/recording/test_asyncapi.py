@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from tests.cli.commands import call
 from tests.conversations.chat import Chat
 from wstui.recording.inference.infer import infer
-from wstui.recording.session import ImportFailed, Session
+from wstui.recording.session import ImportFailed, RecordedSession
 from wstui.recording.sources import read_session
 from wstui.scenario.file import load, loads
 from wstui.scenario.model import Scenario
@@ -72,7 +72,7 @@ components:
 """
 
 
-def read(path: Path, text: str | dict[str, Any]) -> Session:
+def read(path: Path, text: str | dict[str, Any]) -> RecordedSession:
     file = path / "given"
     file.write_text(text if isinstance(text, str) else json.dumps(text))
     return read_session(file)

@@ -26,7 +26,7 @@ from tests.servers.server import until
 from wstui.recording.inference.infer import infer
 from wstui.recording.proof import prove
 from wstui.recording.saving import save
-from wstui.recording.session import Session
+from wstui.recording.session import RecordedSession
 from wstui.recording.sources import read_session
 from wstui.scenario.file import load
 from wstui.scenario.model import Scenario
@@ -219,7 +219,7 @@ async def browser(folder: Path) -> AsyncIterator[Browser]:
         await process.wait()
 
 
-async def runs(site: Site, session: Session, folder: Path) -> None:
+async def runs(site: Site, session: RecordedSession, folder: Path) -> None:
     """The session becomes a scenario that holds, and that many clients run."""
     draft = infer(session, session.connections, "page")
     file = folder / "page.toml"

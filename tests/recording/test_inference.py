@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests.recording.hars import START
 from tests.recording.talks import Talk, guessed
 from wstui.recording.inference.infer import infer
-from wstui.recording.session import Session
+from wstui.recording.session import RecordedSession
 from wstui.scenario.file import loads
 
 
@@ -307,7 +307,7 @@ def test_broken_frames_of_a_protocol_never_break_the_scenario(name: str, data: A
     talk = Talk()
     for sent, told in frames:
         talk._add(sent, told, 0.2)
-    draft = infer(Session("HAR", [talk.connection]), [talk.connection], "odd")
+    draft = infer(RecordedSession("HAR", [talk.connection]), [talk.connection], "odd")
     if draft.columns:
         draft.tables["messages"]["feed"] = __file__
     if not draft.missing:

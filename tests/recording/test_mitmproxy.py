@@ -10,7 +10,7 @@ import pytest
 
 from tests.recording.hars import START
 from wstui.recording import mitmproxy
-from wstui.recording.session import Frame, ImportFailed
+from wstui.recording.session import ImportFailed, RecordedMessage
 from wstui.recording.sources import read_session
 
 
@@ -73,7 +73,10 @@ def test_flows_hold_websocket_messages_and_the_http_requests_beside_them(tmp_pat
     session = read_session(path, told.append)
     (connection,) = session.connections
     assert (connection.url, connection.number, connection.status) == ("wss://a.example/ws?room=1", 2, 101)
-    assert connection.frames == [Frame(START + 1, True, '{"type":"hällo"}'), Frame(START + 1.5, False, b"\0\xff")]
+    assert connection.frames == [
+        RecordedMessage(START + 1, True, '{"type":"hällo"}'),
+        RecordedMessage(START + 1.5, False, b"\0\xff"),
+    ]
     assert ("Origin", "https://a.example") in connection.request
     (request,) = session.requests
     assert (request.method, request.url, request.body) == ("POST", "https://a.example/login", "user=1")

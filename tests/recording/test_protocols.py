@@ -19,7 +19,7 @@ from tests.protocols import test_actioncable, test_mqtt, test_stomp
 from tests.recording import clients
 from tests.recording.test_record import recording
 from tests.servers.server import Connection, Server, until
-from wstui.recording.inference.draft import Draft
+from wstui.recording.inference.draft import InferredScenario
 from wstui.recording.inference.infer import infer
 from wstui.recording.proof import prove
 from wstui.recording.saving import save
@@ -213,7 +213,7 @@ def done(workers: Any, step: str) -> int:
     return row.counts.done if row is not None else 0
 
 
-async def imported(url: str, client: Any, folder: Path) -> tuple[Draft, Scenario]:
+async def imported(url: str, client: Any, folder: Path) -> tuple[InferredScenario, Scenario]:
     """A scenario from two sessions through the proxy, saved and loaded."""
     async with recording(url, folder, http=True, most=1 << 22) as made:
         path = url.partition("://")[2].partition("/")[1:]

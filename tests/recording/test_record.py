@@ -26,9 +26,9 @@ from websockets.asyncio.server import ServerConnection, serve
 from tests.cli.commands import call, start, until
 from tests.conversations.chat import Chat
 from wstui.recording.certificate import made_certificate
-from wstui.recording.proxy import Passed, Proxy
+from wstui.recording.proxy import RecordingProxy, TrafficLine
 from wstui.recording.recording import Recorder
-from wstui.recording.session import Session, value_of
+from wstui.recording.session import RecordedSession, value_of
 from wstui.recording.sources import read_session
 from wstui.scenario.file import loads
 from wstui.scenario.model import Scenario
@@ -41,13 +41,13 @@ class Recording:
         made = loads("", "", {}, {"target.url": url, **{f"target.{k}": v for k, v in target.items()}}, complete=False)
         assert isinstance(made, Scenario)
         self.path = path / "recording.jsonl"
-        self.shown: list[Passed] = []
+        self.shown: list[TrafficLine] = []
         self.recorder = Recorder(self.path, url, most)
-        self.proxy = Proxy(made, self.recorder, self.shown.append, http=http)
+        self.proxy = RecordingProxy(made, self.recorder, self.shown.append, http=http)
         self.port = 0
 
     @property
-    def session(self) -> Session:
+    def session(self) -> RecordedSession:
         return read_session(self.path)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from wstui.recording.inference.infer import infer
-from wstui.recording.session import ImportFailed, Session
+from wstui.recording.session import ImportFailed, RecordedSession
 from wstui.recording.sources import read_session
 from wstui.scenario.file import loads
 from wstui.scenario.model import Scenario
@@ -39,13 +39,13 @@ scenarios:
 """
 
 
-def read(path: Path, text: str | dict[str, Any]) -> Session:
+def read(path: Path, text: str | dict[str, Any]) -> RecordedSession:
     file = path / "given"
     file.write_text(text if isinstance(text, str) else json.dumps(text))
     return read_session(file)
 
 
-def scenario(session: Session) -> Scenario:
+def scenario(session: RecordedSession) -> Scenario:
     made = loads(infer(session, session.connections, "made").text(), "")
     assert isinstance(made, Scenario)
     return made

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tests.recording.hars import START, entry, har, message
 from wstui.recording.recording import Recorder
 from wstui.recording.saving import choose
-from wstui.recording.session import Frame, ImportFailed, Request
+from wstui.recording.session import ImportFailed, RecordedMessage, RecordedRequest
 from wstui.recording.sources import read_session
 
 
@@ -38,7 +38,10 @@ def test_a_har_holds_websocket_messages_with_time_direction_and_bytes(tmp_path: 
         "wss://a.example/ws?x=1", 2, "wss://a.example/ws",
     )  # fmt: skip
     assert connection.request == [("Origin", "http://a.example")]
-    assert connection.frames == [Frame(START + 0.5, True, "hello"), Frame(START + 0.7, False, b"\0\xff")]
+    assert connection.frames == [
+        RecordedMessage(START + 0.5, True, "hello"),
+        RecordedMessage(START + 0.7, False, b"\0\xff"),
+    ]
     assert session.requests[0].answer_body == '{"token":"t"}' and session.notes.total() == 1
 
 
@@ -91,7 +94,7 @@ def test_a_recording_reads_back_as_it_was_written_for_its_owner_alone(tmp_path: 
     recorder.frame(1, True, "hällo")
     recorder.frame(1, False, b"\0\xff")
     recorder.close(1, "client", 1000, "done")
-    request = Request(0, "POST", "http://a.example/in", [("A", "b")], "{}", 200, [("Set-Cookie", "s=1")], "ok")
+    request = RecordedRequest(0, "POST", "http://a.example/in", [("A", "b")], "{}", 200, [("Set-Cookie", "s=1")], "ok")
     recorder.http(request)
     recorder.finish()
     assert path.stat().st_mode & 0o777 == 0o600

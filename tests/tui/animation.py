@@ -19,7 +19,7 @@ from textual.pilot import Pilot
 
 from tests.tui.driving import shown, until
 from tests.tui.screenshots import SCREENSHOTS, browser, save_svg, to_png
-from wstui.cli.options import Options
+from wstui.cli.options import RunOptions
 from wstui.cli.tui_services import launcher
 from wstui.odin.demo_system import DemoTarget
 from wstui.tui.app import WstuiApp
@@ -82,7 +82,7 @@ async def film(folder: Path) -> list[Path]:
             patch.chdir(folder / "home")
             patch.setenv("WS_URL", target.ws_url)
             patch.setenv("AUTH_TOKEN", target.token)
-            app = WstuiApp(launcher=launcher(Options(no_store=True), [], []), presets=presets, theme="wstui-dark")
+            app = WstuiApp(launcher=launcher(RunOptions(no_store=True), [], []), presets=presets, theme="wstui-dark")
             async with app.run_test(size=SIZE) as pilot:
                 return await _play(app, pilot, folder)
 

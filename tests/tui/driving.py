@@ -16,7 +16,7 @@ from textual.pilot import Pilot
 from tests.tui import fake, fake_store
 from wstui.execution.run.status import Status
 from wstui.tui.app import WstuiApp
-from wstui.tui.services import Outcome
+from wstui.tui.services import SessionOutcome
 from wstui.tui.start.preset_list import PresetDetails, PresetTable
 
 PATIENCE_S = 60.0
@@ -48,7 +48,7 @@ async def until(condition: Callable[[], bool], pilot: Pilot[Any]) -> None:
 @asynccontextmanager
 async def running(
     status: Status | None = None, size: tuple[int, int] = (80, 24), **options: Any
-) -> AsyncIterator[tuple[WstuiApp, Pilot[Outcome], fake.FakeSession]]:
+) -> AsyncIterator[tuple[WstuiApp, Pilot[SessionOutcome], fake.FakeSession]]:
     """The application with a made-up run; the run ends with the block."""
     session = fake.FakeSession(status, options.pop("outcome", None))
     app = WstuiApp(session, clock=lambda: fake.NOW, **options)

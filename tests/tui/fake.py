@@ -16,8 +16,8 @@ import msgspec
 from wstui.execution.run.commands import (
     AbortRun,
     AddNote,
-    Answer,
     BeginSpan,
+    CommandAnswer,
     DrainRun,
     EndSpan,
     PauseRun,
@@ -344,9 +344,9 @@ class FakeSession:
         self.picture = replace(self.picture, state=state, result=final)
         return self.outcome
 
-    def send(self, command: RunCommand, *, by: str = "operator") -> Future[Answer]:
+    def send(self, command: RunCommand, *, by: str = "operator") -> Future[CommandAnswer]:
         if why := refusal(command, self.picture):
-            return answered(Answer(False, why))
+            return answered(CommandAnswer(False, why))
         text = carried_out(command, self.picture)
         match command:
             case RampTo(clients, over_s):
@@ -381,4 +381,4 @@ class FakeSession:
                 self.commands.append(("abort",))
                 self.outcome = result(aborted=True)
                 self.ended.set()
-        return answered(Answer(True, text))
+        return answered(CommandAnswer(True, text))

@@ -14,7 +14,7 @@ import msgspec
 
 from tests.tui import fake
 from wstui.execution.preflight.checklist import Check, CheckMark
-from wstui.execution.preflight.probe import Probe, Step, Unreachable
+from wstui.execution.preflight.probe import Probe, ProbeStep, Unreachable
 from wstui.execution.run.result import Result
 from wstui.execution.run.result_sections import Latency
 from wstui.measure.hdr import encode
@@ -174,12 +174,17 @@ class FakeLaunches:
     async def connect(self, scenario: Scenario, seen: Probe) -> None:
         self.checked.append(scenario)
         if "nowhere" in scenario.target.url:
-            seen.steps.append(Step("resolve", 0.42, "127.0.0.1"))
+            seen.steps.append(ProbeStep("resolve", 0.42, "127.0.0.1"))
             raise Unreachable("nothing listens on nowhere:1", "start the server, or give its address with --url")
         place = "edge-1.stage.example:8443"
-        seen.steps += [Step("resolve", 0.42, "10.4.0.7"), Step("connect", 0.61, place),
-                       Step("tls", 3.84, "TLSv1.3, TLS_AES_256_GCM_SHA384"), Step("upgrade", 1.21, "HTTP 101"),
-                       Step("welcome", 0.33, "connection:established"), Step("reply", 0.87, "odin")]  # fmt: skip
+        seen.steps += [
+            ProbeStep("resolve", 0.42, "10.4.0.7"),
+            ProbeStep("connect", 0.61, place),
+            ProbeStep("tls", 3.84, "TLSv1.3, TLS_AES_256_GCM_SHA384"),
+            ProbeStep("upgrade", 1.21, "HTTP 101"),
+            ProbeStep("welcome", 0.33, "connection:established"),
+            ProbeStep("reply", 0.87, "odin"),
+        ]
 
     async def preflight(self, scenarios: Sequence[Scenario], pauses_s: float) -> AsyncIterator[Check]:
         self.looked.append((list(scenarios), pauses_s))

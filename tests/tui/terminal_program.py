@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.tui import fake
 from tests.tui.cost import LiveSession
-from wstui.execution.run.commands import Answer, DrainRun, RunCommand
+from wstui.execution.run.commands import CommandAnswer, DrainRun, RunCommand
 from wstui.execution.run.result import Result, SuiteResult
 from wstui.tui.dashboard.dashboard_screen import Dashboard
 from wstui.tui.run_app import operate
@@ -49,7 +49,7 @@ def main() -> None:
     if mode == "slow":
         send = session.send
 
-        def slow(command: RunCommand, *, by: str = "operator") -> Future[Answer]:
+        def slow(command: RunCommand, *, by: str = "operator") -> Future[CommandAnswer]:
             if isinstance(command, DrainRun):
                 threading.Timer(1.0, lambda: send(command)).start()
                 return Future()

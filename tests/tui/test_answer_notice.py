@@ -9,7 +9,7 @@ import pytest
 
 from tests.tui import fake
 from tests.tui.driving import shown, until
-from wstui.execution.run.commands import Answer, RunCommand
+from wstui.execution.run.commands import CommandAnswer, RunCommand
 from wstui.tui.app import WstuiApp
 from wstui.tui.kit.key_row import KeyRow
 
@@ -17,9 +17,9 @@ from wstui.tui.kit.key_row import KeyRow
 class ThreadedSession(fake.FakeSession):
     """Answers in a thread of its own, a moment after the key."""
 
-    def send(self, command: RunCommand, *, by: str = "operator") -> Future[Answer]:
+    def send(self, command: RunCommand, *, by: str = "operator") -> Future[CommandAnswer]:
         answer = super().send(command).result()
-        answered: Future[Answer] = Future()
+        answered: Future[CommandAnswer] = Future()
         threading.Timer(0.05, answered.set_result, (answer,)).start()
         return answered
 

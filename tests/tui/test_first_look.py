@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.tui import fake
 from tests.tui.driving import go_to, shown, until
-from wstui.cli.options import Options
+from wstui.cli.options import RunOptions
 from wstui.cli.tui_services import launcher
 from wstui.odin.server import OdinServer
 from wstui.odin.server_settings import AuthMode, ServerSettings
@@ -20,7 +20,7 @@ async def test_a_real_server_is_looked_at_from_the_screens(home: Path) -> None:
         url = f"ws://127.0.0.1:{server.port}/ws"
         load = '[load]\nclients = 5\nramp = "1s"\nhold = "1s"\n'
         (home / "mine.toml").write_text(f'[target]\nurl = "{url}"\nhealth = "off"\n{load}')
-        app = WstuiApp(launcher=launcher(Options(no_store=True), [], []), clock=lambda: fake.NOW, presets=home)
+        app = WstuiApp(launcher=launcher(RunOptions(no_store=True), [], []), clock=lambda: fake.NOW, presets=home)
         async with app.run_test(size=(120, 50)) as pilot:
             await pilot.pause()
             await go_to(app, pilot, "mine")

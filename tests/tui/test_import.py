@@ -14,7 +14,7 @@ from tests.tui.driving import shown, started, until
 from wstui.scenario.file import load
 from wstui.scenario.model import Scenario
 from wstui.tui.imports.import_dialog import ImportDialog
-from wstui.tui.imports.import_screen import ChangeDialog, Guesses, ImportScreen
+from wstui.tui.imports.import_screen import Guesses, ImportScreen, ValueDialog
 from wstui.tui.start.start_screen import StartScreen
 
 
@@ -67,7 +67,7 @@ async def test_guesses_are_accepted_changed_undone_proven_and_saved(
         assert screen._draft.at(("roles", 0, "loop", 0, "json", "text")) == "hi {{seq}}"
         await at("messages.every")
         await pilot.press("e")
-        await until(lambda: isinstance(app.screen, ChangeDialog), pilot)
+        await until(lambda: isinstance(app.screen, ValueDialog), pilot)
         app.screen.query_one("#input-value", Input).value = '"250ms"'
         await pilot.press("enter")
         await until(lambda: app.screen is screen, pilot)

@@ -19,7 +19,7 @@ from wstui.tui.app import WstuiApp
 from wstui.tui.checklist.checklist_screen import ChecklistScreen
 from wstui.tui.dashboard.dashboard_screen import Dashboard
 from wstui.tui.dashboard.errors_panel import Errors
-from wstui.tui.dashboard.steps_panel import Steps
+from wstui.tui.dashboard.steps_panel import StepsPanel
 from wstui.tui.dashboard.watch_screen import WatchScreen
 from wstui.tui.dialogs.command import CommandDialog
 from wstui.tui.dialogs.confirm import ConfirmDialog
@@ -367,7 +367,7 @@ async def test_the_palette_offers_every_action_of_every_screen(tmp_path: Path) -
         FailedStartDialog,
         HelpDialog,
         ManualScreen,
-        Steps,
+        StepsPanel,
         RoleTree,
         WatchScreen,
         TrendScreen,

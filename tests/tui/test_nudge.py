@@ -9,7 +9,7 @@ import pytest
 from tests.tui import fake
 from tests.tui.driving import running, shown, until
 from wstui.execution.run.status import RampEvent, State, Status
-from wstui.tui.dashboard.steering import Steps
+from wstui.tui.dashboard.steering import RampPresses
 
 
 def led(*turns: tuple[float, int, float], target: int, plan_s: float = 100.0) -> Status:
@@ -20,7 +20,7 @@ def led(*turns: tuple[float, int, float], target: int, plan_s: float = 100.0) ->
 
 def test_up_and_down_cancel_out_whatever_the_number() -> None:
     for clients in (1, 7, 99, 100, 101, 12_345):
-        steps, status = Steps(), led((0.0, clients, 10.0), target=clients)
+        steps, status = RampPresses(), led((0.0, clients, 10.0), target=clients)
         for number, sign in enumerate((1, 1, 1, -1, -1, -1), 1):
             _, target, _ = steps.next(status, sign)
             status = led(*[(0.0, clients, 10.0)] * (number + 1), target=target)
@@ -28,18 +28,18 @@ def test_up_and_down_cancel_out_whatever_the_number() -> None:
 
 
 def test_presses_that_come_faster_than_the_picture_of_the_run_all_count() -> None:
-    steps, status = Steps(), led((0.0, 100, 10.0), target=100)
+    steps, status = RampPresses(), led((0.0, 100, 10.0), target=100)
     assert [steps.next(status, 1)[:2] for _ in range(3)] == [(100, 110), (110, 120), (120, 130)]
 
 
 def test_a_step_early_in_a_ramp_is_no_rush() -> None:
     status = led((0.0, 5_000, 60.0), target=5_000, plan_s=3.0)
-    assert Steps().next(status, 1) == (5_000, 5_500, 57.0)
-    assert Steps().next(dataclasses.replace(status, plan_s=59.5), -1) == (5_000, 4_500, 2.0)
+    assert RampPresses().next(status, 1) == (5_000, 5_500, 57.0)
+    assert RampPresses().next(dataclasses.replace(status, plan_s=59.5), -1) == (5_000, 4_500, 2.0)
 
 
 def test_after_the_load_was_led_elsewhere_a_step_is_a_tenth_of_that() -> None:
-    steps = Steps()
+    steps = RampPresses()
     steps.next(led((0.0, 100, 10.0), target=100), 1)
     stage = led((0.0, 100, 10.0), (1.0, 110, 2.0), (30.0, 4_000, 10.0), target=4_000)
     assert steps.next(stage, -1)[:2] == (4_000, 3_600)
@@ -48,7 +48,7 @@ def test_after_the_load_was_led_elsewhere_a_step_is_a_tenth_of_that() -> None:
 
 
 def test_from_none_a_step_is_a_tenth_of_what_the_plan_reaches() -> None:
-    steps, peak = Steps(), fake.status().scenario.peak_clients
+    steps, peak = RampPresses(), fake.status().scenario.peak_clients
     assert steps.next(led((0.0, 0, 5.0), target=0), 1)[:2] == (0, round(peak / 10))
 
 

@@ -25,7 +25,7 @@ from wstui.measure.timeline import Mark
 from wstui.tui.alerts import Alerts
 from wstui.tui.app import WstuiApp
 from wstui.tui.last_view import LastView, last_view, remember
-from wstui.tui.services import Outcome
+from wstui.tui.services import SessionOutcome
 from wstui.tui.settings import read_settings
 
 
@@ -48,7 +48,7 @@ def test_a_broken_threshold_and_the_end_call_once_each(monkeypatch: pytest.Monke
     assert told[0].count("\x1b]") == 2 and told[0].count("\a") == 1
     alerts.look(broken(picture, 251.0, "another, within the same seconds"))
     assert len(told) == 1
-    alerts.ended(Outcome(fake.result()))
+    alerts.ended(SessionOutcome(fake.result()))
     assert len(told) == 2 and "every threshold was kept" in told[1]
 
 

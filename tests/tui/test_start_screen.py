@@ -11,7 +11,7 @@ from tests.tui.driving import go_to, shown, started, until
 from tests.tui.editing import control
 from wstui.execution.preflight.look import Look
 from wstui.execution.preflight.probe import Unreachable
-from wstui.protocols.guess import Guess
+from wstui.protocols.guess import ProtocolGuess
 from wstui.scenario.file import load
 from wstui.scenario.load_curve import shape_of
 from wstui.scenario.model import Suite
@@ -229,7 +229,7 @@ async def test_a_new_scenario_is_for_what_the_server_speaks(home: Path) -> None:
     async def look(url: str) -> Look:
         if "away" in url:
             raise Unreachable(f"{url} can't be reached", "start the server")
-        return Look(url, Guess("phoenix", "its phx_reply", {"version": 1}))
+        return Look(url, ProtocolGuess("phoenix", "its phx_reply", {"version": 1}))
 
     async with started(home) as (app, pilot, _, _):
         launcher = app.services.launcher

@@ -11,7 +11,7 @@ from rich.cells import cell_len
 from tests.tui import fake, fake_roles
 from tests.tui.driving import running, shown, until
 from wstui.tui.dashboard.dashboard_screen import Dashboard
-from wstui.tui.dashboard.steps_panel import Steps
+from wstui.tui.dashboard.steps_panel import StepsPanel
 
 
 def row(text: str, name: str) -> list[str]:
@@ -34,7 +34,7 @@ async def test_each_step_is_a_row_under_its_role(size: tuple[int, int]) -> None:
 
 async def test_a_role_folds_and_a_step_is_drawn_by_enter() -> None:
     async with running(fake_roles.status(), size=(120, 40)) as (app, pilot, session):
-        panel = app.screen.query_one(Steps)
+        panel = app.screen.query_one(StepsPanel)
         panel.focus()
         await pilot.press("enter")
         await until(lambda: "▸ member" in shown(app), pilot)
@@ -66,7 +66,7 @@ async def test_figures_of_steps_are_live() -> None:
 
 async def test_a_run_without_roles_has_no_steps_and_no_keys_for_them() -> None:
     async with running(fake.status(), size=(120, 40)) as (app, pilot, _):
-        assert not app.screen.query_one(Steps).display
+        assert not app.screen.query_one(StepsPanel).display
         await pilot.press("v", "5")
         await pilot.pause()
         assert isinstance(app.screen, Dashboard) and app.screen.view.step is None and not app.screen.view.maximised

@@ -12,7 +12,7 @@ import click
 
 from wstui.cli import completion
 from wstui.cli.exit_codes import ABORTED, BROKEN, KEPT, tell
-from wstui.cli.options import Options, scenario_options
+from wstui.cli.options import RunOptions, scenario_options
 from wstui.cli.prepare import prepare
 from wstui.execution.preflight.checklist import Check, CheckMark
 from wstui.execution.preflight.kernel_settings import Setting
@@ -37,7 +37,7 @@ _NAME_WIDTH = 11
 @scenario_options
 @click.option("--fix", is_flag=True, help="First set what the kernel lacks, until the next boot: as root, asked first.")
 @click.option("--json", "as_json", is_flag=True, help="The checks as JSON on stdout.")
-def check(presets: tuple[str, ...], fix: bool, as_json: bool, options: Options) -> None:
+def check(presets: tuple[str, ...], fix: bool, as_json: bool, options: RunOptions) -> None:
     """Look at everything that a run of PRESET needs, each with the fix when it is missing.
 
     NATS (where NATS_URL is set), the target, one client all the way, one message and its answer, the health endpoints,

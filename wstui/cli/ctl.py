@@ -135,12 +135,12 @@ def _status(reference: str, as_json: bool) -> None:
 
 def _wait(reference: str, wanted: WaitUntil) -> None:
     """Wait for a condition, or for the end of the run: then exit with the status of the run."""
-    from wstui.control.condition import Condition
+    from wstui.control.condition import WaitCondition
     from wstui.measure.format import significant
 
     until = wanted.until
     try:
-        condition = Condition(until, wanted.window) if until else None
+        condition = WaitCondition(until, wanted.window) if until else None
     except BadValue as error:
         fail(f'--until "{until}" {error}', USAGE)
     with attached(reference, _BY) as run:

@@ -11,7 +11,7 @@ import click
 
 from wstui.cli.detach import DetachableTerminal, detachable
 from wstui.cli.exit_codes import USAGE, fail
-from wstui.cli.options import Options, run_options
+from wstui.cli.options import RunOptions, run_options
 from wstui.cli.output_files import OutputFiles
 from wstui.cli.prepare import prepare
 from wstui.cli.run import run_headless
@@ -26,7 +26,7 @@ from wstui.servers.child_process import ProcessFailed
 @click.argument("presets", nargs=-1, metavar="[PRESET...]")
 @click.option("--headless", is_flag=True, help="Run without the terminal UI, like `wstui run`.")
 @run_options
-def demo(presets: tuple[str, ...], headless: bool, options: Options) -> None:
+def demo(presets: tuple[str, ...], headless: bool, options: RunOptions) -> None:
     """Start NATS, the Odin server and its publisher on free loopback ports, and load them with `quick`.
 
     The preset's table [demo] configures the target. Everything that was started ends with the command.
@@ -67,7 +67,7 @@ def demo(presets: tuple[str, ...], headless: bool, options: Options) -> None:
     sys.exit(status)
 
 
-def _carry_out(suite: SuiteRun, options: Options, headless: bool, terminal: DetachableTerminal | None) -> int:
+def _carry_out(suite: SuiteRun, options: RunOptions, headless: bool, terminal: DetachableTerminal | None) -> int:
     return run_headless(suite, options) if headless else run_in_terminal(suite, options, terminal)
 
 

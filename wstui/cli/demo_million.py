@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import psutil
 
 from wstui.cli.exit_codes import ABORTED, BROKEN, USAGE, fail, tell
-from wstui.cli.options import Options
+from wstui.cli.options import RunOptions
 from wstui.cli.prepare import prepare
 from wstui.execution.calibrate.sink.sink_process import SinkProcess
 from wstui.execution.preflight.checklist import WORKER_BYTES
@@ -56,7 +56,7 @@ class Machine:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class MillionPlan:
     """So many clients, in so many workers and as many sinks."""
 
     clients: int
@@ -105,7 +105,7 @@ fanout_window = "{self.every_s}s"
 """ + "".join(f'[[stages]]\nname = "{name}"\nover = "{over}s"\nclients = {to}\n' for name, over, to in stages)
 
 
-def plan(machine: Machine, wanted: int | None) -> tuple[Plan, str]:
+def plan(machine: Machine, wanted: int | None) -> tuple[MillionPlan, str]:
     """Return how many clients to try, and why. Raises ValueError if more are wanted than fit into the memory."""
     files = int(machine.files * FILES_USED) if machine.files else MOST_A_PROCESS
     each = min(files, MOST_A_PROCESS)
@@ -123,14 +123,14 @@ def plan(machine: Machine, wanted: int | None) -> tuple[Plan, str]:
     limits = {MILLION: "the goal", keeps_up: "as many as its cores keep up with; --clients asks for more"}
     why = "as asked" if wanted is not None else limits.get(clients, "as many as its memory holds")
     found = f"{machine.cores} cores, {grouped(machine.memory / 2**20)} MiB free, {limit}"
-    made = Plan(clients, processes, machine.cores)
+    made = MillionPlan(clients, processes, machine.cores)
     return made, (
         f"this machine has {found}: {grouped(clients)} clients ({why}) in {processes} workers, from "
         f"{made.addresses} loopback addresses to {processes} sinks, a broadcast every {made.every_s} s"
     )
 
 
-def run_million(options: Options, carry_out: Callable[[SuiteRun, Options], int]) -> NoReturn:
+def run_million(options: RunOptions, carry_out: Callable[[SuiteRun, RunOptions], int]) -> NoReturn:
     """Start the sinks, run, and end the process with the status of the run."""
     machine = Machine(cores(), psutil.virtual_memory().available, raise_files_limit())
     try:

@@ -12,7 +12,7 @@ from typing import TextIO
 import click
 
 from wstui.cli.exit_codes import READER_GONE, USAGE, fail, tell
-from wstui.cli.options import Options
+from wstui.cli.options import RunOptions
 from wstui.cli.param_types import wanted_level
 from wstui.cli.run_log import RunLog
 from wstui.cli.run_refs import shown_by
@@ -38,7 +38,7 @@ _PUSHED = {
 class Exporters:
     """Poll the run's status from their own threads; their errors never stop the run."""
 
-    def __init__(self, run: RunControl, options: Options, on_problem: Callable[[str], None] | None = None) -> None:
+    def __init__(self, run: RunControl, options: RunOptions, on_problem: Callable[[str], None] | None = None) -> None:
         """Start those that were asked for; ends the process when an address can't be listened on.
 
         `on_problem` hears at once what goes wrong later; without it `close` says so at the end.

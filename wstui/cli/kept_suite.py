@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from wstui.cli.exporters import Exporters
-from wstui.cli.options import Options
+from wstui.cli.options import RunOptions
 from wstui.cli.output_files import saved_elsewhere
 from wstui.execution.run.result import Result, SuiteResult
 from wstui.execution.suite import SuiteRun
@@ -24,7 +24,7 @@ DEMO_PRESET = "quick"
 class KeptSuite(SuiteRun):
     """A suite that the terminal UI watches and steers."""
 
-    def __init__(self, options: Options, problems: list[str], scenarios: Sequence[Scenario], **suite: Any) -> None:
+    def __init__(self, options: RunOptions, problems: list[str], scenarios: Sequence[Scenario], **suite: Any) -> None:
         """`problems` collects errors of the store, which no screen of a run shows."""
         super().__init__(scenarios, **suite)
         self.kept = ""
@@ -47,7 +47,7 @@ class KeptSuite(SuiteRun):
         return result
 
 
-def demo_suite(options: Options, problems: list[str]) -> KeptSuite:
+def demo_suite(options: RunOptions, problems: list[str]) -> KeptSuite:
     """Return the demo preset with NATS, server and publisher that are started for it and end with it."""
     unknown = demo_scenario("ws://127.0.0.1/ws", "none yet")
     return KeptSuite(options, problems, [unknown], target=_demo_target())

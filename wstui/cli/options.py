@@ -26,7 +26,7 @@ REPORTS = ("json", "csv", "markdown", "junit", "html", "codequality")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
+class RunOptions:
     """The options of a command that runs presets, parsed."""
 
     overrides: Overrides = field(default_factory=Overrides)
@@ -54,7 +54,7 @@ class Options:
     allow_limited: bool = False
 
     @classmethod
-    def parsed(cls, given: Mapping[str, Any]) -> Options:
+    def parsed(cls, given: Mapping[str, Any]) -> RunOptions:
         """Return the options as click gives them, with the token read; end the process when one is unusable."""
         changes = {name: given[name] for name in _OVERRIDES & given.keys()}
         hosts = _hosts(given["hosts"])
@@ -71,20 +71,20 @@ class Options:
             overrides=Overrides(**changes | {"hosts": hosts, "token": token}),
         )
 
-    def with_overrides(self, **changes: Any) -> Options:
+    def with_overrides(self, **changes: Any) -> RunOptions:
         """Return these options with further changes to the scenario."""
         return replace(self, overrides=replace(self.overrides, **changes))
 
     @property
-    def kept(self) -> Options:
+    def kept(self) -> RunOptions:
         """Only the options that say how a run is kept, for the runs that begin in the terminal UI."""
-        return Options(
+        return RunOptions(
             store_path=self.store_path, no_store=self.no_store, no_control=self.no_control, log_level=self.log_level
         )
 
 
 _OVERRIDES = {option.name for option in fields(Overrides)} - {"token"}
-_OWN = {option.name for option in fields(Options)} - {"overrides", "reports"}
+_OWN = {option.name for option in fields(RunOptions)} - {"overrides", "reports"}
 _MEANINGS = described(Scenario)
 
 
@@ -207,7 +207,7 @@ def _taking(decorators: list[Decorator], command: Command) -> Command:
     @functools.wraps(command)
     def taking(**given: Any) -> Any:
         names = _OVERRIDES | _OWN | {f"{name}_file" for name in REPORTS} | {"json_shape"}
-        options = Options.parsed({name: value for name, value in given.items() if name in names})
+        options = RunOptions.parsed({name: value for name, value in given.items() if name in names})
         return command(**{name: value for name, value in given.items() if name not in names}, options=options)
 
     made: Command = taking

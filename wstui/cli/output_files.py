@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from wstui.cli.exit_codes import READER_GONE, USAGE, fail, status_of, tell
-from wstui.cli.options import Options
+from wstui.cli.options import RunOptions
 from wstui.cli.stdio import STDOUT, Output, silence
 from wstui.execution.run.result import Result, SuiteResult
 from wstui.report.formats.atomic_write import NotWritable, prove_writable, write_new
@@ -27,7 +27,7 @@ from wstui.scenario.model import Scenario
 class OutputFiles:
     """The requested reports: checked to be writable before the run, written after it."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: RunOptions) -> None:
         """End the process if a report cannot be written or two share a file."""
         self._files: dict[str, str] = dict(options.reports)
         self._lost: list[str] = []
@@ -96,12 +96,12 @@ def saved_elsewhere(result: Result | SuiteResult) -> str:
     return "the result could not be saved anywhere: what is printed is all that is left of it"
 
 
-def _store(options: Options) -> str | None:
+def _store(options: RunOptions) -> str | None:
     """Return the file of the run store, or None if the run is not stored."""
     return None if options.no_store else str(options.store_path or default_path())
 
 
-def spare_inputs(options: Options, presets: Iterable[Path], scenarios: Iterable[Scenario]) -> None:
+def spare_inputs(options: RunOptions, presets: Iterable[Path], scenarios: Iterable[Scenario]) -> None:
     """End the process when an output would overwrite a file that the run reads."""
     inputs: list[tuple[str, str | Path]] = [("the preset", path) for path in presets]
     read = {

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from wstui.cli.exit_codes import USAGE, fail, hide, tell
-from wstui.cli.options import Options
+from wstui.cli.options import RunOptions
 from wstui.cli.output_files import spare_inputs
 from wstui.execution.run.result import Result
 from wstui.execution.suite import SuiteRun
@@ -30,7 +30,7 @@ from wstui.scenario.units import LONGEST_S, format_duration, parse_duration
 
 def prepare(
     names: tuple[str, ...],
-    options: Options,
+    options: RunOptions,
     environ: Mapping[str, str] | None = None,
     *,
     shipped: bool = False,

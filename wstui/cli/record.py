@@ -15,9 +15,9 @@ from pathlib import Path
 import click
 
 from wstui.cli.exit_codes import KEPT, UNREACHABLE, USAGE, fail
-from wstui.cli.record_lines import Lines
+from wstui.cli.record_lines import RecordLines
 from wstui.recording.certificate import made_certificate, served_with
-from wstui.recording.proxy import Proxy
+from wstui.recording.proxy import RecordingProxy
 from wstui.recording.recording import Recorder
 from wstui.scenario.errors import BadValue, ScenarioError, printable
 from wstui.scenario.file import loads
@@ -78,7 +78,7 @@ def record(
         fail(f"{printable(str(path))} is there already: --out writes elsewhere", USAGE)
     except OSError as error:
         fail(f"{printable(str(path))} can't be written: {error.strerror or error}", USAGE)
-    screen = Lines(quiet=quiet, only=only or "", url=url)
+    screen = RecordLines(quiet=quiet, only=only or "", url=url)
     sys.exit(asyncio.run(_record(scenario, recorder, screen, host, port, context, path, http=http)))
 
 
@@ -98,7 +98,7 @@ def _listener(text: str) -> tuple[str, int]:
 async def _record(
     scenario: Scenario,
     recorder: Recorder,
-    screen: Lines,
+    screen: RecordLines,
     host: str,
     port: int,
     tls: ssl.SSLContext | None,
@@ -111,7 +111,7 @@ async def _record(
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, ended.set)
     try:
-        proxy = Proxy(scenario, recorder, screen.show, http=http)
+        proxy = RecordingProxy(scenario, recorder, screen.show, http=http)
         port = await proxy.start(host, port, tls)
     except (OSError, ssl.SSLError) as error:
         recorder.discard()

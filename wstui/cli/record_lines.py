@@ -16,7 +16,7 @@ from typing import Any
 import click
 
 from wstui.measure.sanitize import sanitize
-from wstui.recording.proxy import Passed
+from wstui.recording.proxy import TrafficLine
 from wstui.recording.recording import Recorder
 from wstui.scenario.errors import printable
 from wstui.scenario.secrets import is_secret_header, mask_text, secrets_in_header, secrets_in_url
@@ -32,7 +32,7 @@ def _is_terminal() -> bool:
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
-class Lines:
+class RecordLines:
     """A line for each message, with secrets masked. At a terminal, keys pause and filter them."""
 
     def __init__(self, *, quiet: bool, only: str, url: str) -> None:
@@ -110,7 +110,7 @@ class Lines:
             if self._only in line:
                 click.echo(line)
 
-    def show(self, passed: Passed) -> None:
+    def show(self, passed: TrafficLine) -> None:
         """Print what passed."""
         self._learn(passed)
         if passed.sent is None and "can't be reached" in str(passed.data):
@@ -137,7 +137,7 @@ class Lines:
                 f"{printable(str(path))} has reached its size (--most): clients go on, no more is written", err=True
             )
 
-    def _learn(self, passed: Passed) -> None:
+    def _learn(self, passed: TrafficLine) -> None:
         found: list[str] = []
         if isinstance(passed.data, str):
             found += [value for name, value in _SECRET_IN_JSON.findall(passed.data[:65536]) if is_secret_header(name)]

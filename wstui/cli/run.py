@@ -11,7 +11,7 @@ from wstui.cli import completion
 from wstui.cli.exit_codes import KEPT, UNREACHABLE, USAGE, fail, tell
 from wstui.cli.exporters import Exporters
 from wstui.cli.github import Workflow
-from wstui.cli.options import Options, run_options
+from wstui.cli.options import RunOptions, run_options
 from wstui.cli.output_files import OutputFiles
 from wstui.cli.param_types import Whole
 from wstui.cli.prepare import prepare
@@ -39,7 +39,7 @@ from wstui.scenario.target_checks import goes_without_token
     help="Print what N clients of each role send and receive, what it matches and captures.",
 )
 @run_options
-def run(presets: tuple[str, ...], detach: bool, options: Options) -> None:
+def run(presets: tuple[str, ...], detach: bool, options: RunOptions) -> None:
     """Run a preset without a terminal UI: a line now and then, the summary, files.
 
     PRESET is a name (see `wstui presets list`) or a TOML file; several run one after the other with one verdict.
@@ -55,7 +55,7 @@ def run(presets: tuple[str, ...], detach: bool, options: Options) -> None:
     sys.exit(run_headless(suite, options))
 
 
-def run_headless(suite: SuiteRun, options: Options) -> int:
+def run_headless(suite: SuiteRun, options: RunOptions) -> int:
     """Run to the end and return the exit status. SIGINT, SIGTERM and SIGHUP drain; a second of the first two aborts."""
     lock_targets(suite.scenarios, options.lock, options.lock_folder)
     reports = OutputFiles(options)

@@ -14,7 +14,7 @@ from wstui.cli.exit_codes import BROKEN, USAGE, fail
 from wstui.cli.param_types import Whole
 from wstui.cli.run_refs import opened
 from wstui.measure.sanitize import sanitize
-from wstui.report.analysis.trend import Condition, Trend, parse_condition, stored_trend
+from wstui.report.analysis.trend import Trend, TrendCondition, parse_condition, stored_trend
 from wstui.report.formats import trend_text
 from wstui.report.formats.atomic_write import STDOUT, NotWritable, write
 from wstui.report.model.terminal import terminal_width, wants_colour
@@ -84,7 +84,7 @@ def trend(
         sys.exit(BROKEN)
 
 
-def _condition(text: str) -> Condition:
+def _condition(text: str) -> TrendCondition:
     try:
         return parse_condition(text)
     except BadValue as error:

@@ -14,7 +14,7 @@ from wstui.cli.exit_codes import ABORTED, BROKEN, KEPT, UNREACHABLE, USAGE, fail
 from wstui.cli.param_types import Whole
 from wstui.measure.sanitize import sanitize
 from wstui.recording.har import entries_of
-from wstui.recording.inference.draft import Draft
+from wstui.recording.inference.draft import InferredScenario
 from wstui.recording.inference.infer import infer
 from wstui.recording.proof import Proof, prove
 from wstui.recording.saving import address, choose, save
@@ -100,7 +100,7 @@ def _destination(source: Path, out: str | None) -> Path:
     return Path(out) if is_path(out) else own_folder() / f"{out}.toml"
 
 
-def _report(draft: Draft, path: Path) -> None:
+def _report(draft: InferredScenario, path: Path) -> None:
     sure = Counter(guess.sure for guess in draft.guesses.values())
     counts = ", ".join(f"{sure[word]} {word}" for word in ("sure", "likely", "unsure") if sure[word])
     click.echo(f"{printable(str(path))}: {len(draft.tables['roles'])} role(s), {len(draft.guesses)} guesses ({counts})")
@@ -112,7 +112,7 @@ def _report(draft: Draft, path: Path) -> None:
         click.echo(f"set before a run: {', '.join(draft.missing)} (not in the recording)")
 
 
-def _prove(draft: Draft, path: Path, url: str) -> int:
+def _prove(draft: InferredScenario, path: Path, url: str) -> int:
     click.echo(f"proving against {sanitize(mask_url(url), 200)}:")
     secrets = sorted(draft.secrets.values())
     try:

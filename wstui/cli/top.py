@@ -28,10 +28,10 @@ def top(hosts: tuple[str, ...], as_json: bool, stream: bool) -> None:
     if as_json:
         _print_all(hosts)
         return
-    from wstui.tui.top import LOOK_S, NOTHING, TopApp, Watched
+    from wstui.tui.top import LOOK_S, NOTHING, TopApp, WatchedRuns
 
     if stream or not (sys.stdin.isatty() and sys.stdout.isatty()):
-        watched = Watched(hosts)
+        watched = WatchedRuns(hosts)
         while stream:
             sys.stdout.write(msgspec.json.encode(watched.lines()).decode() + "\n")
             sys.stdout.flush()

@@ -13,7 +13,7 @@ import click
 
 from wstui.cli.detach import detachable
 from wstui.cli.exit_codes import BROKEN, UNREACHABLE, USAGE, fail, tell
-from wstui.cli.options import Options, run_options
+from wstui.cli.options import RunOptions, run_options
 from wstui.cli.output_files import OutputFiles
 from wstui.cli.signals import writing
 from wstui.cli.stdio import STDOUT, Output
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from wstui.control.client import RemoteRun
     from wstui.execution.suite import SuiteRun
     from wstui.tui.messages import OpenReplay
-    from wstui.tui.services import Detachable, Outcome
+    from wstui.tui.services import Detachable, SessionOutcome
 
 
 def require_terminal(instead: str) -> None:
@@ -32,7 +32,7 @@ def require_terminal(instead: str) -> None:
         fail(f"the terminal UI needs a terminal on stdin and stdout; without one use: {instead}", USAGE)
 
 
-def run_in_terminal(suite: SuiteRun, options: Options, terminal: Detachable | None = None) -> int:
+def run_in_terminal(suite: SuiteRun, options: RunOptions, terminal: Detachable | None = None) -> int:
     """Show a suite while it runs; afterwards print the summary on the normal screen and return the exit status."""
     from wstui.cli.exporters import Exporters
     from wstui.cli.target_lock import lock_targets
@@ -53,7 +53,7 @@ def run_in_terminal(suite: SuiteRun, options: Options, terminal: Detachable | No
         return status
 
 
-def begin_in_terminal(options: Options, terminal: Detachable | None) -> int:
+def begin_in_terminal(options: RunOptions, terminal: Detachable | None) -> int:
     """Let the operator choose what to run; afterwards print the summary of the last run.
 
     A run whose screen was left while it went on is attached to again.
@@ -85,15 +85,15 @@ def _left_running() -> RemoteRun | None:
 
 def watch_in_terminal(run: RemoteRun) -> int:
     """Show a run that goes on elsewhere; once it has ended print its summary and return its exit status."""
-    outcome, _ = _operate(run, Options())
+    outcome, _ = _operate(run, RunOptions())
     if not run.ended:
         click.echo(f"detached: the run goes on; wstui attach {run.hello.run}")
         return BROKEN if outcome.fault else 0
     with writing():
-        return _tell(outcome, "", OutputFiles(Options()), Options())
+        return _tell(outcome, "", OutputFiles(RunOptions()), RunOptions())
 
 
-def replay_in_terminal(opening: OpenReplay, options: Options) -> int:
+def replay_in_terminal(opening: OpenReplay, options: RunOptions) -> int:
     """Show stored runs as they were; return the exit status."""
     outcome, kept_as = _operate(None, options, opening=opening)
     return _tell(outcome, kept_as, OutputFiles(options), options)
@@ -101,10 +101,10 @@ def replay_in_terminal(opening: OpenReplay, options: Options) -> int:
 
 def _operate(
     suite: SuiteRun | RemoteRun | None,
-    options: Options,
+    options: RunOptions,
     terminal: Detachable | None = None,
     opening: OpenReplay | None = None,
-) -> tuple[Outcome, str]:
+) -> tuple[SessionOutcome, str]:
     """Run the app. Return how it ended, and where its last run is stored ("" unless begun there)."""
     gc.disable()  # nothing that is imported is garbage: not to look for it saves a tenth of the start
     from wstui.cli.tui_services import launcher
@@ -134,7 +134,7 @@ def _operate(
             tell(trouble)
 
 
-def _tell(outcome: Outcome, kept_as: str, reports: OutputFiles, options: Options) -> int:
+def _tell(outcome: SessionOutcome, kept_as: str, reports: OutputFiles, options: RunOptions) -> int:
     if outcome.fault:
         tell(f"the terminal UI failed: {outcome.fault}")
     status = BROKEN if outcome.fault else 0
@@ -167,7 +167,7 @@ def _reject_typo(presets: tuple[str, ...]) -> None:
 @click.command("open")
 @click.argument("presets", nargs=-1, metavar="[PRESET...]")
 @run_options
-def open_terminal(presets: tuple[str, ...], options: Options) -> None:
+def open_terminal(presets: tuple[str, ...], options: RunOptions) -> None:
     """Open the terminal UI on PRESET, a name (see `wstui presets list`) or a TOML file; alone it lists the presets."""
     _reject_typo(presets)
     require_terminal("wstui run PRESET")

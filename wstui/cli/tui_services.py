@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wstui.cli.options import Options
+from wstui.cli.options import RunOptions
 from wstui.cli.run_refs import shown_by
 from wstui.execution.run.result import Result
 from wstui.report.model.text import tilde
@@ -101,7 +101,7 @@ class StoredRuns:
         return tilde(self._path or default_path())
 
 
-def launcher(options: Options, troubles: list[str], begun: list[KeptSuite]) -> Launcher:
+def launcher(options: RunOptions, troubles: list[str], begun: list[KeptSuite]) -> Launcher:
     """Return the services, with the command's options on how runs are stored.
 
     `troubles` collects what to print when the terminal is restored, `begun` the runs that were started.

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from wstui.control.client import RemoteRun
 from wstui.control.client import attach as attach_to
-from wstui.control.condition import Condition
+from wstui.control.condition import WaitCondition
 from wstui.execution.run.commands import (
     AbortRun,
     AddNote,
@@ -103,7 +103,7 @@ class AttachedRun:
 
         `window` 0 judges the whole run. False when the time is up or the run ends before.
         """
-        condition = Condition(until, _seconds(window))
+        condition = WaitCondition(until, _seconds(window))
         return self._run.await_status(condition.holds, None if timeout is None else _seconds(timeout))
 
     def result(self) -> Result | SuiteResult:

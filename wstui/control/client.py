@@ -13,9 +13,9 @@ from importlib.metadata import version
 from wstui.control.link import GREETING_S, LONGEST, ConnectionLost, Link, connect, greeted
 from wstui.control.protocol import Answered, Failed, Hello, Request, ToServer, Watch, line
 from wstui.control.status_lines import StatusReader
-from wstui.control.stream import Changed, Ended, ToClient, decode_to_client
+from wstui.control.stream import Changed, StreamEnd, ToClient, decode_to_client
 from wstui.execution.run.command_queue import set_answer
-from wstui.execution.run.commands import ENDED, Answer, RunCommand, WatchClient, answered
+from wstui.execution.run.commands import ENDED, CommandAnswer, RunCommand, WatchClient, answered
 from wstui.execution.run.result import Result, SuiteResult
 from wstui.execution.run.status import Status
 from wstui.scenario.model import Scenario
@@ -36,10 +36,10 @@ class RemoteRun:
         """Why the connection has ended, "" while it stands."""
         self._link = link
         self._numbers = itertools.count(1)
-        self._pending: dict[int, Future[Answer]] = {}
+        self._pending: dict[int, Future[CommandAnswer]] = {}
         self._lock = threading.Lock()
         self._news = threading.Condition()
-        self._end: Ended | None = None
+        self._end: StreamEnd | None = None
         self._closed = False
         self._status = StatusReader()
         late = threading.Timer(GREETING_S, link.close)
@@ -76,20 +76,20 @@ class RemoteRun:
         assert status is not None  # the first one is awaited
         return status
 
-    def send(self, command: RunCommand, *, by: str = "") -> Future[Answer]:
+    def send(self, command: RunCommand, *, by: str = "") -> Future[CommandAnswer]:
         """Send a command; who sends it is known at the other end."""
         if self.read_only and not isinstance(command, WatchClient):
-            return answered(Answer(False, READ_ONLY))
-        future: Future[Answer] = Future()
+            return answered(CommandAnswer(False, READ_ONLY))
+        future: Future[CommandAnswer] = Future()
         number = next(self._numbers)
         self._pending[number] = future
         try:
             self._write(Request(number, command))
         except (OSError, ValueError):
             self._pending.pop(number, None)
-            set_answer(future, Answer(False, self.lost or "the connection is lost"))
+            set_answer(future, CommandAnswer(False, self.lost or "the connection is lost"))
         if self.lost or self._end:
-            set_answer(future, Answer(False, self.lost or ENDED))
+            set_answer(future, CommandAnswer(False, self.lost or ENDED))
         return future
 
     def execute(self) -> Result | SuiteResult:
@@ -142,7 +142,7 @@ class RemoteRun:
             self.lost = "" if self._end is not None else " ".join(filter(None, (why, said)))
             self._news.notify_all()
         while self._pending:
-            set_answer(self._pending.popitem()[1], Answer(False, self.lost or ENDED))
+            set_answer(self._pending.popitem()[1], CommandAnswer(False, self.lost or ENDED))
 
     def _take(self, message: ToClient) -> None:
         match message:
@@ -150,10 +150,10 @@ class RemoteRun:
                 self._status.take(message)
             case Answered(number, done, text):
                 if (future := self._pending.pop(number, None)) is not None:
-                    set_answer(future, Answer(done, text))
+                    set_answer(future, CommandAnswer(done, text))
             case Failed(text):
                 raise ConnectionLost(text)
-            case Ended():
+            case StreamEnd():
                 self._end = message
         with self._news:
             self._news.notify_all()

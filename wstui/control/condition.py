@@ -16,7 +16,7 @@ _OF_THE_RUN = ("fanout.", "delivery", "step.", "target.")
 _DISTRIBUTIONS = ("connect", "response", "round_trip", "reconnect")
 
 
-class Condition:
+class WaitCondition:
     """Judges each picture; `value` is the figure of the last one, None while nothing was measured."""
 
     def __init__(self, text: str, window_s: float) -> None:

@@ -19,7 +19,7 @@ from typing import IO
 
 from wstui.control import registry
 from wstui.control.protocol import PROTOCOL, Answered, Failed, Hello, Request, decode_answer, line
-from wstui.execution.run.commands import Answer, RunCommand
+from wstui.execution.run.commands import CommandAnswer, RunCommand
 from wstui.measure.sanitize import sanitize
 
 CONNECT_S = 10.0
@@ -106,7 +106,7 @@ def greeted(hello: object) -> Hello:
     return hello
 
 
-def ask(reference: str, name: str, command: RunCommand) -> Answer:
+def ask(reference: str, name: str, command: RunCommand) -> CommandAnswer:
     """Send one command to RUN, or to HOST:RUN, and return its answer. Raises NoSuchRun, ConnectionLost."""
     link = connect(reference)
     late = threading.Timer(GREETING_S, link.close)
@@ -119,7 +119,7 @@ def ask(reference: str, name: str, command: RunCommand) -> Answer:
             link.writer.flush()
         match decode_answer(link.reader.readline(LONGEST)):
             case Answered(_, done, text):
-                return Answer(done, text)
+                return CommandAnswer(done, text)
             case Failed(text):
                 raise ConnectionLost(text)
         raise ConnectionLost("what answers is not a run of wstui")

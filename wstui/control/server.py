@@ -30,7 +30,7 @@ from wstui.control.protocol import (
     line,
 )
 from wstui.control.status_lines import Encodings, StatusWriter
-from wstui.control.stream import Ended, Happened, ToClient
+from wstui.control.stream import Happened, StreamEnd, ToClient
 from wstui.execution.run.commands import RunControl
 from wstui.execution.run.result import Result, SuiteResult, stamp
 from wstui.execution.run.status import Status
@@ -57,7 +57,7 @@ class ControlServer:
         self.run = run
         self.encodings = Encodings()
         self.status: Status = run.status
-        self.last: Ended | None = None
+        self.last: StreamEnd | None = None
         self.entry = registry.Entry(
             id="", name=run.name, socket="", pid=os.getpid(), writer=this_writer(), started=stamp(),
             wstui=version("wstui"), store=store,
@@ -130,7 +130,7 @@ class ControlServer:
                 await asyncio.wait_for(self._closing.wait(), EVERY_S)
         result = self._result
         final = self.run.status.result
-        self.last = Ended(
+        self.last = StreamEnd(
             result if isinstance(result, Result) else final if not final.verdict.running else None,
             result if isinstance(result, SuiteResult) else None,
         )

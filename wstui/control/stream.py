@@ -26,12 +26,12 @@ class Happened(msgspec.Struct, tag="event", frozen=True):
     event: dict[str, Any]
 
 
-class Ended(msgspec.Struct, tag="end", frozen=True):
+class StreamEnd(msgspec.Struct, tag="end", frozen=True):
     """The last line: the run is over. Without a result it was cut short before there was one."""
 
     result: Result | None = None
     suite: SuiteResult | None = None
 
 
-ToClient = Hello | Answered | Failed | Changed | Happened | Ended
+ToClient = Hello | Answered | Failed | Changed | Happened | StreamEnd
 decode_to_client = msgspec.json.Decoder(ToClient).decode

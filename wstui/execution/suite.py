@@ -15,7 +15,7 @@ from wstui.execution.preflight.probe import probe
 from wstui.execution.run.commands import (
     OPERATOR,
     AbortRun,
-    Answer,
+    CommandAnswer,
     DrainRun,
     RunCommand,
     answered,
@@ -97,7 +97,7 @@ class SuiteRun:
             status = replace(status, state=State.COOLDOWN, suite=self._suite_status(self.cooldown_s))
         return status if status.suite is not None else replace(status, suite=self._suite_status(0.0))
 
-    def send(self, command: RunCommand, *, by: str = OPERATOR) -> Future[Answer]:
+    def send(self, command: RunCommand, *, by: str = OPERATOR) -> Future[CommandAnswer]:
         """Hand a command to the current run; the end of a run ends the suite too. From any thread."""
         if isinstance(command, (DrainRun, AbortRun)):
             self._stopped = True
@@ -107,7 +107,7 @@ class SuiteRun:
         why = refusal(command, status)
         if not why:
             self._skipped = True
-        return answered(Answer(not why, why or carried_out(command, status)))
+        return answered(CommandAnswer(not why, why or carried_out(command, status)))
 
     @property
     def pauses_s(self) -> float:

@@ -20,7 +20,7 @@ from wstui.load.protocol import (
     Command,
     Finished,
     Go,
-    Heartbeat,
+    OperatorBeat,
     ScriptMistake,
     Spec,
     Traced,
@@ -39,7 +39,7 @@ SURELY_GONE_S = 8.0
 """A worker that was silent for this long has ended: its lease of 3 s and its drain are over."""
 
 
-class Fleet:
+class WorkerFleet:
     """Workers on a transport. `on_lost` gets a lost worker, the reason, and the time (ns, monotonic clock).
 
     `on_trace` gets each message of the clients that are followed, masked; `on_watched` what watched clients do, and
@@ -136,7 +136,7 @@ class Fleet:
 
     async def _beat(self) -> None:
         while True:
-            self._send(Heartbeat(), list(self._specs))
+            self._send(OperatorBeat(), list(self._specs))
             await asyncio.sleep(HEARTBEAT_S)
 
     # -- messages of workers -----------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from wstui.load.protocol import Meet, Waiting
+from wstui.load.protocol import ReleaseMeetings, Waiting
 
 
 class MeetingRelay:
@@ -13,7 +13,7 @@ class MeetingRelay:
     def __init__(self) -> None:
         self._waiting: dict[bytes, dict[int, int]] = {}  # clients by worker, by name
         self._needed: dict[bytes, int] = {}
-        self._told: dict[int, list[Meet]] = {}  # by worker, what it may not have handled yet
+        self._told: dict[int, list[ReleaseMeetings]] = {}  # by worker, what it may not have handled yet
         self._numbers: dict[int, int] = {}
         self._planned = 0
 
@@ -33,7 +33,7 @@ class MeetingRelay:
         for waiting in self._waiting.values():
             waiting.pop(worker, None)
 
-    def due(self, ready: int) -> Mapping[int, Meet]:
+    def due(self, ready: int) -> Mapping[int, ReleaseMeetings]:
         """Return whom each worker lets go on now that `ready` clients are ready."""
         orders: dict[int, dict[bytes, int]] = {}
         for name, reported in self._waiting.items():
@@ -48,7 +48,7 @@ class MeetingRelay:
         made = {}
         for worker, names in orders.items():
             self._numbers[worker] = number = self._numbers.get(worker, 0) + 1
-            made[worker] = meet = Meet(number, names)
+            made[worker] = meet = ReleaseMeetings(number, names)
             self._told.setdefault(worker, []).append(meet)
         return made
 

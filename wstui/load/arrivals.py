@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from wstui.load.client import Client
+from wstui.load.client import LoadClient
 from wstui.load.protocol import Arrive
 from wstui.load.ramp import ArrivalLine, share
 from wstui.load.timer_wheel import TimerWheel
@@ -31,7 +31,7 @@ class Arrivals:
     def __init__(self, worker: int, workers: int) -> None:
         self._worker, self._workers = worker, workers
         self._batches: list[_Batch] = []
-        self._departures: TimerWheel[Client] = TimerWheel()
+        self._departures: TimerWheel[LoadClient] = TimerWheel()
 
     def arrive(self, command: Arrive, clock: int) -> None:
         """Begin the arrivals of a stage. Late ones of the stage before still come, unless `cut` ends them."""
@@ -77,13 +77,13 @@ class Arrivals:
         """Whether clients may still arrive or are due to leave."""
         return bool(self._batches) or self._departures.next_ns() is not None
 
-    def schedule_leave(self, client: Client, clock: int) -> None:
+    def schedule_leave(self, client: LoadClient, clock: int) -> None:
         """Begin the stay of a client that is ready, or continue it after a reconnect."""
         if not client.leaves_ns:
             client.leaves_ns = clock + client.stay_ns
         self._departures.add(client.leaves_ns, client)
 
-    def pop_leaving(self, clock: int) -> Iterator[Client]:
+    def pop_leaving(self, clock: int) -> Iterator[LoadClient]:
         """Yield every client whose stay is over."""
         while (taken := self._departures.take(clock)) is not None:
             yield from taken[1]

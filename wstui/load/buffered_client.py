@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
-from wstui.load.client import Client
+from wstui.load.client import LoadClient
 
 _BUFFER = memoryview(bytearray(256 * 1024))
 
 
-class BufferedClient(Client, asyncio.BufferedProtocol):
+class BufferedClient(LoadClient, asyncio.BufferedProtocol):
     """A client for asyncio's own loop, which would allocate 256 KiB for each receive; one buffer serves all."""
 
     __slots__ = ()

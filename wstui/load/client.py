@@ -36,32 +36,32 @@ _now = time.monotonic_ns
 class ClientEvents(MessageEvents, Protocol):
     """Events that a client reports."""
 
-    def redirected(self, client: Client) -> None:
+    def redirected(self, client: LoadClient) -> None:
         """It continues at another address of the same server."""
 
-    def opened(self, client: Client) -> None:
+    def opened(self, client: LoadClient) -> None:
         """The upgrade succeeded."""
 
-    def became_ready(self, client: Client, at_ns: int) -> None:
+    def became_ready(self, client: LoadClient, at_ns: int) -> None:
         """The ready condition is met."""
 
-    def attempt_ended(self, client: Client, outcome: Outcome, cause: Cause | None, detail: str) -> None:
+    def attempt_ended(self, client: LoadClient, outcome: Outcome, cause: Cause | None, detail: str) -> None:
         """The attempt ended without becoming ready."""
 
-    def began_closing(self, client: Client) -> None:
+    def began_closing(self, client: LoadClient) -> None:
         """We close a ready connection."""
 
-    def closed_unready(self, client: Client) -> None:
+    def closed_unready(self, client: LoadClient) -> None:
         """We close an open connection that is not ready yet."""
 
-    def dropped(self, client: Client, cause: Cause) -> None:
+    def dropped(self, client: LoadClient, cause: Cause) -> None:
         """The other side ended a ready connection."""
 
-    def ended(self, client: Client) -> None:
+    def ended(self, client: LoadClient) -> None:
         """A connection that was ready, or that we closed, is gone."""
 
 
-class Client(Messaging, asyncio.Protocol):
+class LoadClient(Messaging, asyncio.Protocol):
     """A connection of the load. Its number is its identity: token, phase of its sends, lines in the error log."""
 
     __slots__ = (

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from heapq import heappop, heappush
 
 from wstui.load.arrivals import Arrivals
-from wstui.load.client import Client
+from wstui.load.client import LoadClient
 from wstui.load.connector import Connector
 from wstui.load.context import WorkerContext
 from wstui.load.pacer import Pacer
@@ -69,8 +69,8 @@ class ClientPool:
         context: WorkerContext,
         connector: Connector,
         pacer: Pacer,
-        begin: Callable[[int, int, int], Client],
-        find: Callable[[int], Client | None],
+        begin: Callable[[int, int, int], LoadClient],
+        find: Callable[[int], LoadClient | None],
     ) -> None:
         self._worker, self._workers = spec.worker, spec.workers
         self._context = context
@@ -184,7 +184,7 @@ class ClientPool:
 
     # -- what happened to a client -----------------------------------------------------------------------------
 
-    def ready(self, client: Client) -> None:
+    def ready(self, client: LoadClient) -> None:
         """A client is ready: for the first time, or again."""
         clock = self._pacer.clock()
         if self._reconnects.is_waiting(client.number):
@@ -192,7 +192,7 @@ class ClientPool:
         if client.stay_ns:
             self._arrivals.schedule_leave(client, clock)
 
-    def dropped(self, client: Client) -> None:
+    def dropped(self, client: LoadClient) -> None:
         """The other side ended a ready connection: let its client reconnect, if it is still wanted."""
         if not self._running or not self._reconnects.enabled:
             return
@@ -201,7 +201,7 @@ class ClientPool:
         if wanted:
             self._reconnects.dropped(client, clock)
 
-    def gone(self, client: Client, *, reconnects: bool) -> bool:
+    def gone(self, client: LoadClient, *, reconnects: bool) -> bool:
         """The client has no connection any more: plan its next attempt, or free its slot. Return whether it has one."""
         if self._reconnects.is_waiting(client.number):
             if reconnects and self._reconnects.plan(client.number, self._pacer.clock()):

@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from wstui.load.attempt import Attempt, Done
-from wstui.load.client import Client
+from wstui.load.client import LoadClient
 from wstui.load.connect_outcome import REJECTS_CERTIFICATE, WANTS_CERTIFICATE
 from wstui.load.context import ENDED, WorkerContext
 from wstui.load.credentials import Credentials
@@ -23,7 +23,7 @@ from wstui.load.sockets import Sockets
 
 if TYPE_CHECKING:
     from wstui.load.http_client import HttpClient
-    from wstui.load.login import Login
+    from wstui.load.login import ClientLogin
 
 _HANDSHAKE, _CERTIFICATE_REQUEST = 22, 13  # RFC 8446, B.1 and B.3
 
@@ -62,19 +62,19 @@ class Connector:
         self._looks = True  # for a request for certificates; the callback costs too much for more than one client
         self._limit = connect.in_flight
         self._timeout_ns = connect.timeout_ns
-        self.opening: dict[int, Client] = {}  # all clients that are not ready yet, by number, oldest first
-        self._timed: dict[int, Client] = {}  # those of them that the connect timeout is for
+        self.opening: dict[int, LoadClient] = {}  # all clients that are not ready yet, by number, oldest first
+        self._timed: dict[int, LoadClient] = {}  # those of them that the connect timeout is for
         self.in_flight = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self.http: HttpClient | None = None
-        self.login: Login | None = None
+        self.login: ClientLogin | None = None
         self._login_again = spec.login_again
         if spec.login or any(step.http for role in spec.conversation.roles.roles for step in all_steps(role)):
             from wstui.load.http_client import HttpClient  # brings an HTTP library along
-            from wstui.load.login import Login
+            from wstui.load.login import ClientLogin
 
             self.http = HttpClient(connect, loop, sockets, spec.http_limit, self._tls)
-            self.login = Login(spec, self.http, loop) if spec.login else None
+            self.login = ClientLogin(spec, self.http, loop) if spec.login else None
 
     def _read_certificates(self, number: int) -> None:
         """Read files now: on another host they are gone once its workers have begun."""
@@ -104,7 +104,7 @@ class Connector:
         free = self._limit - self.in_flight
         return free if self.login is None else min(free, self.login.capacity)
 
-    def start(self, client: Client) -> None:
+    def start(self, client: LoadClient) -> None:
         """Begin an attempt: a client logs in first, unless it has."""
         self.in_flight += 1
         self.opening[client.number] = client
@@ -113,21 +113,21 @@ class Connector:
         else:
             self._begin(client)
 
-    def _logged_in(self, client: Client) -> None:
+    def _logged_in(self, client: LoadClient) -> None:
         if client.leaving:
             client.abort()
             return
         client.born_ns = time.monotonic_ns()  # the time to connect is without the login
         self._begin(client)
 
-    def _begin(self, client: Client) -> None:
+    def _begin(self, client: LoadClient) -> None:
         if not self._context.identities.connects(client.number):
             self._loop.call_soon(client.go_without_connection)
             return
         self._timed[client.number] = client
         self.connect(client)
 
-    def connect(self, client: Client) -> None:
+    def connect(self, client: LoadClient) -> None:
         """Connect a client, at first or where it was redirected to."""
         done = partial(self._opened, client)
         credentials = self._context.identities.credentials_of(client.number)
@@ -143,7 +143,7 @@ class Connector:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    def _tls_of(self, client: Client, credentials: Credentials) -> ssl.SSLContext:
+    def _tls_of(self, client: LoadClient, credentials: Credentials) -> ssl.SSLContext:
         certificate = credentials.certificate(self._context.identities.of(client.number))
         if not self._looks:
             return self._tls.of(certificate)
@@ -162,12 +162,12 @@ class Connector:
         """Return the target's address that a client was led to last, or "" if there is only one."""
         return next((tried for dialer in self._dialers.values() if (tried := dialer.tried.get(number))), "")
 
-    def discard(self, client: Client) -> None:
+    def discard(self, client: LoadClient) -> None:
         """Forget a client that is ready, or whose attempt has ended."""
         self.opening.pop(client.number, None)
         self._timed.pop(client.number, None)
 
-    def has_own_limits(self, client: Client) -> None:
+    def has_own_limits(self, client: LoadClient) -> None:
         """Leave an open connection that is not ready yet to the time limits of its role's steps."""
         self._timed.pop(client.number, None)
 
@@ -182,7 +182,7 @@ class Connector:
             dialer = self._dialers[self._context.identities.credentials_of(client.number)]
             client.time_out(dialer.asking.get(client.number, ""))
 
-    async def _connect(self, client: Client, dialer: Dialer, context: ssl.SSLContext | None, done: Done) -> None:
+    async def _connect(self, client: LoadClient, dialer: Dialer, context: ssl.SSLContext | None, done: Done) -> None:
         attempt: Attempt | None = None
         try:
             attempt = await dialer.connect(client, context, client.number, done)
@@ -195,7 +195,7 @@ class Connector:
             client.attempt = attempt
 
     @staticmethod
-    def _opened(client: Client, error: Exception | None) -> None:
+    def _opened(client: LoadClient, error: Exception | None) -> None:
         client.attempt = None
         if error is not None:
             client.connect_failed(error)

@@ -29,7 +29,7 @@ EXPIRED_FOR_S = 3600
 _TURNED_AWAY = ("http 401", "http 403", "close ")
 
 
-class Speaker(Protocol):
+class CredentialOwner(Protocol):
     """A client as its credentials see it."""
 
     number: int
@@ -45,7 +45,7 @@ class _Text:
         self.constant = text if isinstance(text, str) else None
         self._render = None if isinstance(text, str) else compile_parts(text, seed)
 
-    def of(self, speaker: Speaker) -> str:
+    def of(self, speaker: CredentialOwner) -> str:
         return self.constant if self._render is None else self._render(speaker).decode("utf-8", "surrogateescape")  # type: ignore[return-value]
 
 
@@ -71,7 +71,7 @@ class Credentials:
         self._token, self._user = _Text(auth.token, seed), _Text(auth.user, seed)
         self._password = _Text(auth.password, seed)
 
-    def upgrade(self, speaker: Speaker, to: Address | None = None) -> Upgrade:
+    def upgrade(self, speaker: CredentialOwner, to: Address | None = None) -> Upgrade:
         """Return the upgrade of a client; `to` is the address that it was redirected to."""
         connect, send_as = self.connect, self._auth.send_as
         token = self.token(speaker)
@@ -104,18 +104,18 @@ class Credentials:
             max_size=connect.max_size,
         )
 
-    def _all_cookies(self, speaker: Speaker, uri: Address) -> list[str]:
+    def _all_cookies(self, speaker: CredentialOwner, uri: Address) -> list[str]:
         found = {name: text.of(speaker) for name, text in self._cookies}
         if speaker.cookies is not None:
             found = dict(speaker.cookies.pairs(uri.host, uri.path or "/", uri.secure)) | found
         return [f"{name}={value}" for name, value in found.items()]
 
-    def certificate(self, speaker: Speaker) -> tuple[str, str]:
+    def certificate(self, speaker: CredentialOwner) -> tuple[str, str]:
         """Return the files of a client's certificate and its key, "" for none."""
         certificate, key = self._certificate
         return certificate.of(speaker), key.of(speaker)
 
-    def token(self, speaker: Speaker) -> str:
+    def token(self, speaker: CredentialOwner) -> str:
         """Return the token of a client, "" for none."""
         auth = self._auth
         if auth.kind not in ("jwt", "mix"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping
 
-from wstui.load.client import Client
+from wstui.load.client import LoadClient
 from wstui.load.protocol import ConnectSpec
 
 SWEEP_TICKS = 25
@@ -15,12 +15,12 @@ SWEEP_TICKS = 25
 class Deadlines:
     """Of the clients of one worker; `live` are those ready or closing, by number. Times are monotonic nanoseconds."""
 
-    def __init__(self, live: Mapping[int, Client], connect: ConnectSpec) -> None:
+    def __init__(self, live: Mapping[int, LoadClient], connect: ConnectSpec) -> None:
         self._live = live
         self._connect = connect
-        self._sweep: list[Client] = []
-        self.settling: deque[Client] = deque()
-        self.closing: dict[Client, None] = {}
+        self._sweep: list[LoadClient] = []
+        self.settling: deque[LoadClient] = deque()
+        self.closing: dict[LoadClient, None] = {}
 
     def tick(self, now: int) -> None:
         """Let those settle, give up or go whose time is over."""

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from enum import IntEnum
 
-from wstui.load.client import Client
+from wstui.load.client import LoadClient
 from wstui.load.client_pool import CLOSES_A_TICK
 from wstui.load.context import CLOSING, READY, RETIRING, WAITING
 from wstui.load.slow_readers import READ_UP_NS, SlowReaders
@@ -15,7 +15,7 @@ CUT_NS = 1_000_000_000
 """How long a dropped connection's transport may take to report its end. It takes one pass of the loop."""
 
 
-class Phase(IntEnum):
+class DrainPhase(IntEnum):
     DRAINING = 0  # waiting for replies in flight
     CLOSING = 1  # closing handshakes
     CUT = 2  # dropped; what was in flight is known once the transports have reported it
@@ -30,8 +30,8 @@ class DrainController:
 
     def __init__(
         self,
-        live: Mapping[int, Client],
-        opening: Mapping[int, Client],
+        live: Mapping[int, LoadClient],
+        opening: Mapping[int, LoadClient],
         slow: SlowReaders | None,
         close_timeout_ns: int,
         grace_ns: int | None,
@@ -41,21 +41,21 @@ class DrainController:
         self._slow = slow
         self._close_timeout_ns = close_timeout_ns
         self._begun_ns = time.monotonic_ns()
-        self._phase = Phase.DRAINING
+        self._phase = DrainPhase.DRAINING
         self._grace_end_ns = self._deadline_ns = self._begun_ns + (grace_ns or 0)
         if grace_ns is None:
             self._cut(self._begun_ns)
 
     def advance(self, now: int) -> bool:
         """Do what is due. Return whether every client is gone."""
-        if self._phase is Phase.DRAINING:
+        if self._phase is DrainPhase.DRAINING:
             if self._is_waiting(now) and now < self._grace_end_ns:
                 return False
             for client in list(self._live.values()):
                 client.expire(now)
-            self._phase = Phase.CLOSING
+            self._phase = DrainPhase.CLOSING
             self._deadline_ns = now + self._close_timeout_ns
-        if self._phase is Phase.CUT:
+        if self._phase is DrainPhase.CUT:
             return not self._live or now >= self._deadline_ns
         busy = [c for c in self._live.values() if c.step in (READY, RETIRING)]
         if now >= self._grace_end_ns:
@@ -72,7 +72,7 @@ class DrainController:
         return not self._live and not self._opening
 
     def _cut(self, now: int) -> None:
-        self._phase = Phase.CUT
+        self._phase = DrainPhase.CUT
         self._deadline_ns = now + CUT_NS
         for client in [*self._opening.values(), *self._live.values()]:
             client.abort()

@@ -28,7 +28,7 @@ _HEAD_LIMIT = 64 * 1024
 Header = tuple[str, str]
 
 
-class Answer(NamedTuple):
+class HttpAnswer(NamedTuple):
     """The answer to a request."""
 
     status: int
@@ -49,7 +49,7 @@ class HttpConnection(asyncio.Protocol):
         self.opened: asyncio.Future[None] = loop.create_future()
         self._transport: asyncio.Transport | None = None
         self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=_HEAD_LIMIT)
-        self._answer: asyncio.Future[Answer] | None = None
+        self._answer: asyncio.Future[HttpAnswer] | None = None
         self._head: h11.Response | None = None
         self._body = bytearray()
 
@@ -58,7 +58,7 @@ class HttpConnection(asyncio.Protocol):
         """Whether it can take another request."""
         return self._transport is not None and (self._http.our_state, self._http.their_state) == (h11.DONE, h11.DONE)
 
-    async def ask(self, method: str, target: str, headers: Sequence[Header], body: bytes) -> Answer:
+    async def ask(self, method: str, target: str, headers: Sequence[Header], body: bytes) -> HttpAnswer:
         """Send a request and wait for the answer."""
         assert self._transport is not None
         http = self._http
@@ -123,7 +123,7 @@ class HttpConnection(asyncio.Protocol):
 
     def _finish(self) -> None:
         if self._head is not None and self._answer is not None and not self._answer.done():
-            self._answer.set_result(Answer(self._head.status_code, list(self._head.headers), bytes(self._body)))
+            self._answer.set_result(HttpAnswer(self._head.status_code, list(self._head.headers), bytes(self._body)))
 
     def _fail(self, error: Exception) -> None:
         if self._answer is not None and not self._answer.done():

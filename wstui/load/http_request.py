@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from wstui.load.connect_outcome import Cause, Outcome, cause_of
 from wstui.load.cookies import Cookies
-from wstui.load.http_client import Answer, HttpClient, HttpConnection, HttpProtocolError
+from wstui.load.http_client import HttpAnswer, HttpClient, HttpConnection, HttpProtocolError
 from wstui.load.matcher import Captures, Matcher, values_of
 from wstui.load.reply_matcher import ReplyMatcher
 from wstui.load.role_spec import HttpSpec
@@ -152,7 +152,7 @@ class HttpRequest:
             headers.append(("Content-Length", str(len(body))))
         return resource, headers, body
 
-    def _check(self, answer: Answer, requester: Requester, resource: str) -> None:
+    def _check(self, answer: HttpAnswer, requester: Requester, resource: str) -> None:
         lines = [*values_of(answer.headers, "set-cookie")]
         if lines:
             requester.cookies = requester.cookies or Cookies()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from websockets.frames import CloseCode
 
-from wstui.load.client import Client
+from wstui.load.client import LoadClient
 from wstui.load.connect_outcome import Cause
 from wstui.load.context import KEEPALIVE, READY, RETIRING, WorkerContext
 from wstui.load.frames import PING, encode
@@ -24,10 +24,10 @@ class Keepalive:
         self._every_ns = spec.ping_every_ns
         self._timeout_ns = spec.ping_timeout_ns
         self._counters = context.counters
-        self._wheel: TimerWheel[Client] = TimerWheel()
+        self._wheel: TimerWheel[LoadClient] = TimerWheel()
         self._unanswered = context.unanswered_pings  # oldest first
 
-    def add(self, client: Client, now_ns: int) -> None:
+    def add(self, client: LoadClient, now_ns: int) -> None:
         """Ping a client from now on."""
         self._wheel.add(first_send(now_ns, client.number, self._every_ns), client)
 
@@ -50,13 +50,13 @@ class Keepalive:
                 cause = Cause("keepalive", f"no pong within {self._timeout_ns / 1e9:g} s")
                 client.fail(CloseCode.INTERNAL_ERROR, cause)
 
-    def _ping(self, client: Client, now_ns: int) -> None:
+    def _ping(self, client: LoadClient, now_ns: int) -> None:
         self._counters.pings += 1
         if not client.blocked:  # a ping to a peer that does not read would only fill our memory
             client.write(encode(PING, KEEPALIVE, self._counters.pings))
         if self._timeout_ns:
             self._unanswered.setdefault(client, now_ns)
 
-    def discard(self, client: Client) -> None:
+    def discard(self, client: LoadClient) -> None:
         """Forget the ping of a client whose connection has ended."""
         self._unanswered.pop(client, None)

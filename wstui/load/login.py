@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from wstui.load.client import Client
+from wstui.load.client import LoadClient
 from wstui.load.connect_outcome import Outcome
 from wstui.load.context import ENDED
 from wstui.load.http_client import HttpClient, HttpConnection
@@ -19,7 +19,7 @@ LOGIN = "login"
 """The kind of the rows of logins: one of this name for all requests together, and one for each request with a name."""
 
 
-class Login:
+class ClientLogin:
     """The logins of a worker's clients."""
 
     def __init__(self, spec: Spec, http: HttpClient, loop: asyncio.AbstractEventLoop) -> None:
@@ -41,12 +41,12 @@ class Login:
         """How many more clients may log in now."""
         return self._limit - self.in_flight
 
-    def start(self, client: Client, then: Callable[[Client], None]) -> asyncio.Task[None]:
+    def start(self, client: LoadClient, then: Callable[[LoadClient], None]) -> asyncio.Task[None]:
         """Log a client in, and go on with `then`."""
         self.in_flight += 1
         return self._loop.create_task(self._run(client, then))
 
-    async def _run(self, client: Client, then: Callable[[Client], None]) -> None:
+    async def _run(self, client: LoadClient, then: Callable[[LoadClient], None]) -> None:
         identities = client.context.identities
         identity = identities.of(client.number)
         counts = self._tally.counts

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 
-from wstui.load.client import Client
+from wstui.load.client import LoadClient
 from wstui.load.context import READY
 from wstui.load.protocol import SendSpec
 from wstui.load.schedule import first_send, jittered, poisson_gap
@@ -92,10 +92,10 @@ class Pacer:
         self._jitter = spec.jitter
         self._seed = seed
         self._loop = loop
-        self._wheel: TimerWheel[Client] = TimerWheel()
+        self._wheel: TimerWheel[LoadClient] = TimerWheel()
         self._timer = PreciseTimer(loop, self._fire)
         self._armed_ns = 0
-        self._bucket: list[Client] = []
+        self._bucket: list[LoadClient] = []
         self._index = 0
         self._due_ns = 0
         self._busy = False
@@ -116,7 +116,7 @@ class Pacer:
     def _late_ns(self) -> int:
         return self.clock() - self._due_ns if self._index < len(self._bucket) else 0
 
-    def add(self, client: Client) -> None:
+    def add(self, client: LoadClient) -> None:
         """Let `client` send from now on, first at its own phase of the interval."""
         if self._stopped:
             return
@@ -128,18 +128,18 @@ class Pacer:
             self._wheel.add(client.next_ns if self._fixed else self._moved(client), client)
         self._arm()
 
-    def _drawn(self, client: Client) -> int:
+    def _drawn(self, client: LoadClient) -> int:
         """Return the next send of a Poisson process, which has no memory: it may begin at any time."""
         client.turn += 1
         client.next_ns += poisson_gap(client.number, client.turn, self.every_ns, self._seed)
         return client.next_ns
 
-    def _moved(self, client: Client) -> int:
+    def _moved(self, client: LoadClient) -> int:
         """Return the time that jitter gives the send that is at `client.next_ns` on the grid."""
         client.turn += 1
         return jittered(client.next_ns, client.number, client.turn, self.every_ns, self._jitter, self._seed)
 
-    def pace(self, every_ns: int, clients: Iterable[Client]) -> None:
+    def pace(self, every_ns: int, clients: Iterable[LoadClient]) -> None:
         """Change the interval and give every client its phase in the new one."""
         self.every_ns = every_ns
         self._wheel.clear()

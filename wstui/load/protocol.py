@@ -170,7 +170,7 @@ class Abort(msgspec.Struct, tag="abort", frozen=True):
     """Drop every connection and end."""
 
 
-class Meet(msgspec.Struct, tag="meet", frozen=True):
+class ReleaseMeetings(msgspec.Struct, tag="meet", frozen=True):
     """Let so many of the clients go on that wait at each meeting. `number` counts these commands to a worker."""
 
     number: int
@@ -183,13 +183,15 @@ class WatchClients(msgspec.Struct, tag="watch", frozen=True):
     numbers: list[int]
 
 
-class Heartbeat(msgspec.Struct, tag="heartbeat", frozen=True):
+class OperatorBeat(msgspec.Struct, tag="heartbeat", frozen=True):
     """The operator is still there. The monotonic clock of the worker's host is `ahead_ns` ahead of the operator's."""
 
     ahead_ns: int = 0
 
 
-Command = Spec | Go | Ramp | Arrive | Pace | Pause | Resume | Meet | Drain | Abort | WatchClients | Heartbeat
+Command = (
+    Spec | Go | Ramp | Arrive | Pace | Pause | Resume | ReleaseMeetings | Drain | Abort | WatchClients | OperatorBeat
+)
 
 # -- replies -------------------------------------------------------------------------------------------------------
 
@@ -228,7 +230,7 @@ class BroadcastReport(msgspec.Struct, tag="heard", frozen=True):
 class Waiting(msgspec.Struct, tag="waiting", frozen=True):
     """How many clients wait at each meeting that has changed, and how many it needs; 0: all that are planned.
 
-    `handled` is the number of the last `Meet`; `planned` clients are wanted of all workers together.
+    `handled` is the number of the last `ReleaseMeetings`; `planned` clients are wanted of all workers together.
     """
 
     worker: int

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from heapq import heappop, heappush
 
-from wstui.load.client import Client
+from wstui.load.client import LoadClient
 from wstui.load.protocol import ConnectSpec
 from wstui.load.rng import draw, fraction
 from wstui.measure.counters import Tally
@@ -50,7 +50,7 @@ class Reconnects:
         self._planned = 0
         self.enabled = spec.reconnect != "none"
 
-    def dropped(self, client: Client, clock: int) -> None:
+    def dropped(self, client: LoadClient, clock: int) -> None:
         """Remember a client whose ready connection was ended by the other side."""
         self._states[client.number] = ReconnectState(
             client.number, client.slot, clock, client.sequence, client.turn, client.stay_ns, client.leaves_ns

@@ -28,7 +28,7 @@ class Slot(msgspec.Struct, frozen=True, array_like=True):
     parts: list[bytes | Slot] = []
 
 
-class Text(msgspec.Struct, frozen=True, array_like=True):
+class TextSpec(msgspec.Struct, frozen=True, array_like=True):
     """A text of parts; shorter ones are filled up to `size` with `padding`, at the pad or at the end.
 
     `more` are the frames that follow it.
@@ -38,7 +38,7 @@ class Text(msgspec.Struct, frozen=True, array_like=True):
     size: int = 0
     padding: bytes = b" "
     binary: bool = False
-    more: list[Text] = []
+    more: list[TextSpec] = []
 
 
 class ConditionSpec(msgspec.Struct, frozen=True, array_like=True):
@@ -135,7 +135,7 @@ class StepSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     number: int = 0
     name: str = ""
-    say: Text | None = None
+    say: TextSpec | None = None
     expect: MatcherSpec | None = None
     refuse: MatcherSpec | None = None
     reason: list[list[str]] = []
@@ -156,7 +156,7 @@ class HeartbeatSpec(msgspec.Struct, frozen=True, kw_only=True):
     number: int
     name: str = ""
     every: DelaySpec
-    say: Text
+    say: TextSpec
     expect: MatcherSpec | None = None
     within_ns: int = 0
 
@@ -165,7 +165,7 @@ class AnswerSpec(msgspec.Struct, frozen=True):
     """Messages that a client answers at once."""
 
     on: MatcherSpec
-    say: Text
+    say: TextSpec
 
 
 class DeliverySpec(msgspec.Struct, frozen=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wstui.load.client import Client
+from wstui.load.client import LoadClient
 from wstui.load.connect_outcome import Cause
 from wstui.measure.counters import Tally
 
@@ -28,16 +28,16 @@ class SlowReaders:
     def __init__(self, share: float, tally: Tally) -> None:
         self._share = share
         self._tally = tally
-        self._paused: set[Client] = set()
+        self._paused: set[LoadClient] = set()
 
-    def __contains__(self, client: Client) -> bool:
+    def __contains__(self, client: LoadClient) -> bool:
         return client in self._paused
 
     @property
     def open(self) -> bool:
         return bool(self._paused)
 
-    def take(self, client: Client) -> bool:
+    def take(self, client: LoadClient) -> bool:
         """Let a ready client stop reading, if it is a slow reader. Return whether it is."""
         if not is_slow(client.number, self._share) or client.transport is None:
             return False
@@ -51,13 +51,13 @@ class SlowReaders:
         for client in self._paused:
             self._resume(client)
 
-    def begin_closing(self, client: Client) -> None:
+    def begin_closing(self, client: LoadClient) -> None:
         """Let a client read again that we close: the other side's answer has to be read."""
         if client in self._paused:
             self._paused.discard(client)
             self._resume(client)
 
-    def ended(self, client: Client, cause: Cause) -> bool:
+    def ended(self, client: LoadClient, cause: Cause) -> bool:
         """Record that the other side ended a connection. Return whether the client was a slow reader."""
         if client not in self._paused:
             return False
@@ -70,6 +70,6 @@ class SlowReaders:
         return True
 
     @staticmethod
-    def _resume(client: Client) -> None:
+    def _resume(client: LoadClient) -> None:
         if client.transport is not None and not client.transport.is_closing():
             client.transport.resume_reading()

@@ -18,7 +18,7 @@ TURN_NS = 5_000_000
 IN, OUT = (select.EPOLLIN, select.EPOLLOUT) if hasattr(select, "epoll") else (1, 4)
 
 
-class Entry(Protocol):
+class SocketEntry(Protocol):
     """What gets the events of a socket."""
 
     def ready(self, events: int) -> None: ...
@@ -30,7 +30,7 @@ class Sockets:
     def __init__(self, loop: asyncio.AbstractEventLoop, clock: Callable[[], int] = time.monotonic_ns) -> None:
         self.loop = loop
         self.epoll = select.epoll()
-        self.entries: list[Entry | None] = []  # by the number of the socket
+        self.entries: list[SocketEntry | None] = []  # by the number of the socket
         self.events_a_turn = EVENTS_A_TURN
         self._clock = clock
         loop.add_reader(self.epoll.fileno(), self.turn)
@@ -38,7 +38,7 @@ class Sockets:
     def close(self) -> None:
         self.loop.remove_reader(self.epoll.fileno())
 
-    def enter(self, fd: int, entry: Entry) -> None:
+    def enter(self, fd: int, entry: SocketEntry) -> None:
         """Pass the events of a socket to `entry`."""
         if fd >= len(self.entries):
             self.entries.extend([None] * (fd + 64 - len(self.entries)))

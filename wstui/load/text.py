@@ -16,7 +16,7 @@ import msgspec
 
 from wstui.load.pack import PACKERS
 from wstui.load.rng import below, draw, fraction
-from wstui.load.role_spec import Slot, Text
+from wstui.load.role_spec import Slot, TextSpec
 
 IDS_A_CLIENT = 10**9
 """An {{id}} is the client's number, from 1, times this, and the number of its message: below 2^53, exact in any JSON,
@@ -52,7 +52,7 @@ def text_of(value: Any) -> str:
     return value if isinstance(value, str) else _to_json(value).decode()
 
 
-def compile_text(text: Text, seed: int) -> Render:
+def compile_text(text: TextSpec, seed: int) -> Render:
     """The function that renders a text for a speaker."""
     cut = next((i for i, part in enumerate(text.parts) if isinstance(part, Slot) and part.kind == "pad"), None)
     if cut is None:
@@ -81,7 +81,7 @@ def compile_parts(parts: Sequence[bytes | Slot], seed: int) -> Render:
     return lambda speaker: pattern % tuple([fill(speaker) for fill in fills])
 
 
-def _padded(before: Render, after: Render | None, text: Text) -> Render:
+def _padded(before: Render, after: Render | None, text: TextSpec) -> Render:
     size, padding = text.size, text.padding * text.size
 
     def render(speaker: Speaker) -> bytes:

@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Callable
 
 from wstui.load.buffered_client import BufferedClient
-from wstui.load.client import Client
+from wstui.load.client import LoadClient
 from wstui.load.client_pool import ClientPool
 from wstui.load.connect_outcome import Cause, Outcome
 from wstui.load.connector import Connector
@@ -29,12 +29,12 @@ from wstui.load.protocol import (
     Command,
     Drain,
     Go,
-    Heartbeat,
-    Meet,
     Message,
+    OperatorBeat,
     Pace,
     Pause,
     Ramp,
+    ReleaseMeetings,
     Resume,
     Spec,
     WatchClients,
@@ -90,10 +90,10 @@ class Worker:
         self._keepalive = Keepalive(spec.send, context) if spec.send.ping_every_ns else None
         # Our own sockets and uvloop hand bytes over cheaply.
         lean = hasattr(select, "epoll") or type(loop).__module__.startswith("uvloop")
-        self._client_class = Client if lean else BufferedClient
+        self._client_class = LoadClient if lean else BufferedClient
         self._drain: DrainController | None = None  # once the load has ended
         self.watch = self.reports.watch
-        self._live: dict[int, Client] = {}  # ready or closing, by number
+        self._live: dict[int, LoadClient] = {}  # ready or closing, by number
         self._deadlines = Deadlines(self._live, spec.connect)
         self._frozen = False
         self._next_tick = 0.0
@@ -137,10 +137,10 @@ class Worker:
                     self._roles.rounds.resume()
                 else:
                     self._restart_loops()
-            case Meet():
+            case ReleaseMeetings():
                 if self._roles is not None:
                     self._roles.meetings.release(command)
-            case Heartbeat(ahead_ns):
+            case OperatorBeat(ahead_ns):
                 self.context.ahead_ns = self.context.identities.ahead_ns = ahead_ns
             case WatchClients(numbers):
                 self.watch.change(frozenset(numbers), self._find)
@@ -156,7 +156,7 @@ class Worker:
                 if not client.pending:
                     client.send()
 
-    def _senders(self) -> list[Client]:
+    def _senders(self) -> list[LoadClient]:
         slow = self._slow_readers
         return [c for c in self._live.values() if c.step is READY and (slow is None or c not in slow)]
 
@@ -237,7 +237,7 @@ class Worker:
 
     # -- what clients report -----------------------------------------------------------------------------------
 
-    def _attempt(self, number: int, slot: int, stay_ns: int) -> Client:
+    def _attempt(self, number: int, slot: int, stay_ns: int) -> LoadClient:
         self.counters.attempted += 1
         self.counters.opening += 1
         client = self._client_class(self.context, self, number, slot, stay_ns)
@@ -246,13 +246,13 @@ class Worker:
         self._connector.start(client)
         return client
 
-    def _find(self, number: int) -> Client | None:
+    def _find(self, number: int) -> LoadClient | None:
         return self._live.get(number) or self._connector.opening.get(number)
 
-    def redirected(self, client: Client) -> None:
+    def redirected(self, client: LoadClient) -> None:
         self._connector.connect(client)
 
-    def opened(self, client: Client) -> None:
+    def opened(self, client: LoadClient) -> None:
         self._connector.upgrade_done()
         if self._roles is not None:
             self._roles.begin(client)
@@ -265,7 +265,7 @@ class Worker:
                 self._deadlines.settling.append(client)
         self._pool.reconcile()
 
-    def became_ready(self, client: Client, at_ns: int) -> None:
+    def became_ready(self, client: LoadClient, at_ns: int) -> None:
         """Time to connect is until the welcome, or until the upgrade if none is expected."""
         self._connector.discard(client)
         context, counters = self.context, self.counters
@@ -297,7 +297,7 @@ class Worker:
         elif context.closed_loop and not context.paused:
             client.send()
 
-    def attempt_ended(self, client: Client, outcome: Outcome, cause: Cause | None, detail: str) -> None:
+    def attempt_ended(self, client: LoadClient, outcome: Outcome, cause: Cause | None, detail: str) -> None:
         self._connector.discard(client)
         if client.opened_ns == 0:
             self._connector.upgrade_done()
@@ -333,7 +333,7 @@ class Worker:
         cause = Cause("invalid text", "a text message is not UTF-8")
         self._record_failure(number, cause, sanitize(payload, 120), "unexpected")
 
-    def began_closing(self, client: Client) -> None:
+    def began_closing(self, client: LoadClient) -> None:
         self._leave_open(client)
         self.counters.closed += 1
         if self._slow_readers is not None:
@@ -341,12 +341,12 @@ class Worker:
         if self.context.broadcasts is not None:
             self.context.broadcasts.closed(client.slot)
 
-    def _leave_open(self, client: Client) -> None:
+    def _leave_open(self, client: LoadClient) -> None:
         self.counters.open -= 1
         self.counters.closing += 1
         self._deadlines.closing[client] = None
 
-    def closed_unready(self, client: Client) -> None:
+    def closed_unready(self, client: LoadClient) -> None:
         self._connector.discard(client)
         counters = self.counters
         counters.opening -= 1
@@ -356,7 +356,7 @@ class Worker:
         self._live[client.number] = client
         self._deadlines.closing[client] = None
 
-    def dropped(self, client: Client, cause: Cause) -> None:
+    def dropped(self, client: LoadClient, cause: Cause) -> None:
         self._leave_open(client)
         if self._slow_readers is not None and self._slow_readers.ended(client, cause):
             self.counters.closed += 1  # expected
@@ -367,7 +367,7 @@ class Worker:
         self._pool.dropped(client)
         self._record_failure(client.number, cause, "", "dropped")
 
-    def ended(self, client: Client) -> None:
+    def ended(self, client: LoadClient) -> None:
         if self._keepalive is not None:
             self._keepalive.discard(client)
         self._deadlines.closing.pop(client, None)

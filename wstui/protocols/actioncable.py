@@ -29,13 +29,13 @@ from wstui.scenario.conversation.dialect import (
 Identifier = str | dict[str, Any] | None
 
 
-class Options(msgspec.Struct, kw_only=True):
+class ActionCableOptions(msgspec.Struct, kw_only=True):
     """The keys of [target.options]."""
 
     silence: Annotated[Seconds, Meta(description="drop a server that sends no ping for so long")] = Seconds(6)
 
 
-class Keys(msgspec.Struct, kw_only=True):
+class ActionCableKeys(msgspec.Struct, kw_only=True):
     """The keys of a step."""
 
     subscribe: Annotated[Identifier, Meta(description='a channel: "ChatChannel" or { channel = …, room = 1 }')] = None
@@ -49,8 +49,8 @@ class ActionCable(Dialect):
     """Action Cable, see the page of the manual."""
 
     title = "Action Cable of Rails, and AnyCable: channels and actions"
-    option_keys, step_keys = Options, Keys
-    options: Options
+    option_keys, step_keys = ActionCableOptions, ActionCableKeys
+    options: ActionCableOptions
 
     def address(self, url: str) -> str:
         return with_path(url, "/cable")
@@ -63,7 +63,7 @@ class ActionCable(Dialect):
             {"name": "welcome", "expect": {"type": "welcome"}, "refuse": {"type": "disconnect"}, "reason": ["reason"]}
         ]
 
-    def step(self, keys: Keys, given: Table) -> Table:
+    def step(self, keys: ActionCableKeys, given: Table) -> Table:
         given_keys = [name for name in ("subscribe", "unsubscribe", "perform") if getattr(keys, name)]
         if len(given_keys) != 1:
             raise BadKey((), 'says one of subscribe, unsubscribe and perform: write subscribe = "ChatChannel"')

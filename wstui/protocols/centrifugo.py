@@ -32,14 +32,14 @@ _SLACK_MS = 10_000
 _NEVER_MS = 86_400_000
 
 
-class Options(msgspec.Struct, kw_only=True):
+class CentrifugoOptions(msgspec.Struct, kw_only=True):
     """The keys of [target.options]."""
 
     token: Annotated[str, Meta(description="the connection's JWT: {{token}} or a column of the feed")] = ""
     data: Annotated[Any, Meta(description="what the backend gets when clients connect")] = None
 
 
-class Keys(msgspec.Struct, kw_only=True):
+class CentrifugoKeys(msgspec.Struct, kw_only=True):
     """The keys of a step."""
 
     subscribe: Annotated[str, Meta(description="the channel to subscribe to")] = ""
@@ -59,9 +59,9 @@ class Centrifugo(Dialect):
     """Centrifugo, see the page of the manual."""
 
     title = "Centrifugo: channels, publications, calls"
-    option_keys, step_keys = Options, Keys
+    option_keys, step_keys = CentrifugoOptions, CentrifugoKeys
     kinds = ("type",)
-    options: Options
+    options: CentrifugoOptions
     closes = {  # noqa: RUF012 - a constant of the class
         3000: "connection closed",
         3001: "server shuts down",
@@ -102,7 +102,7 @@ class Centrifugo(Dialect):
             }
         ]
 
-    def step(self, keys: Keys, given: Table) -> Table:
+    def step(self, keys: CentrifugoKeys, given: Table) -> Table:
         named = [name for name in _COMMANDS if getattr(keys, name)]
         if len(named) != 1:
             raise BadKey((), f'says one of {", ".join(_COMMANDS)}: write subscribe = "channel"')

@@ -16,7 +16,7 @@ from wstui.protocols.frames import document
 from wstui.scenario.conversation.dialect import BadKey, Dialect, Heard, Malformed, Said, Seconds, Table, reply
 
 
-class Options(msgspec.Struct, kw_only=True):
+class GraphQLOptions(msgspec.Struct, kw_only=True):
     """The keys of [target.options]."""
 
     payload: Annotated[
@@ -26,7 +26,7 @@ class Options(msgspec.Struct, kw_only=True):
     ping: Annotated[Seconds | None, Meta(description="send a ping so often and expect its pong: 30s")] = None
 
 
-class Keys(msgspec.Struct, kw_only=True):
+class GraphQLKeys(msgspec.Struct, kw_only=True):
     """The keys of a step."""
 
     query: Annotated[str, Meta(description="an operation; expect and capture read its result: data.user.id")] = ""
@@ -42,8 +42,8 @@ class GraphQL(Dialect):
     """GraphQL, see the page of the manual."""
 
     title = "GraphQL subscriptions, queries and mutations"
-    option_keys, step_keys = Options, Keys
-    options: Options
+    option_keys, step_keys = GraphQLOptions, GraphQLKeys
+    options: GraphQLOptions
     closes: ClassVar[Mapping[int, str]] = {
         4400: "a message that the server does not understand",
         4401: "an operation before the connection was acknowledged",
@@ -72,7 +72,7 @@ class GraphQL(Dialect):
             }
         ]
 
-    def step(self, keys: Keys, given: Table) -> Table:
+    def step(self, keys: GraphQLKeys, given: Table) -> Table:
         legacy = self.options.legacy
         said = [name for name in ("query", "mutation", "subscribe", "complete") if getattr(keys, name)]
         if len(said) != 1:

@@ -37,7 +37,7 @@ ASKED = {
 
 
 @dataclass(frozen=True, slots=True)
-class Guess:
+class ProtocolGuess:
     """A protocol with its options; `why` names what gave it away, `certain` is False if only the URL did."""
 
     protocol: str
@@ -46,7 +46,7 @@ class Guess:
     certain: bool = True
 
 
-def guess(url: str, subprotocol: str = "", frames: Iterable[Seen] = ()) -> Guess | None:
+def guess(url: str, subprotocol: str = "", frames: Iterable[Seen] = ()) -> ProtocolGuess | None:
     """Return what a connection speaks; "json", "lines" or "raw" if no protocol on top is seen, None without a sign."""
     if (found := _by_subprotocol(subprotocol.lower())) and found.protocol in DIALECTS:
         return found
@@ -59,38 +59,40 @@ def guess(url: str, subprotocol: str = "", frames: Iterable[Seen] = ()) -> Guess
     return found if found and found.protocol in DIALECTS else _plain(seen) if seen else None
 
 
-def _by_subprotocol(name: str) -> Guess | None:
+def _by_subprotocol(name: str) -> ProtocolGuess | None:
     why = f'the subprotocol "{name}"'
     if match := re.fullmatch(r"ocpp(1\.6|2\.0\.1)", name):
-        return Guess("ocpp", why, {"version": match[1]})
+        return ProtocolGuess("ocpp", why, {"version": match[1]})
     if match := re.fullmatch(r"v1([012])\.stomp", name):
-        return Guess("stomp", why, {} if match[1] == "2" else {"version": f"1.{match[1]}"})
+        return ProtocolGuess("stomp", why, {} if match[1] == "2" else {"version": f"1.{match[1]}"})
     protocol, options = _SUBPROTOCOLS.get(name, ("", {}))
-    return Guess(protocol, why, options) if protocol else None
+    return ProtocolGuess(protocol, why, options) if protocol else None
 
 
-def guess_by_close(protocol: str, kind: type[Dialect], code: int | None) -> Guess | None:
+def guess_by_close(protocol: str, kind: type[Dialect], code: int | None) -> ProtocolGuess | None:
     """Return that it is this protocol if the answer to its opening was a close code of its own."""
     meaning = kind.closes.get(code or 0) if (code or 0) >= 3000 else None
-    return Guess(protocol, f"it closes with {code}, {meaning}") if meaning else None
+    return ProtocolGuess(protocol, f"it closes with {code}, {meaning}") if meaning else None
 
 
-def _binary(data: bytes) -> Guess | None:
+def _binary(data: bytes) -> ProtocolGuess | None:
     if data[:1] == b"\x10" and (found := re.match(rb"\x10[\x80-\xff]{0,3}[\x00-\x7f]\x00\x04MQTT([\x04\x05])", data)):
-        return Guess("mqtt", "its CONNECT packet", {"version": "5"} if found[1] == b"\5" else {})
+        return ProtocolGuess("mqtt", "its CONNECT packet", {"version": "5"} if found[1] == b"\5" else {})
     return None
 
 
-def _text(text: str, sent: bool, url: str) -> Guess | None:
+def _text(text: str, sent: bool, url: str) -> ProtocolGuess | None:
     if re.match(r'0\{.*"sid"', text):
         old = "EIO=3" in url
-        return Guess("socketio", "the open packet of Engine.IO", {"version": 3} if old else {})
+        return ProtocolGuess("socketio", "the open packet of Engine.IO", {"version": 3} if old else {})
     if match := re.match(r"(CONNECT|STOMP|CONNECTED|ERROR)\r?\n", text):
-        return Guess("stomp", f"its {match[1]} frame")
+        return ProtocolGuess("stomp", f"its {match[1]} frame")
     if text == "o" and not sent:
-        return Guess("stomp", "the open frame of SockJS, which mostly carries STOMP", {"sockjs": True}, certain=False)
+        return ProtocolGuess(
+            "stomp", "the open frame of SockJS, which mostly carries STOMP", {"sockjs": True}, certain=False
+        )
     if text.endswith(_RECORD_END):
-        return Guess(
+        return ProtocolGuess(
             "signalr", "records that end in 0x1e", {"format": "messagepack"} if '"messagepack"' in text else {}
         )
     found = document(text.encode("utf-8", "replace"))
@@ -99,47 +101,47 @@ def _text(text: str, sent: bool, url: str) -> Guess | None:
     return next((made for rule in _DOCUMENTS if (made := rule(found))), None)
 
 
-def _pusher(found: Any) -> Guess | None:
+def _pusher(found: Any) -> ProtocolGuess | None:
     match found:
         case {"event": str(event)} if event.startswith(("pusher:", "pusher_internal:")):
-            return Guess("pusher", f"its {event}")
+            return ProtocolGuess("pusher", f"its {event}")
     return None
 
 
-def _phoenix(found: Any) -> Guess | None:
+def _phoenix(found: Any) -> ProtocolGuess | None:
     match found:
         case [_, _, str(), str(event), dict()] if event.startswith("phx_"):
-            return Guess("phoenix", f"its {event}")
+            return ProtocolGuess("phoenix", f"its {event}")
         case [_, _, "phoenix", "heartbeat", dict()]:
-            return Guess("phoenix", "its heartbeat")
+            return ProtocolGuess("phoenix", "its heartbeat")
         case {"topic": str(topic), "event": str(event)} if event.startswith("phx_") or topic == "phoenix":
-            return Guess("phoenix", f"its {event}", {"version": 1})
+            return ProtocolGuess("phoenix", f"its {event}", {"version": 1})
     return None
 
 
-def _actioncable(found: Any) -> Guess | None:
+def _actioncable(found: Any) -> ProtocolGuess | None:
     match found:
         case {"type": "confirm_subscription" | "reject_subscription" as kind, "identifier": str()}:
-            return Guess("actioncable", f"its {kind}")
+            return ProtocolGuess("actioncable", f"its {kind}")
         case {"command": "subscribe" | "message", "identifier": str()}:
-            return Guess("actioncable", "its commands with an identifier")
+            return ProtocolGuess("actioncable", "its commands with an identifier")
         case {"type": "welcome"} if found.keys() <= {"type", "sid"}:
-            return Guess("actioncable", "its welcome")
+            return ProtocolGuess("actioncable", "its welcome")
         case {"type": "ping", "message": int(stamp)} if stamp > 10**9:
-            return Guess("actioncable", "its ping")
+            return ProtocolGuess("actioncable", "its ping")
     return None
 
 
-def _graphql(found: Any) -> Guess | None:
+def _graphql(found: Any) -> ProtocolGuess | None:
     match found:
         case {"type": "connection_init" | "connection_ack" as kind}:
-            return Guess("graphql", f"its {kind}")
+            return ProtocolGuess("graphql", f"its {kind}")
         case {"type": "ka"} | {"type": "start", "payload": {"query": str()}}:
-            return Guess("graphql", "a message of the old graphql-ws", {"legacy": True})
+            return ProtocolGuess("graphql", "a message of the old graphql-ws", {"legacy": True})
     return None
 
 
-def _centrifugo(found: Any) -> Guess | None:
+def _centrifugo(found: Any) -> ProtocolGuess | None:
     match found:
         case {"connect": dict(inner), "id": int()} if not inner or inner.keys() & {
             "client",
@@ -147,36 +149,36 @@ def _centrifugo(found: Any) -> Guess | None:
             "version",
             "name",
         }:
-            return Guess("centrifugo", "its connect command")
+            return ProtocolGuess("centrifugo", "its connect command")
         case {"id": int(), "error": {"code": int(code), "message": str()}} if 99 < code < 200:
-            return Guess("centrifugo", "the code of its error")
+            return ProtocolGuess("centrifugo", "the code of its error")
         case {"push": {"channel": str()}}:
-            return Guess("centrifugo", "its push")
+            return ProtocolGuess("centrifugo", "its push")
     return None
 
 
-def _arrays(found: Any) -> Guess | None:
+def _arrays(found: Any) -> ProtocolGuess | None:
     match found:
         case [1, str(realm), {"roles": dict()}]:
-            return Guess("wamp", "its HELLO", {"realm": realm})
+            return ProtocolGuess("wamp", "its HELLO", {"realm": realm})
         case [2, int(), {"roles": dict()}]:
-            return Guess("wamp", "its WELCOME")
+            return ProtocolGuess("wamp", "its WELCOME")
         case [2, str(), str(action), dict()]:
-            return Guess("ocpp", f"a call of {action}")
+            return ProtocolGuess("ocpp", f"a call of {action}")
     return None
 
 
-def _others(found: Any) -> Guess | None:
+def _others(found: Any) -> ProtocolGuess | None:
     match found:
         case {"jsonrpc": "2.0"}:
-            return Guess("jsonrpc", "its jsonrpc key")
+            return ProtocolGuess("jsonrpc", "its jsonrpc key")
         case {"type": str(kind)} if kind in _REALTIME or kind.startswith(("input_audio_buffer.", "response.output_")):
-            return Guess("realtime", f"its {kind}")
+            return ProtocolGuess("realtime", f"its {kind}")
     return None
 
 
 _REALTIME = ("session.created", "session.update", "session.updated", "response.create", "response.created")
-_DOCUMENTS: tuple[Callable[[Any], Guess | None], ...] = (
+_DOCUMENTS: tuple[Callable[[Any], ProtocolGuess | None], ...] = (
     _pusher, _phoenix, _actioncable, _graphql, _centrifugo, _arrays, _others,
 )  # fmt: skip
 _URLS: tuple[tuple[str, str, dict[str, Any]], ...] = (
@@ -193,22 +195,22 @@ _URLS: tuple[tuple[str, str, dict[str, Any]], ...] = (
 )
 
 
-def _by_url(url: str) -> Guess | None:
+def _by_url(url: str) -> ProtocolGuess | None:
     for pattern, protocol, options in _URLS:
         if match := re.search(pattern, url if "?" in pattern else url.partition("?")[0]):
-            return Guess(protocol, f'the URL, which has "{match[0]}"', options, certain=False)
+            return ProtocolGuess(protocol, f'the URL, which has "{match[0]}"', options, certain=False)
     return None
 
 
-def _plain(seen: list[Seen]) -> Guess:
+def _plain(seen: list[Seen]) -> ProtocolGuess:
     texts = [data for _, data in seen if isinstance(data, str)]
     documents = [_read(text) for text in texts]
     if texts and all(documents):
-        return Guess("json", "JSON frames")
+        return ProtocolGuess("json", "JSON frames")
     lines = [line for text in texts for line in text.splitlines() if line.strip()]
     if len(lines) > len(texts) and all(map(_read, lines)):
-        return Guess("lines", "several JSON documents a frame")
-    return Guess("raw", "frames that are not JSON")
+        return ProtocolGuess("lines", "several JSON documents a frame")
+    return ProtocolGuess("raw", "frames that are not JSON")
 
 
 def _read(text: str) -> bool:

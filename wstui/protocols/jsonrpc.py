@@ -14,7 +14,7 @@ from wstui.protocols.frames import document
 from wstui.scenario.conversation.dialect import BadKey, Dialect, Heard, Json, Malformed, Said, Table, reply, text
 
 
-class Options(msgspec.Struct, kw_only=True):
+class JsonRpcOptions(msgspec.Struct, kw_only=True):
     """The keys of [target.options]."""
 
     version: Annotated[str, Meta(description='the version in each call; "" leaves it out, as exchanges often do')] = (
@@ -22,7 +22,7 @@ class Options(msgspec.Struct, kw_only=True):
     )
 
 
-class Keys(msgspec.Struct, kw_only=True):
+class JsonRpcKeys(msgspec.Struct, kw_only=True):
     """The keys of a step."""
 
     call: Annotated[str, Meta(description="the method; expect and capture read its result")] = ""
@@ -34,11 +34,11 @@ class JsonRpc(Dialect):
     """JSON-RPC, see the page of the manual."""
 
     title = "JSON-RPC 2.0: calls, notifications, subscriptions"
-    option_keys, step_keys = Options, Keys
+    option_keys, step_keys = JsonRpcOptions, JsonRpcKeys
     kinds = ("method", "params.channel", "channel", "e")
-    options: Options
+    options: JsonRpcOptions
 
-    def step(self, keys: Keys, given: Table) -> Table:
+    def step(self, keys: JsonRpcKeys, given: Table) -> Table:
         if bool(keys.call) == bool(keys.notify):
             raise BadKey((), 'says either call or notify: write call = "method"')
         head: Table = {"jsonrpc": self.options.version} if self.options.version else {}

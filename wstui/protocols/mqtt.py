@@ -40,7 +40,7 @@ class Will(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     retain: bool = False
 
 
-class Options(msgspec.Struct, kw_only=True):
+class MqttOptions(msgspec.Struct, kw_only=True):
     """The keys of [target.options]."""
 
     version: Annotated[Literal["3.1.1", "5"], Meta(description="of the protocol: 3.1.1 or 5")] = "3.1.1"
@@ -54,7 +54,7 @@ class Options(msgspec.Struct, kw_only=True):
     will: Annotated[Will | None, Meta(description="{ topic = …, payload = …, qos = …, retain = … }")] = None
 
 
-class Keys(msgspec.Struct, kw_only=True):
+class MqttKeys(msgspec.Struct, kw_only=True):
     """The keys of a step."""
 
     publish: Annotated[str, Meta(description="the topic of a message")] = ""
@@ -69,8 +69,8 @@ class Mqtt(Dialect):
     """MQTT, see the page of the manual."""
 
     title = "MQTT 3.1.1 and 5: publish and subscribe"
-    option_keys, step_keys = Options, Keys
-    options: Options
+    option_keys, step_keys = MqttOptions, MqttKeys
+    options: MqttOptions
 
     def address(self, url: str) -> str:
         return with_path(url, "/mqtt")
@@ -103,7 +103,7 @@ class Mqtt(Dialect):
             }
         ]
 
-    def step(self, keys: Keys, given: Table) -> Table:
+    def step(self, keys: MqttKeys, given: Table) -> Table:
         said = [name for name in ("publish", "subscribe", "unsubscribe") if getattr(keys, name)]
         if len(said) != 1:
             raise BadKey(

@@ -27,7 +27,7 @@ from wstui.scenario.conversation.dialect import (
 )
 
 
-class Options(msgspec.Struct, kw_only=True):
+class OcppOptions(msgspec.Struct, kw_only=True):
     """The keys of [target.options]."""
 
     version: Annotated[Literal["1.6", "2.0.1"], Meta(description="the version that charge points offer")] = "1.6"
@@ -40,7 +40,7 @@ class Options(msgspec.Struct, kw_only=True):
     ] = {}
 
 
-class Keys(msgspec.Struct, kw_only=True):
+class OcppKeys(msgspec.Struct, kw_only=True):
     """The keys of a step."""
 
     call: Annotated[str, Meta(description="the action; expect and capture read the payload of its result")] = ""
@@ -59,9 +59,9 @@ class Ocpp(Dialect):
     """OCPP-J, see the page of the manual."""
 
     title = "OCPP 1.6 and 2.0.1: charge points"
-    option_keys, step_keys = Options, Keys
+    option_keys, step_keys = OcppOptions, OcppKeys
     kinds = ("action", "type")
-    options: Options
+    options: OcppOptions
 
     def subprotocols(self) -> list[str]:
         return [f"ocpp{self.options.version}"]
@@ -76,7 +76,7 @@ class Ocpp(Dialect):
         table = self._called("BootNotification", boot, given | {"capture": {"_beat": "interval"}})
         return [table | {"reason": ["data.status"]}]
 
-    def step(self, keys: Keys, given: Table) -> Table:
+    def step(self, keys: OcppKeys, given: Table) -> Table:
         if not keys.call:
             raise BadKey(("call",), 'is missing: write call = "Heartbeat"')
         return self._called(keys.call, keys.data, given)

@@ -40,7 +40,7 @@ _COMMANDS = ("join", "push", "leave")
 _REASONS = ["payload.response.reason", "payload.response.message", "payload.response"]
 
 
-class Options(msgspec.Struct, kw_only=True):
+class PhoenixOptions(msgspec.Struct, kw_only=True):
     """The keys of [target.options]."""
 
     version: Annotated[Literal[2, 1], Meta(description="the serializer: 2, or 1 for old servers (vsn=1.0.0)")] = 2
@@ -51,7 +51,7 @@ class Options(msgspec.Struct, kw_only=True):
     )
 
 
-class Keys(msgspec.Struct, kw_only=True):
+class PhoenixKeys(msgspec.Struct, kw_only=True):
     """The keys of a step."""
 
     join: Annotated[str, Meta(description="the topic to join; expect and capture read the response")] = ""
@@ -67,9 +67,9 @@ class Phoenix(Dialect):
     """Phoenix channels, see the page of the manual."""
 
     title = "Phoenix channels: topics, events, replies, presence; Supabase Realtime"
-    option_keys, step_keys = Options, Keys
+    option_keys, step_keys = PhoenixOptions, PhoenixKeys
     kinds = ("event",)
-    options: Options
+    options: PhoenixOptions
 
     def address(self, url: str) -> str:
         return with_query(with_path(url, "/socket/websocket"), vsn=f"{self.options.version}.0.0")
@@ -78,7 +78,7 @@ class Phoenix(Dialect):
         topic = self.options.topic
         return [self._asked(topic, "phx_join", self.options.data, {"name": "join"})] if topic else []
 
-    def step(self, keys: Keys, given: Table) -> Table:
+    def step(self, keys: PhoenixKeys, given: Table) -> Table:
         named = [name for name in _COMMANDS if getattr(keys, name)]
         if len(named) != 1:
             raise BadKey((), f'says one of {", ".join(_COMMANDS)}: write push = "event"')

@@ -34,14 +34,14 @@ _SECRET = re.compile(r"\{\{\s*env\s+(\w+)\s*\}\}")
 _PLACEHOLDER = re.compile(r"(\{\{.*?\}\})")
 
 
-class Options(msgspec.Struct, kw_only=True):
+class PusherOptions(msgspec.Struct, kw_only=True):
     """The keys of [target.options]."""
 
     key: Annotated[str, Meta(description="the key of the app; only needed where the URL has no /app/KEY")] = ""
     secret: Annotated[str, Meta(description="the secret of the app: {{env PUSHER_SECRET}}")] = ""
 
 
-class Keys(msgspec.Struct, kw_only=True):
+class PusherKeys(msgspec.Struct, kw_only=True):
     """The keys of a step."""
 
     subscribe: Annotated[str, Meta(description="a channel; private-… and presence-… are signed with the secret")] = ""
@@ -57,9 +57,9 @@ class Pusher(Dialect):
     """Pusher Channels, see the page of the manual."""
 
     title = "Pusher Channels, Soketi, Reverb: public, private and presence channels"
-    option_keys, step_keys = Options, Keys
+    option_keys, step_keys = PusherOptions, PusherKeys
     kinds = ("event",)
-    options: Options
+    options: PusherOptions
     closes = {  # noqa: RUF012 - a constant of the class
         4000: "the app accepts TLS only",
         4001: "no app has this key",
@@ -92,7 +92,7 @@ class Pusher(Dialect):
             }
         ]
 
-    def step(self, keys: Keys, given: Table) -> Table:
+    def step(self, keys: PusherKeys, given: Table) -> Table:
         if sum(map(bool, (keys.subscribe, keys.unsubscribe, keys.publish))) != 1:
             raise BadKey((), 'says one of subscribe, unsubscribe and publish: write subscribe = "room"')
         if keys.unsubscribe:
@@ -110,7 +110,7 @@ class Pusher(Dialect):
             "reason": ["data.error", "data.message"],
         }
 
-    def _signed(self, keys: Keys) -> Table:
+    def _signed(self, keys: PusherKeys) -> Table:
         """What shows that a client may join a private or presence channel: HMAC-SHA256 of socket, channel and user."""
         presence = keys.subscribe.startswith("presence-")
         if keys.user and not presence:

@@ -39,7 +39,7 @@ _TONE_HZ = 440
 _ERROR = {"type": "error"}
 
 
-class Options(msgspec.Struct, kw_only=True):
+class RealtimeOptions(msgspec.Struct, kw_only=True):
     """The keys of [target.options]."""
 
     model: Annotated[str, Meta(description="the model, if the URL does not say it: ?model=…")] = ""
@@ -62,7 +62,7 @@ class Options(msgspec.Struct, kw_only=True):
         return self.samples * (2 if self.format == "pcm16" else 1)
 
 
-class Keys(msgspec.Struct, kw_only=True):
+class RealtimeKeys(msgspec.Struct, kw_only=True):
     """The keys of a step."""
 
     audio: Annotated[
@@ -80,9 +80,9 @@ class Realtime(Dialect):
     """The Realtime API, see the page of the manual."""
 
     title = "speech and language models: OpenAI Realtime and what speaks the same"
-    option_keys, step_keys = Options, Keys
+    option_keys, step_keys = RealtimeOptions, RealtimeKeys
     takes_files = True
-    options: Options
+    options: RealtimeOptions
 
     def address(self, url: str) -> str:
         url = with_path(url, "/v1/realtime")
@@ -101,7 +101,7 @@ class Realtime(Dialect):
             steps.append(told | {"name": "update", "json": update, "expect": {"type": "session.updated"}})
         return steps
 
-    def step(self, keys: Keys, given: Table) -> Table:
+    def step(self, keys: RealtimeKeys, given: Table) -> Table:
         said = [name for name in ("audio", "commit", "text", "respond", "listen") if getattr(keys, name)]
         if len(said) != 1 and said != ["text", "respond"]:
             raise BadKey((), "says one of audio, commit, text, respond and listen: write respond = true")

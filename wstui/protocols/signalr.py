@@ -37,7 +37,7 @@ _COMMANDS = ("invoke", "stream", "notify")
 _from_msgpack = msgspec.msgpack.Decoder().decode
 
 
-class Options(msgspec.Struct, kw_only=True):
+class SignalROptions(msgspec.Struct, kw_only=True):
     """The keys of [target.options]."""
 
     format: Annotated[Literal["json", "messagepack"], Meta(description="json or messagepack")] = "json"
@@ -49,7 +49,7 @@ class Options(msgspec.Struct, kw_only=True):
     result: Annotated[Any, Meta(description="the answer when the server calls a client and waits for a result")] = None
 
 
-class Keys(msgspec.Struct, kw_only=True):
+class SignalRKeys(msgspec.Struct, kw_only=True):
     """The keys of a step."""
 
     invoke: Annotated[str, Meta(description="the hub's method to call; the step ends with its `result`")] = ""
@@ -62,9 +62,9 @@ class SignalR(Dialect):
     """SignalR, see the page of the manual."""
 
     title = "SignalR of ASP.NET Core: hub methods, streams and events"
-    option_keys, step_keys = Options, Keys
+    option_keys, step_keys = SignalROptions, SignalRKeys
     kinds = ("target", "type")
-    options: Options
+    options: SignalROptions
 
     def address(self, url: str) -> str:
         return with_query(url, id="{{_connection}}") if self.options.negotiate else url
@@ -94,7 +94,7 @@ class SignalR(Dialect):
             }
         ]
 
-    def step(self, keys: Keys, given: Table) -> Table:
+    def step(self, keys: SignalRKeys, given: Table) -> Table:
         named = [name for name in _COMMANDS if getattr(keys, name)]
         if len(named) != 1:
             raise BadKey((), f'says one of {", ".join(_COMMANDS)}: write invoke = "Method"')

@@ -39,7 +39,7 @@ _HEAD = re.compile(rb"4([0-6])(?:(\d{1,4})-)?(?:(/[^,]*)(?:,|$))?(\d{1,15})?")
 _from_json = msgspec.json.Decoder().decode
 
 
-class Options(msgspec.Struct, kw_only=True):
+class SocketIOOptions(msgspec.Struct, kw_only=True):
     """The keys of [target.options]."""
 
     namespace: Annotated[str, Meta(description="the namespace that clients join")] = "/"
@@ -47,7 +47,7 @@ class Options(msgspec.Struct, kw_only=True):
     version: Annotated[Literal[4, 3], Meta(description="Engine.IO: 4, or 3 for servers of Socket.IO 2")] = 4
 
 
-class Keys(msgspec.Struct, kw_only=True):
+class SocketIOKeys(msgspec.Struct, kw_only=True):
     """The keys of a step."""
 
     emit: Annotated[str, Meta(description="the event to send")] = ""
@@ -64,9 +64,9 @@ class SocketIO(Dialect):
     """Socket.IO, see the page of the manual."""
 
     title = "Socket.IO: events, acknowledgements, namespaces"
-    option_keys, step_keys = Options, Keys
+    option_keys, step_keys = SocketIOOptions, SocketIOKeys
     kinds = ("event", "type")
-    options: Options
+    options: SocketIOOptions
 
     def address(self, url: str) -> str:
         return with_query(with_path(url, "/socket.io/"), EIO=str(self.options.version), transport="websocket")
@@ -87,7 +87,7 @@ class SocketIO(Dialect):
             "reason": "reason",
         }
 
-    def step(self, keys: Keys, given: Table) -> Table:
+    def step(self, keys: SocketIOKeys, given: Table) -> Table:
         if bool(keys.emit) == bool(keys.connect):
             raise BadKey((), 'says neither what to emit nor what to connect: write emit = "event"')
         if keys.connect:

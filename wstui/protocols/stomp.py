@@ -34,7 +34,7 @@ from wstui.scenario.conversation.dialect import (
 )
 
 
-class Options(msgspec.Struct, kw_only=True):
+class StompOptions(msgspec.Struct, kw_only=True):
     """The keys of [target.options]."""
 
     version: Annotated[Literal["1.2", "1.1", "1.0"], Meta(description="of the protocol: 1.2, 1.1 or 1.0")] = "1.2"
@@ -50,7 +50,7 @@ class Options(msgspec.Struct, kw_only=True):
     receipts: Annotated[bool, Meta(description="wait for the RECEIPT of a step that expects nothing else")] = True
 
 
-class Keys(msgspec.Struct, kw_only=True):
+class StompKeys(msgspec.Struct, kw_only=True):
     """The keys of a step."""
 
     publish: Annotated[str, Meta(description="the destination of a message (SEND)")] = ""
@@ -70,8 +70,8 @@ class Stomp(Dialect):
     """STOMP, see the page of the manual."""
 
     title = "STOMP 1.0 to 1.2: publish and subscribe, also inside SockJS"
-    option_keys, step_keys = Options, Keys
-    options: Options
+    option_keys, step_keys = StompOptions, StompKeys
+    options: StompOptions
 
     def address(self, url: str) -> str:
         url = with_path(url, "/ws")
@@ -99,7 +99,7 @@ class Stomp(Dialect):
         }
         return [{"name": "session", "expect": {"type": "open"}}, connect] if options.sockjs else [connect]
 
-    def step(self, keys: Keys, given: Table) -> Table:
+    def step(self, keys: StompKeys, given: Table) -> Table:
         said = [name for name in ("publish", "subscribe", "unsubscribe") if getattr(keys, name)]
         if len(said) != 1:
             raise BadKey(

@@ -46,7 +46,7 @@ _SHAPES = {
 _OPTIONAL = ("args", "kwargs")
 
 
-class Options(msgspec.Struct, kw_only=True):
+class WampOptions(msgspec.Struct, kw_only=True):
     """The keys of [target.options]."""
 
     realm: Annotated[str, Meta(description="the realm that clients join")] = "realm1"
@@ -55,7 +55,7 @@ class Options(msgspec.Struct, kw_only=True):
     result: Annotated[list[Any], Meta(description="what clients return when a procedure of theirs is called")] = []
 
 
-class Keys(msgspec.Struct, kw_only=True):
+class WampKeys(msgspec.Struct, kw_only=True):
     """The keys of a step."""
 
     subscribe: Annotated[str, Meta(description="the topic to subscribe to")] = ""
@@ -80,8 +80,8 @@ class Wamp(Dialect):
     """WAMP, see the page of the manual."""
 
     title = "WAMP: topics and procedures"
-    option_keys, step_keys = Options, Keys
-    options: Options
+    option_keys, step_keys = WampOptions, WampKeys
+    options: WampOptions
 
     def address(self, url: str) -> str:
         return with_path(url, "/ws")
@@ -101,7 +101,7 @@ class Wamp(Dialect):
         answer = {"name": "ticket", "frames": text(Json([5, options.ticket, {}])), "expect": {"type": "WELCOME"}}
         return [hello | refused | {"expect": {"type": "CHALLENGE"}}, answer | refused]
 
-    def step(self, keys: Keys, given: Table) -> Table:
+    def step(self, keys: WampKeys, given: Table) -> Table:
         named = [name for name in _COMMANDS if getattr(keys, name)]
         if len(named) != 1:
             raise BadKey((), f'says one of {", ".join(_COMMANDS)}: write subscribe = "topic"')

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from wstui.recording.documents import Script, as_list, as_table
-from wstui.recording.session import ImportFailed, Session, websocket_url
+from wstui.recording.documents import MadeUpConnection, as_list, as_table
+from wstui.recording.session import ImportFailed, RecordedSession, websocket_url
 
 _MOST_LOOPS = 5
 _MOST_STEPS = 10_000
@@ -19,16 +19,16 @@ def is_artillery(document: Table) -> bool:
     return "scenarios" in document and "config" in document
 
 
-def read_artillery(document: Table) -> Session:
+def read_artillery(document: Table) -> RecordedSession:
     """Return a session with a connection for each WebSocket scenario."""
-    session = Session("Artillery script", made_up=True)
+    session = RecordedSession("Artillery script", made_up=True)
     config = as_table(document["config"])
     for number, scenario in enumerate(map(as_table, as_list(document["scenarios"])), 1):
         engine = scenario.get("engine", "http")
         if engine not in _ENGINES:
             session.notes[f"scenarios of engine {str(engine)[:20]}"] += 1
             continue
-        script = Script.to(session, _url(config, ""))
+        script = MadeUpConnection.to(session, _url(config, ""))
         options = as_table(config.get("ws"))
         for name, value in as_table(options.get("headers")).items():
             if _literal(session, value, f"config.ws.headers.{name}"):
@@ -42,7 +42,7 @@ def read_artillery(document: Table) -> Session:
     return session
 
 
-def _play(script: Script, config: Table, flow: list[Any], place: str, left: list[int]) -> None:
+def _play(script: MadeUpConnection, config: Table, flow: list[Any], place: str, left: list[int]) -> None:
     for number, step in enumerate(flow, 1):
         here = f"{place}, step {number}"
         left[0] -= 1
@@ -75,7 +75,7 @@ def _url(config: Table, path: str) -> str:
     return websocket_url(path if "://" in path else target.rstrip("/") + path if path else target)
 
 
-def _literal(session: Session, value: Any, place: str) -> bool:
+def _literal(session: RecordedSession, value: Any, place: str) -> bool:
     """Return whether a value holds no template; one that does is noted."""
     if "{{" in json.dumps(value, default=str):
         _not_understood(session, f"{place}: a template")
@@ -83,5 +83,5 @@ def _literal(session: Session, value: Any, place: str) -> bool:
     return True
 
 
-def _not_understood(session: Session, what: str) -> None:
+def _not_understood(session: RecordedSession, what: str) -> None:
     session.notes[f"not understood: {what}"] += 1

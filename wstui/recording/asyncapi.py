@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlencode
 
-from wstui.recording.documents import Script, as_list, as_table
+from wstui.recording.documents import MadeUpConnection, as_list, as_table
 from wstui.recording.json_schema import Schemas, first_value
-from wstui.recording.session import ImportFailed, Session
+from wstui.recording.session import ImportFailed, RecordedSession
 
 _ROUNDS = 3
 _MOST_SENT = 100
@@ -28,7 +28,7 @@ def is_asyncapi(document: Table) -> bool:
     return "asyncapi" in document
 
 
-def read_asyncapi(document: Table) -> Session:
+def read_asyncapi(document: Table) -> RecordedSession:
     """Return a session with a connection for each address. Without a WebSocket server, its URL is the path alone."""
     version = str(document["asyncapi"])
     if not version.startswith(("2.", "3.")):
@@ -44,7 +44,7 @@ class _Reader:
     def __init__(self, document: Table, version: int) -> None:
         self.document, self.version = document, version
         self.schemas = Schemas(document)
-        self.session = Session("AsyncAPI document", made_up=True)
+        self.session = RecordedSession("AsyncAPI document", made_up=True)
         self._sent: dict[str, list[tuple[Table, Table | None]]] = {}
         """By URL, messages that a client sends, each with its reply."""
         self._pushed: dict[str, list[Table]] = {}
@@ -167,7 +167,7 @@ class _Reader:
         """Send all in a few rounds, then let the pushes come: so no push is taken for a reply."""
         if len(sent) > _MOST_SENT:
             self.session.notes[f"messages after the first {_MOST_SENT}"] += len(sent) - _MOST_SENT
-        script = Script.to(self.session, url)
+        script = MadeUpConnection.to(self.session, url)
         for number in range(1, _ROUNDS + 1):
             for index, (message, reply) in enumerate(sent[:_MOST_SENT]):
                 script.wait(_GAP_S)

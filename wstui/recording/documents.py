@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from wstui.recording.session import Connection, Frame, ImportFailed, Session
+from wstui.recording.session import ImportFailed, RecordedConnection, RecordedMessage, RecordedSession
 
 MOST_BYTES = 8 << 20
 _YAML = re.compile(rb"""(?m)^["']?(asyncapi|config|scenarios)["']?[ ]*:|^type[ ]*:[ ]*["']?collection\.insomnia""")
@@ -81,17 +81,17 @@ def _check_size(document: Any) -> None:
 
 
 @dataclass(slots=True)
-class Script:
+class MadeUpConnection:
     """A connection that is made up: its messages in the order and with the gaps that a document tells."""
 
-    session: Session
-    connection: Connection
+    session: RecordedSession
+    connection: RecordedConnection
     at: float = _START
 
     @classmethod
-    def to(cls, session: Session, url: str) -> Script:
+    def to(cls, session: RecordedSession, url: str) -> MadeUpConnection:
         """Return one with a new connection of the session."""
-        connection = Connection(len(session.connections) + 1, url, _START)
+        connection = RecordedConnection(len(session.connections) + 1, url, _START)
         session.connections.append(connection)
         return cls(session, connection)
 
@@ -105,7 +105,7 @@ class Script:
 
     def _add(self, sent: bool, data: str) -> None:
         whole = data.encode("utf-16", "surrogatepass").decode("utf-16", "replace")  # escapes may hold half a character
-        self.session.add_frame(self.connection, Frame(self.at, sent, whole))
+        self.session.add_frame(self.connection, RecordedMessage(self.at, sent, whole))
 
     def wait(self, seconds: float) -> None:
         self.at += seconds

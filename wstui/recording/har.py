@@ -10,7 +10,15 @@ from typing import Any, BinaryIO
 
 import ijson
 
-from wstui.recording.session import Connection, Frame, Headers, ImportFailed, Request, Session, websocket_url
+from wstui.recording.session import (
+    Headers,
+    ImportFailed,
+    RecordedConnection,
+    RecordedMessage,
+    RecordedRequest,
+    RecordedSession,
+    websocket_url,
+)
 from wstui.scenario.secrets import mask_url
 
 _ENTRY = "log.entries.item"
@@ -34,10 +42,10 @@ def is_har(head: bytes) -> bool:
     return text.startswith(b"{") and text[1:].lstrip().startswith(b'"log"')
 
 
-def read_har(file: BinaryIO, progress: Callable[[int], None]) -> Session:
+def read_har(file: BinaryIO, progress: Callable[[int], None]) -> RecordedSession:
     """Return the WebSocket connections and HTTP requests of a HAR. Raises ImportFailed with the place."""
     counted = _Counted(file)
-    reader = _Reader(Session("HAR"))
+    reader = _Reader(RecordedSession("HAR"))
     try:
         for event in ijson.parse(counted, use_float=True, buf_size=1 << 18):
             reader.take(*event)
@@ -71,7 +79,7 @@ class _Counted:
 class _Reader:
     """Builds connections and requests from the events of the parser."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: RecordedSession) -> None:
         self.session = session
         self.entries = 0
         self.has_entries = False
@@ -79,8 +87,8 @@ class _Reader:
         self._values: dict[str, Any] = {}
         self._headers: dict[str, Headers] = {}
         self._message: dict[str, Any] = {}
-        self._frames: list[Frame] | None = None
-        self._connection: Connection | None = None
+        self._frames: list[RecordedMessage] | None = None
+        self._connection: RecordedConnection | None = None
 
     def take(self, prefix: str, event: str, value: Any) -> None:
         if prefix in _WANTED:
@@ -115,7 +123,7 @@ class _Reader:
 
     def _add_message(self) -> None:
         if self._connection is None:
-            self._connection = Connection(self.entries + 1, "")
+            self._connection = RecordedConnection(self.entries + 1, "")
         message, session = self._message, self.session
         kind, opcode, data = message.get("type"), message.get("opcode", 1), message.get("data")
         if kind not in ("send", "receive") or opcode not in (1, 2) or not isinstance(data, str):
@@ -130,7 +138,7 @@ class _Reader:
             except (ValueError, binascii.Error):
                 session.notes["binary messages that are not base64"] += 1
                 return
-        session.add_frame(self._connection, Frame(seconds, kind == "send", content))
+        session.add_frame(self._connection, RecordedMessage(seconds, kind == "send", content))
 
     def _finish(self) -> None:
         self.entries += 1
@@ -150,11 +158,11 @@ class _Reader:
         is_websocket = url.startswith(("ws:", "wss:")) or status == 101 or values.get("_resourceType") == "websocket"
         if self._connection is None and not is_websocket:
             self.session.add_request(
-                Request(at, str(values.get("request.method", "GET")), url, request,
+                RecordedRequest(at, str(values.get("request.method", "GET")), url, request,
                         str(values.get("request.postData.text") or ""), status, answer, self._body())
             )  # fmt: skip
             return
-        connection = self._connection or Connection(self.entries, "")
+        connection = self._connection or RecordedConnection(self.entries, "")
         connection.url, connection.at, connection.request = websocket_url(url), at, request
         connection.status, connection.answer = status or 101, answer
         if not at and connection.frames:
@@ -187,7 +195,7 @@ def _started(text: Any) -> float:
         return 0.0
 
 
-def entries_of(session: Session) -> Iterator[str]:
+def entries_of(session: RecordedSession) -> Iterator[str]:
     """Return a line for each WebSocket connection, as `--entry` counts them."""
     for connection in session.connections:
         sent = sum(frame.sent for frame in connection.frames)

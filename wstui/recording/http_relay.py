@@ -23,7 +23,7 @@ class BadRequest(Exception):
 
 
 @dataclass(slots=True)
-class Head:
+class RequestHead:
     """A request: its first line and its headers."""
 
     method: str
@@ -41,7 +41,7 @@ class Head:
         return "\r\n".join(lines).encode("latin-1", "replace") + b"\r\n\r\n"
 
 
-async def read_head(reader: asyncio.StreamReader) -> Head | None:
+async def read_head(reader: asyncio.StreamReader) -> RequestHead | None:
     """Return the next request, None at the end. Raises BadRequest."""
     try:
         raw = await reader.readuntil(b"\r\n\r\n")
@@ -54,7 +54,7 @@ async def read_head(reader: asyncio.StreamReader) -> Head | None:
     if len(parts) != 3 or not parts[2].startswith("HTTP/1") or not parts[1].startswith("/"):
         raise BadRequest("what a client sent is not an HTTP/1.1 request")
     headers = [(name.strip(), value.strip()) for name, _, value in (line.partition(":") for line in lines if line)]
-    return Head(parts[0], parts[1], headers, raw)
+    return RequestHead(parts[0], parts[1], headers, raw)
 
 
 async def read_body(reader: asyncio.StreamReader, headers: Headers) -> bytes:

@@ -6,8 +6,8 @@ import re
 from typing import Any
 from urllib.parse import urlencode
 
-from wstui.recording.documents import Script, as_list, as_table
-from wstui.recording.session import ImportFailed, Session, websocket_url
+from wstui.recording.documents import MadeUpConnection, as_list, as_table
+from wstui.recording.session import ImportFailed, RecordedSession, websocket_url
 
 _GAP_S = 1.0
 _NAME = re.compile(r"\{\{\s*(?:_\.)?([\w.]+)\s*\}\}")
@@ -24,13 +24,13 @@ def is_collection(document: Table) -> bool:
     )
 
 
-def read_collection(document: Table) -> Session:
+def read_collection(document: Table) -> RecordedSession:
     """Return a session with a connection for each WebSocket request that has messages."""
     if "info" in document:
         raise ImportFailed("Postman leaves WebSocket requests out of its collections: record the session instead")
     if document.get("_type") != "export":
         raise ImportFailed("version 5 of Insomnia's exports leaves messages out: export it as Insomnia v4 (JSON)")
-    session = Session("Insomnia export", made_up=True)
+    session = RecordedSession("Insomnia export", made_up=True)
     resources = {str(one.get("_id")): one for one in map(as_table, as_list(document.get("resources")))}
     for request in resources.values():
         if request.get("_type") == "websocket_request":
@@ -40,7 +40,7 @@ def read_collection(document: Table) -> Session:
     return session
 
 
-def _read(session: Session, resources: dict[str, Table], request: Table) -> None:
+def _read(session: RecordedSession, resources: dict[str, Table], request: Table) -> None:
     values = _environment(resources, request)
     url = _filled(str(request.get("url", "")), values)
     query = [
@@ -50,7 +50,7 @@ def _read(session: Session, resources: dict[str, Table], request: Table) -> None
     ]
     if query:
         url += ("&" if "?" in url else "?") + urlencode(query)
-    script = Script.to(session, websocket_url(url))
+    script = MadeUpConnection.to(session, websocket_url(url))
     for header in map(as_table, as_list(request.get("headers"))):
         value = _filled(str(header.get("value", "")), values)
         if header.get("disabled") or not header.get("name"):

@@ -7,8 +7,8 @@ import re
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
-from wstui.recording.documents import MOST_BYTES, Script
-from wstui.recording.session import ImportFailed, Session, websocket_url
+from wstui.recording.documents import MOST_BYTES, MadeUpConnection
+from wstui.recording.session import ImportFailed, RecordedSession, websocket_url
 
 _IMPORT = re.compile(rb"""["']k6/(experimental/)?(ws|websockets)["']""")
 _TOKEN = re.compile(
@@ -28,13 +28,13 @@ def is_k6(head: bytes) -> bool:
     return _IMPORT.search(head) is not None
 
 
-def read_k6(file: BinaryIO, progress: Callable[[int], None]) -> Session:
+def read_k6(file: BinaryIO, progress: Callable[[int], None]) -> RecordedSession:
     """Return a session with one connection that sends each literal once, in the order of the script."""
     data = file.read(MOST_BYTES + 1)
     if len(data) > MOST_BYTES:
         raise ImportFailed(f"it is larger than {MOST_BYTES >> 20} MiB, the most of a script")
     source = _Source(data.decode("utf-8", "replace"))
-    script = Script.to(Session("k6 script", made_up=True), "")
+    script = MadeUpConnection.to(RecordedSession("k6 script", made_up=True), "")
     for at, argument in source.calls():
         name = source.text(at)
         found = source.argument(argument)

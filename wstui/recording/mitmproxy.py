@@ -9,12 +9,12 @@ from typing import Any, BinaryIO
 
 from wstui.recording.session import (
     MOST_BODY,
-    Connection,
-    Frame,
     Headers,
     ImportFailed,
-    Request,
-    Session,
+    RecordedConnection,
+    RecordedMessage,
+    RecordedRequest,
+    RecordedSession,
     value_of,
     websocket_url,
 )
@@ -31,10 +31,10 @@ def is_flow_file(head: bytes) -> bool:
     return _HEAD.match(head) is not None
 
 
-def read_flows(file: BinaryIO, progress: Callable[[int], None]) -> Session:
+def read_flows(file: BinaryIO, progress: Callable[[int], None]) -> RecordedSession:
     """Return the WebSocket connections and HTTP requests of a flow file. A last flow that was cut short is noted."""
-    session, number = Session("mitmproxy flow file"), 0
-    handshakes: dict[str, Connection] = {}
+    session, number = RecordedSession("mitmproxy flow file"), 0
+    handshakes: dict[str, RecordedConnection] = {}
     while (start := file.tell(), head := file.read(13))[1]:
         number += 1
         place = f"flow {number}, at byte {start}"
@@ -94,7 +94,9 @@ def _value(kind: bytes, data: bytes, start: int, end: int, depth: int) -> Any:
     raise ValueError(f"a value ends with {kind!r}, which is not a type")
 
 
-def _take(session: Session, handshakes: dict[str, Connection], flow: dict[str, Any], number: int) -> None:
+def _take(
+    session: RecordedSession, handshakes: dict[str, RecordedConnection], flow: dict[str, Any], number: int
+) -> None:
     kind = _text(flow["type"])
     if kind == "websocket":  # until mitmproxy 6, messages were a flow of their own
         old = handshakes.get(_text(flow["metadata"].get("websocket_handshake")))
@@ -112,9 +114,11 @@ def _take(session: Session, handshakes: dict[str, Connection], flow: dict[str, A
     messages = (flow.get("websocket") or {}).get("messages")
     if messages is None and status != 101:
         body, answer_body = _body(request, headers), _body(answer, answered)
-        session.add_request(Request(at, _text(request["method"]), url, headers, body, status, answered, answer_body))
+        session.add_request(
+            RecordedRequest(at, _text(request["method"]), url, headers, body, status, answered, answer_body)
+        )
         return
-    connection = Connection(number, websocket_url(url), at, headers, status or 101, answered)
+    connection = RecordedConnection(number, websocket_url(url), at, headers, status or 101, answered)
     session.connections.append(connection)
     if messages is None:
         handshakes[_text(flow["id"])] = connection
@@ -122,7 +126,7 @@ def _take(session: Session, handshakes: dict[str, Connection], flow: dict[str, A
         _add_messages(session, connection, messages)
 
 
-def _add_messages(session: Session, connection: Connection, messages: list[list[Any]]) -> None:
+def _add_messages(session: RecordedSession, connection: RecordedConnection, messages: list[list[Any]]) -> None:
     """Add messages: type, whether by the client, content, time, whether dropped; older versions write fewer."""
     for opcode, by_client, content, at, *dropped in messages:
         if opcode not in (1, 2) or (dropped and dropped[0]):
@@ -131,7 +135,7 @@ def _add_messages(session: Session, connection: Connection, messages: list[list[
         data = _text(content) if opcode == 1 else content
         if not isinstance(data, str | bytes):
             raise TypeError("a message is neither text nor bytes")
-        session.add_frame(connection, Frame(float(at), bool(by_client), data))
+        session.add_frame(connection, RecordedMessage(float(at), bool(by_client), data))
 
 
 def _url(request: dict[str, Any]) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from wstui.execution.preflight.first_message import Rehearsal, rehearse
 from wstui.execution.preflight.probe import Unreachable, probe
-from wstui.recording.inference.draft import Draft, Guess
+from wstui.recording.inference.draft import Guess, InferredScenario
 from wstui.scenario.conversation.delay import parse_delay
 from wstui.scenario.errors import Key
 from wstui.scenario.file import loads
@@ -34,7 +34,7 @@ class Proof:
     unreachable: str = ""
 
 
-async def prove(draft: Draft, file: str, say: Callable[[str], None]) -> Proof:
+async def prove(draft: InferredScenario, file: str, say: Callable[[str], None]) -> Proof:
     """Run the scenario with one client of each role, then with five, and note in the draft what held.
 
     `file` is where it is saved: its feed lies beside it.
@@ -75,9 +75,9 @@ async def prove(draft: Draft, file: str, say: Callable[[str], None]) -> Proof:
     return proof
 
 
-def scenario_of(draft: Draft, file: str) -> Scenario:
+def scenario_of(draft: InferredScenario, file: str) -> Scenario:
     """The draft as it is proven: with the recorded secrets, short think times, heartbeats and timeout."""
-    quick = Draft(copy.deepcopy(draft.tables))
+    quick = InferredScenario(copy.deepcopy(draft.tables))
     quick.tables["messages"]["timeout"] = _TIMEOUT
     for _, step in steps_of(quick, named=False):
         for name in ("think", "every"):
@@ -93,7 +93,7 @@ def _lengths(text: str) -> tuple[float, float, float]:
     return delay.low, delay.high, delay.mean
 
 
-def steps_of(draft: Draft, *, named: bool = True) -> Iterator[tuple[Key, dict[str, Any]]]:
+def steps_of(draft: InferredScenario, *, named: bool = True) -> Iterator[tuple[Key, dict[str, Any]]]:
     """Yield the steps and heartbeats of all roles with their places; named ones have figures."""
     for number, role in enumerate(draft.tables["roles"]):
         for phase in (*PHASES, "heartbeats"):
@@ -109,16 +109,16 @@ def _inner(steps: list[dict[str, Any]], place: Key) -> Iterator[tuple[Key, dict[
             yield from _inner(way["steps"], (*place, index, "choose", number, "steps"))
 
 
-def _counts(seen: Rehearsal, draft: Draft, key: Key, step: dict[str, Any]) -> Any:
+def _counts(seen: Rehearsal, draft: InferredScenario, key: Key, step: dict[str, Any]) -> Any:
     return seen.steps.get((draft.tables["roles"][key[1]]["name"], step["name"]))
 
 
-def _holds(seen: Rehearsal, draft: Draft, key: Key, step: dict[str, Any]) -> bool:
+def _holds(seen: Rehearsal, draft: InferredScenario, key: Key, step: dict[str, Any]) -> bool:
     counts = _counts(seen, draft, key, step)
     return counts is None or not (counts.lost or counts.failed)
 
 
-def _judge(seen: Rehearsal, draft: Draft, key: Key, step: dict[str, Any]) -> str:
+def _judge(seen: Rehearsal, draft: InferredScenario, key: Key, step: dict[str, Any]) -> str:
     """Say whether a step held, and note it beside its guess."""
     counts = _counts(seen, draft, key, step)
     guess = draft.guesses.get((*key, "expect"))
@@ -131,7 +131,7 @@ def _judge(seen: Rehearsal, draft: Draft, key: Key, step: dict[str, Any]) -> str
     return f"{step['name']}: {'held' if holds else 'FAILED'}, {counts.done} of {counts.begun} {waits}"
 
 
-def _loosen(draft: Draft, key: Key, step: dict[str, Any]) -> str:
+def _loosen(draft: InferredScenario, key: Key, step: dict[str, Any]) -> str:
     """Ask less of a reply that did not come: its kind alone, then nothing. "" if nothing is left to loosen."""
     expect = step.get("expect")
     if not isinstance(expect, dict):

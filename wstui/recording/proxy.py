@@ -17,7 +17,7 @@ from wstui.load.dialer import Dialer, tls_context
 from wstui.recording.http_relay import (
     LARGEST_HEAD,
     BadRequest,
-    Head,
+    RequestHead,
     answer_bytes,
     body_text,
     read_answer,
@@ -26,7 +26,7 @@ from wstui.recording.http_relay import (
     request_headers,
 )
 from wstui.recording.recording import Recorder
-from wstui.recording.session import Headers, Request, value_of
+from wstui.recording.session import Headers, RecordedRequest, value_of
 from wstui.recording.tap import Tap
 from wstui.scenario.model import Scenario
 from wstui.scenario.url import parse_address
@@ -36,7 +36,7 @@ _NO_HTTP = b"this proxy records WebSocket connections; start it with --http for 
 
 
 @dataclass(frozen=True, slots=True)
-class Passed:
+class TrafficLine:
     """Something that passed, for the screen. `sent` is None unless it is a message."""
 
     at: float
@@ -46,10 +46,12 @@ class Passed:
     headers: Headers = field(default_factory=list, repr=False)
 
 
-class Proxy:
+class RecordingProxy:
     """Relays bytes as they are. `count` has the connections, messages and HTTP requests so far."""
 
-    def __init__(self, scenario: Scenario, recorder: Recorder, show: Callable[[Passed], None], *, http: bool) -> None:
+    def __init__(
+        self, scenario: Scenario, recorder: Recorder, show: Callable[[TrafficLine], None], *, http: bool
+    ) -> None:
         """Raises OSError or ssl.SSLError when the scenario's TLS files can't be used."""
         spec = connect_of(scenario)
         self._address = parse_address(spec.url)
@@ -123,7 +125,7 @@ class Proxy:
             writer.write(answer_bytes(status, reason, [("Content-Type", "text/plain")], body, "", ""))
 
     def _note(self, number: int, text: str, headers: Headers | None = None) -> None:
-        self._show(Passed(self._recorder.seconds(), number, None, text, headers or []))
+        self._show(TrafficLine(self._recorder.seconds(), number, None, text, headers or []))
 
     async def _dial(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """Connect to the target as a client of the load does. Raises OSError."""
@@ -136,7 +138,7 @@ class Proxy:
 
     # -- WebSocket -----------------------------------------------------------------------------------------------
 
-    async def _websocket(self, head: Head, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _websocket(self, head: RequestHead, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.count["connections"] += 1
         number = self.count["connections"]
         path = head.path if head.path != "/" else self._address.resource_name
@@ -205,7 +207,7 @@ class Proxy:
                     else:
                         self.count["messages"] += 1
                         self._recorder.frame(number, tap.sent, message)
-                        self._show(Passed(self._recorder.seconds(), number, tap.sent, message))
+                        self._show(TrafficLine(self._recorder.seconds(), number, tap.sent, message))
                 if tap.broken and not was_broken:
                     self._note(number, f"what the {by} sends is not recorded any more: {tap.broken}")
                 await writer.drain()
@@ -220,7 +222,7 @@ class Proxy:
 
     # -- HTTP ----------------------------------------------------------------------------------------------------
 
-    async def _request(self, head: Head, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _request(self, head: RequestHead, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.count["HTTP requests"] += 1
         at = self._recorder.seconds()
         body = await read_body(reader, head.headers)
@@ -234,7 +236,7 @@ class Proxy:
             target_writer.close()
         url = f"{self._origin}{head.path}"
         self._recorder.http(
-            Request(at, head.method, url, headers, body_text(body, head.headers), status, answer,
+            RecordedRequest(at, head.method, url, headers, body_text(body, head.headers), status, answer,
                     body_text(content, answer))
         )  # fmt: skip
         self._note(0, f"{head.method} {url}: {status}", [*headers, *answer])

@@ -19,12 +19,12 @@ import msgspec
 
 from wstui.recording.session import (
     MOST_BODY,
-    Connection,
-    Frame,
     Headers,
     ImportFailed,
-    Request,
-    Session,
+    RecordedConnection,
+    RecordedMessage,
+    RecordedRequest,
+    RecordedSession,
     websocket_url,
 )
 
@@ -32,7 +32,7 @@ VERSION = "recording/1"
 LONGEST_LINE = 64 << 20
 
 
-class Event(msgspec.Struct, omit_defaults=True):
+class RecordedEvent(msgspec.Struct, omit_defaults=True):
     """One line after the header."""
 
     t: float
@@ -86,7 +86,7 @@ class Recorder:
     def close(self, number: int, by: str, code: int, reason: str) -> None:
         self._event(number, "close", by=by, code=code, reason=reason)
 
-    def http(self, request: Request) -> None:
+    def http(self, request: RecordedRequest) -> None:
         self._event(
             0,
             "http",
@@ -111,7 +111,7 @@ class Recorder:
     def _event(self, number: int, kind: str, **values: Any) -> None:
         if not self.is_full:
             self.events += 1
-            self._write(self._encode(Event(round(self.seconds(), 6), number, kind, **values)))
+            self._write(self._encode(RecordedEvent(round(self.seconds(), 6), number, kind, **values)))
 
     def _write(self, line: bytes) -> None:
         self._left -= len(line) + 1
@@ -127,9 +127,9 @@ def is_recording(head: bytes) -> bool:
     return head.lstrip()[:40].replace(b" ", b"").startswith(b'{"wstui":"')
 
 
-def read_recording(file: BinaryIO, progress: Callable[[int], None]) -> Session:
+def read_recording(file: BinaryIO, progress: Callable[[int], None]) -> RecordedSession:
     """Return the session in a recording. A last line that was cut short is noted, not an error."""
-    session = Session("recording")
+    session = RecordedSession("recording")
     lines = _lines(file)
     _, first = next(lines, (1, b""))
     try:
@@ -139,8 +139,8 @@ def read_recording(file: BinaryIO, progress: Callable[[int], None]) -> Session:
         raise ImportFailed("line 1 is not the header of a recording") from None
     if version != VERSION:
         raise ImportFailed(f"it is a {str(version)[:40]}, and this wstui reads {VERSION}: record it again")
-    connections: dict[int, Connection] = {}
-    decode = msgspec.json.Decoder(Event).decode
+    connections: dict[int, RecordedConnection] = {}
+    decode = msgspec.json.Decoder(RecordedEvent).decode
     read = len(first)
     for number, line in lines:
         read += len(line)
@@ -170,16 +170,18 @@ def _lines(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
         yield number, line
 
 
-def _take(session: Session, connections: dict[int, Connection], event: Event, started: float) -> None:
+def _take(
+    session: RecordedSession, connections: dict[int, RecordedConnection], event: RecordedEvent, started: float
+) -> None:
     at = started + event.t
     if event.k == "http":
         session.add_request(
-            Request(at, event.method, event.url, event.headers, event.body, event.status, event.answer,
+            RecordedRequest(at, event.method, event.url, event.headers, event.body, event.status, event.answer,
                     event.answer_body)
         )  # fmt: skip
         return
     if event.k == "upgrade":
-        connections[event.c] = Connection(event.c, websocket_url(event.url), at, event.headers)
+        connections[event.c] = RecordedConnection(event.c, websocket_url(event.url), at, event.headers)
         session.connections.append(connections[event.c])
         return
     connection = connections.get(event.c)
@@ -190,7 +192,7 @@ def _take(session: Session, connections: dict[int, Connection], event: Event, st
             connection.status, connection.answer = event.status, event.headers
         case "sent" | "received":
             data = event.text if event.text is not None else base64.b64decode(event.base64 or "", validate=True)
-            session.add_frame(connection, Frame(at, event.k == "sent", data))
+            session.add_frame(connection, RecordedMessage(at, event.k == "sent", data))
         case "close":
             connection.close = connection.close or f"{event.code} by {event.by}"  # the other side only answers it
         case kind:

@@ -7,14 +7,14 @@ import io
 import os
 from pathlib import Path
 
-from wstui.recording.inference.draft import Draft
-from wstui.recording.session import Connection, ImportFailed, Session, websocket_url
+from wstui.recording.inference.draft import InferredScenario
+from wstui.recording.session import ImportFailed, RecordedConnection, RecordedSession, websocket_url
 from wstui.scenario.errors import PresetExistsError
 from wstui.scenario.file import loads, write
 from wstui.scenario.secrets import mask_url
 
 
-def choose(session: Session, entry: int | None) -> list[Connection] | None:
+def choose(session: RecordedSession, entry: int | None) -> list[RecordedConnection] | None:
     """Return the connections of one endpoint, or of one entry; None if there are several endpoints."""
     if not session.connections:
         more = f"; it has {len(session.requests)} HTTP requests" if session.requests else ""
@@ -36,7 +36,7 @@ def choose(session: Session, entry: int | None) -> list[Connection] | None:
     return session.connections if len(endpoints) == 1 else None
 
 
-def address(connections: list[Connection], url: str | None) -> None:
+def address(connections: list[RecordedConnection], url: str | None) -> None:
     """Put the address given in place of the one in the file, which may be a path alone."""
     fix = "give its address: --url ws://HOST/PATH or wss://HOST/PATH"
     if url is not None and not url.startswith(("ws://", "wss://")):
@@ -48,7 +48,7 @@ def address(connections: list[Connection], url: str | None) -> None:
             raise ImportFailed(f"it names no WebSocket server, only {mask_url(connection.url)!r}: {fix}")
 
 
-def save(draft: Draft, path: Path, *, overwrite: bool) -> None:
+def save(draft: InferredScenario, path: Path, *, overwrite: bool) -> None:
     """Write the scenario, and its feed beside it for its owner alone. Raises ScenarioError."""
     if draft.columns:
         feed = path.with_suffix(".csv")
@@ -65,7 +65,7 @@ def save(draft: Draft, path: Path, *, overwrite: bool) -> None:
         loads(text, str(path), {**os.environ, **draft.secrets})
 
 
-def _rows(draft: Draft) -> str:
+def _rows(draft: InferredScenario) -> str:
     """The feed as CSV: a row for each recorded client that has a value in each column."""
     columns = draft.columns
     clients = sorted({client for column in columns.values() for client in column})

@@ -21,7 +21,7 @@ class ImportFailed(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
+class RecordedMessage:
     """One message: when it passed in seconds since 1970, who sent it, what it held. Text is str, binary bytes."""
 
     at: float
@@ -30,7 +30,7 @@ class Frame:
 
 
 @dataclass(slots=True)
-class Connection:
+class RecordedConnection:
     """One WebSocket connection of a client, from its upgrade request to its close."""
 
     number: int
@@ -39,7 +39,7 @@ class Connection:
     request: Headers = field(default_factory=list)
     status: int = 101
     answer: Headers = field(default_factory=list)
-    frames: list[Frame] = field(default_factory=list)
+    frames: list[RecordedMessage] = field(default_factory=list)
     close: str = ""
 
     @property
@@ -49,7 +49,7 @@ class Connection:
 
 
 @dataclass(slots=True)
-class Request:
+class RecordedRequest:
     """One HTTP request and its answer."""
 
     at: float
@@ -63,22 +63,22 @@ class Request:
 
 
 @dataclass(slots=True)
-class Session:
+class RecordedSession:
     """Everything that a file holds. `notes` says what of it was left out; `source` is what kind of file it was.
 
     `made_up` tells that nobody recorded it: its rounds and times come from a description or a script.
     """
 
     source: str = ""
-    connections: list[Connection] = field(default_factory=list)
-    requests: list[Request] = field(default_factory=list)
+    connections: list[RecordedConnection] = field(default_factory=list)
+    requests: list[RecordedRequest] = field(default_factory=list)
     notes: Counter[str] = field(default_factory=Counter)
     made_up: bool = False
     _messages: int = 0
     _bytes: int = 0
     _bodies: int = 0
 
-    def add_frame(self, connection: Connection, frame: Frame) -> None:
+    def add_frame(self, connection: RecordedConnection, frame: RecordedMessage) -> None:
         """Keep a message as long as there is room."""
         self._messages += 1
         self._bytes += len(frame.data)
@@ -87,7 +87,7 @@ class Session:
         else:
             connection.frames.append(frame)
 
-    def add_request(self, request: Request) -> None:
+    def add_request(self, request: RecordedRequest) -> None:
         """Keep an HTTP request as long as there is room."""
         if len(self.requests) >= MOST_REQUESTS:
             self.notes[f"HTTP requests left out after the first {len_text(MOST_REQUESTS)}"] += 1

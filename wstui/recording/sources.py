@@ -14,7 +14,7 @@ from wstui.recording.insomnia import is_collection, read_collection
 from wstui.recording.k6 import is_k6, read_k6
 from wstui.recording.mitmproxy import is_flow_file, read_flows
 from wstui.recording.recording import is_recording, read_recording
-from wstui.recording.session import ImportFailed, Session
+from wstui.recording.session import ImportFailed, RecordedSession
 from wstui.scenario.errors import printable
 
 _HEAD = 64 << 10
@@ -30,7 +30,7 @@ def _ignore(_: int) -> None:
     pass
 
 
-def read_session(path: Path, progress: Callable[[int], None] = _ignore) -> Session:
+def read_session(path: Path, progress: Callable[[int], None] = _ignore) -> RecordedSession:
     """Return what a file holds; `progress` is told the bytes read so far. Nothing in it is executed.
 
     Raises ImportFailed, which names the file, the place and the fix.
@@ -53,7 +53,7 @@ def read_session(path: Path, progress: Callable[[int], None] = _ignore) -> Sessi
         raise ImportFailed(f"{shown}: {error}") from None
 
 
-def _described(document: dict[Any, Any]) -> Session:
+def _described(document: dict[Any, Any]) -> RecordedSession:
     for is_kind, read in _DOCUMENTS:
         if is_kind(document):
             return read(document)

@@ -17,7 +17,7 @@ from wstui.scenario.validation_errors import diagnose
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class RequestedValue:
     """A value set by something other than the file."""
 
     value: Any = field(repr=False)
@@ -52,7 +52,7 @@ def remade(content: Scenario | Suite, data: dict[str, Any], references: Mapping[
 def checked(
     scenario: Scenario,
     data: dict[str, Any],
-    blame: Mapping[Key, Request],
+    blame: Mapping[Key, RequestedValue],
     problems: list[Problem],
     references: Mapping[Key, str] | None = None,
 ) -> Scenario:
@@ -75,7 +75,7 @@ def checked(
     return changed
 
 
-def _attributed(key: Key, problem: Problem, blame: Mapping[Key, Request]) -> Problem:
+def _attributed(key: Key, problem: Problem, blame: Mapping[Key, RequestedValue]) -> Problem:
     for length in range(len(key), 0, -1):
         if request := blame.get(key[:length]):
             return request.problem(problem.message, problem.value, problem.nearest)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from wstui.scenario.breakpoint import UNITS, Breakpoint
-from wstui.scenario.changes import Request, checked
+from wstui.scenario.changes import RequestedValue, checked
 from wstui.scenario.env_refs import Reference, expand, has_reference, secret_values
 from wstui.scenario.errors import BadValue, Key, Problem, dotted, quote
 from wstui.scenario.model import Scenario
@@ -112,7 +112,7 @@ def apply(scenario: Scenario, environ: Mapping[str, str] | None = None, override
     references: dict[Key, Reference] = {}
     secrets = [*scenario.origin.secrets]
     for name, value in given.items():
-        request = Request(value, COMMAND_LINE, option_of(name))
+        request = RequestedValue(value, COMMAND_LINE, option_of(name))
         if name in _REFERRING and has_reference(str(value)):
             request = replace(request, value=_expanded(request, environ, problems))
             references[_KEYS[name]] = Reference(str(value), request.value)
@@ -124,9 +124,9 @@ def apply(scenario: Scenario, environ: Mapping[str, str] | None = None, override
             origin, references={**origin.references, **references}, secrets=tuple(dict.fromkeys(secrets))
         )
     if "token" in given and "auth" not in given:
-        requests["auth"] = Request("token", COMMAND_LINE, "--token-file")
+        requests["auth"] = RequestedValue("token", COMMAND_LINE, "--token-file")
     data = scenario.model_dump(exclude_unset=True)
-    blame: dict[Key, Request] = {}
+    blame: dict[Key, RequestedValue] = {}
     for name, request in requests.items():
         if key := _KEYS.get(name):
             section, option = map(str, key)
@@ -145,7 +145,7 @@ def apply(scenario: Scenario, environ: Mapping[str, str] | None = None, override
     return made
 
 
-def _expanded(request: Request, environ: Mapping[str, str], problems: list[Problem]) -> str:
+def _expanded(request: RequestedValue, environ: Mapping[str, str], problems: list[Problem]) -> str:
     """Return the text of a flag with its references to the environment resolved."""
     try:
         text, missing = expand(str(request.value), environ)
@@ -160,13 +160,13 @@ def _expanded(request: Request, environ: Mapping[str, str], problems: list[Probl
 
 def _environment(
     scenario: Scenario, kind: str, environ: Mapping[str, str], problems: list[Problem]
-) -> dict[str, Request]:
-    requests: dict[str, Request] = {}
+) -> dict[str, RequestedValue]:
+    requests: dict[str, RequestedValue] = {}
 
     def whole(variable: str, name: str, unit: str, divisor: int, least: int) -> None:
         if text := environ.get(variable, "").strip():
             if text.isascii() and text.isdigit() and (number := first_digits(text)) >= least:
-                requests[name] = Request(number / divisor if divisor > 1 else number, ENVIRONMENT, variable)
+                requests[name] = RequestedValue(number / divisor if divisor > 1 else number, ENVIRONMENT, variable)
             else:
                 problems.append(Problem(ENVIRONMENT, variable, f"must be a whole number of {unit}", quote(text[:40])))
 
@@ -177,7 +177,7 @@ def _environment(
         texts.append(("JWT_SECRET", "secret"))
     for variable, name in texts:
         if (text := environ.get(variable)) and without_ends(text):
-            requests[name] = Request(text, ENVIRONMENT, variable)
+            requests[name] = RequestedValue(text, ENVIRONMENT, variable)
     whole("MAX_CONNECTIONS", "clients", "clients, at least 1", 1, 1)
     whole("TEST_DURATION", "hold", "milliseconds", 1000, 0)
     whole("MESSAGE_FREQUENCY", "every", "milliseconds", 1000, 0)
@@ -185,7 +185,10 @@ def _environment(
 
 
 def _stages(
-    scenario: Scenario, requests: Mapping[str, Request], blame: dict[Key, Request], problems: list[Problem]
+    scenario: Scenario,
+    requests: Mapping[str, RequestedValue],
+    blame: dict[Key, RequestedValue],
+    problems: list[Problem],
 ) -> list[dict[str, Any]]:
     stages = scenario.stages
     data: list[dict[str, Any]] = scenario.model_dump(include={"stages"})["stages"]
@@ -218,8 +221,8 @@ def _stages(
 def _search(
     scenario: Scenario,
     data: dict[str, Any],
-    requests: Mapping[str, Request],
-    blame: dict[Key, Request],
+    requests: Mapping[str, RequestedValue],
+    blame: dict[Key, RequestedValue],
     problems: list[Problem],
 ) -> None:
     """Apply the requests to the search for the limit; turn a scenario without one into a search."""
@@ -254,7 +257,7 @@ def _search(
             blame["breakpoint", key] = request
 
 
-def _factor(name: str, request: Request, peak: int, factor: float, problems: list[Problem]) -> float:
+def _factor(name: str, request: RequestedValue, peak: int, factor: float, problems: list[Problem]) -> float:
     """Return the factor for the clients of every stage."""
     number = float(request.value)
     if not peak:
@@ -269,7 +272,9 @@ def _factor(name: str, request: Request, peak: int, factor: float, problems: lis
     return 1.0
 
 
-def _thresholds(scenario: Scenario, requests: Mapping[str, Request], problems: list[Problem]) -> list[dict[str, Any]]:
+def _thresholds(
+    scenario: Scenario, requests: Mapping[str, RequestedValue], problems: list[Problem]
+) -> list[dict[str, Any]]:
     kept = [] if "no_thresholds" in requests else scenario.model_dump(include={"thresholds"})["thresholds"]
     added: list[dict[str, Any]] = []
     if request := requests.get("thresholds"):

@@ -11,7 +11,7 @@ from wstui.scenario.conversation.conditions import alternatives_of
 from wstui.scenario.conversation.http import METHODS, HttpRequest, without_status
 from wstui.scenario.conversation.payload import (
     Part,
-    Place,
+    PlacedPlaceholder,
     frame_parts,
     payload_of,
     places,
@@ -72,7 +72,7 @@ class PayloadChecks:
         yield from self._padding(message, parts, place, source)
 
     def _padding(self, message: Message, parts: Sequence[Part], place: Key, source: str) -> Iterator[Conflict]:
-        pads = sum(isinstance(part, Place) and part.placeholder.name == "pad" for part in parts)
+        pads = sum(isinstance(part, PlacedPlaceholder) and part.placeholder.name == "pad" for part in parts)
         if pads > 1:
             yield Conflict((*place, source), "is there twice: the padding goes to one place", quote("{{pad}}"))
         if pads and not message.size:

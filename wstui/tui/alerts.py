@@ -10,7 +10,7 @@ from typing import Literal, get_args
 from wstui.execution.run.status import Status
 from wstui.measure.append_log import new_since
 from wstui.measure.sanitize import sanitize
-from wstui.tui.services import Outcome
+from wstui.tui.services import SessionOutcome
 
 Alert = Literal["off", "bell", "desktop"]
 ALERTS: tuple[Alert, ...] = get_args(Alert)
@@ -39,7 +39,7 @@ class Alerts:
             self._called = time.monotonic()
             self.call(broken[-1])
 
-    def ended(self, outcome: Outcome) -> None:
+    def ended(self, outcome: SessionOutcome) -> None:
         self.call(outcome.result.verdict.reason if outcome.result is not None else outcome.error or "the run has ended")
 
     def call(self, text: str) -> None:

@@ -14,7 +14,7 @@ from wstui.tui import messages
 from wstui.tui.key_queue import KeyQueue
 from wstui.tui.last_view import LastView
 from wstui.tui.palette import key_shown
-from wstui.tui.services import Outcome, Services
+from wstui.tui.services import Services, SessionOutcome
 from wstui.tui.start.start_screen import StartScreen
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class Navigation:
         if (runs := self._services.runs) is None:
             return
         try:
-            outcome = Outcome(runs.result(run.id))
+            outcome = SessionOutcome(runs.result(run.id))
         except Exception as error:
             self._app.notify(str(error) or type(error).__name__, severity="error")
             return

@@ -132,7 +132,7 @@ def owners() -> tuple[type[DOMNode], ...]:
     from wstui.tui.checklist.checklist_screen import ChecklistScreen
     from wstui.tui.dashboard.dashboard_screen import Dashboard
     from wstui.tui.dashboard.errors_panel import Errors
-    from wstui.tui.dashboard.steps_panel import Steps
+    from wstui.tui.dashboard.steps_panel import StepsPanel
     from wstui.tui.dashboard.watch_screen import WatchScreen
     from wstui.tui.dialogs.command import CommandDialog
     from wstui.tui.dialogs.confirm import ConfirmDialog
@@ -158,7 +158,7 @@ def owners() -> tuple[type[DOMNode], ...]:
     return (
         Dashboard, ListTable, Errors, Dialog, ConfirmDialog, SamplesDialog, StopDialog, FailedStartDialog, ResultScreen,
         StartScreen, PresetTable, Editor, OptionRow, ChecklistScreen, RunsScreen, RunTable,
-        HelpDialog, ManualScreen, Steps, WatchScreen, RoleTree, TrendScreen, Replay, ImportScreen, CommandDialog,
+        HelpDialog, ManualScreen, StepsPanel, WatchScreen, RoleTree, TrendScreen, Replay, ImportScreen, CommandDialog,
     )  # fmt: skip
 
 

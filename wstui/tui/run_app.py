@@ -17,7 +17,7 @@ from wstui.execution.run.commands import AbortRun, DrainRun
 from wstui.scenario.presets import own_folder
 from wstui.tui.app import WstuiApp, reason
 from wstui.tui.run_thread import Runner
-from wstui.tui.services import Detachable, Launcher, Outcome, Session
+from wstui.tui.services import Detachable, Launcher, Session, SessionOutcome
 from wstui.tui.theme import usual_theme
 
 PATIENCE_S = 5.0
@@ -97,7 +97,7 @@ def operate(
     terminal: Detachable | None = None,
     opening: Message | None = None,
     last_view: Path | None = None,
-) -> Outcome:
+) -> SessionOutcome:
     """Open the terminal, on a session or on the start screen, and return what was measured last.
 
     The terminal is restored before this waits for a run that is still draining; ctrl+c then aborts it. The end

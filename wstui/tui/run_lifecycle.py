@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from textual.notifications import SeverityLevel
 
-from wstui.execution.run.commands import AbortRun, Answer, DrainRun, PauseRun
+from wstui.execution.run.commands import AbortRun, CommandAnswer, DrainRun, PauseRun
 from wstui.execution.run.status import Status
 from wstui.measure.sanitize import sanitize
 from wstui.scenario.model import Scenario
@@ -22,7 +22,7 @@ from wstui.tui.dialogs.dialog import Dialog
 from wstui.tui.key_queue import KeyQueue
 from wstui.tui.navigation import Navigation
 from wstui.tui.run_thread import Runner
-from wstui.tui.services import How, Outcome, Services, Session
+from wstui.tui.services import How, Services, Session, SessionOutcome
 from wstui.tui.settings import Settings
 
 if TYPE_CHECKING:
@@ -65,9 +65,9 @@ class RunLifecycle:
         return self.runner is not None and not self.runner.done.is_set()
 
     @property
-    def outcome(self) -> Outcome:
+    def outcome(self) -> SessionOutcome:
         """How the last run ended, as far as it has."""
-        return self.runner.outcome if self.runner is not None else Outcome()
+        return self.runner.outcome if self.runner is not None else SessionOutcome()
 
     @property
     def can_run_again(self) -> bool:
@@ -241,7 +241,7 @@ class RunLifecycle:
         context = contextvars.copy_context()  # the run answers in its own thread, where Textual's timers know no app
         warns = bool(wanted.warning) or isinstance(wanted.command, (PauseRun, DrainRun, AbortRun))
 
-        def show(answered: Future[Answer]) -> None:
+        def show(answered: Future[CommandAnswer]) -> None:
             answer = answered.result()
             text = f"{answer.text}: {wanted.warning}" if wanted.warning and answer.done else answer.text
             severity: SeverityLevel = "warning" if warns or not answer.done else "information"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 
-from wstui.tui.services import Outcome, Session
+from wstui.tui.services import Session, SessionOutcome
 
 
 class Runner:
@@ -17,7 +17,7 @@ class Runner:
     def __init__(self, session: Session) -> None:
         self.session = session
         self.done = threading.Event()
-        self.outcome = Outcome()
+        self.outcome = SessionOutcome()
         self._thread = threading.Thread(target=self._carry_out, name="wstui-run", daemon=True)
 
     def start(self) -> None:
@@ -33,7 +33,7 @@ class Runner:
 
     def _carry_out(self) -> None:
         try:
-            self.outcome = Outcome(result=self.session.execute())
+            self.outcome = SessionOutcome(result=self.session.execute())
         except Exception as error:
             from wstui.execution.preflight.probe import Unreachable
 
@@ -41,6 +41,6 @@ class Runner:
             # what was measured before is worth keeping
             result = self.session.status.result
             kept = None if result.verdict.running else result
-            self.outcome = Outcome(result=kept, error=str(error) or type(error).__name__, refused=refused)
+            self.outcome = SessionOutcome(result=kept, error=str(error) or type(error).__name__, refused=refused)
         finally:
             self.done.set()

@@ -49,7 +49,7 @@ class Session(RunControl, Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class SessionOutcome:
     """How a session in the terminal ended.
 
     `result` is what was measured (None when nothing was), `error` the reason why the run could not be carried

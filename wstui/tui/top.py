@@ -65,7 +65,7 @@ class HostRuns:
             self._link.close()
 
 
-class Watched:
+class WatchedRuns:
     """The runs that can be steered, each watched through a connection of its own. Blocks: for a thread."""
 
     def __init__(self, hosts: Sequence[str] = ()) -> None:
@@ -115,7 +115,7 @@ class TopApp(App[str]):
         super().__init__()
         self.register_theme(DARK)
         self.theme = DARK.name
-        self._watched = Watched(hosts)
+        self._watched = WatchedRuns(hosts)
 
     def compose(self) -> ComposeResult:
         yield OptionList()

@@ -14,7 +14,7 @@ import psutil
 from msgspec.structs import replace
 
 from wstui.execution.run.compile import spec_of
-from wstui.fleet.fleet import Fleet
+from wstui.fleet.fleet import WorkerFleet
 from wstui.fleet.local import LocalTransport
 from wstui.fleet.transport import FleetError
 from wstui.load.protocol import Abort, Command, Go, Ramp
@@ -125,7 +125,7 @@ class Bench:
             replace(spec, connect=replace(spec.connect, url=target.url))
             for spec, target in zip(specs, targets, strict=True)
         ]
-        self._fleet = Fleet(self._transport, lambda _worker, _reason, _at_ns: None)
+        self._fleet = WorkerFleet(self._transport, lambda _worker, _reason, _at_ns: None)
 
     async def __aenter__(self) -> Self:
         try:

@@ -32,7 +32,7 @@ LONGEST_ROUND_S = 15.0
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class FirstReply:
     """How long the answer took, and the target's clock minus ours, in milliseconds, where its replies carry a time.
 
     `missing` says why no answer came, or "".
@@ -44,7 +44,7 @@ class Reply:
     missing: str = ""
 
 
-async def one_reply(scenario: Scenario, note: Note | None = None) -> Reply:
+async def one_reply(scenario: Scenario, note: Note | None = None) -> FirstReply:
     """Let one client of the scenario say something, in this process, and wait for what comes back.
 
     Of each role one client goes through `open` and one round; `note` gets each message of theirs.
@@ -66,7 +66,7 @@ async def one_reply(scenario: Scenario, note: Note | None = None) -> Reply:
     await asyncio.wait_for(worker.ended_event.wait(), scenario.target.close_timeout + 5.0)
     if counters.matched:
         trip, clock = worker.tally.round_trip.data().quantile(0.5), worker.context.clock
-        return Reply(
+        return FirstReply(
             None if trip is None else trip / 1e6,
             None if clock.offset_ns is None else clock.offset_ns / 1e6,
             None if clock.uncertainty_ns is None else clock.uncertainty_ns / 1e6,
@@ -75,15 +75,15 @@ async def one_reply(scenario: Scenario, note: Note | None = None) -> Reply:
     why = "; ".join(group.message for group in groups) or "nothing came back"
     if counters.unmatched:
         why += f"; {counters.unmatched} messages came that answer nothing"
-    return Reply(missing=mask_of(scenario)(why))
+    return FirstReply(missing=mask_of(scenario)(why))
 
 
-async def _one_round(scenario: Scenario, note: Note | None) -> Reply:
+async def _one_round(scenario: Scenario, note: Note | None) -> FirstReply:
     """Let one client of each role go through `open` and one round."""
     seen = await rehearse(scenario, note=note)
     if seen.failures:
-        return Reply(missing="; ".join(seen.failures))
-    return Reply(seen.round_trip_ms)
+        return FirstReply(missing="; ".join(seen.failures))
+    return FirstReply(seen.round_trip_ms)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from wstui.execution.preflight import checklist
 from wstui.execution.preflight.checklist import Check, CheckMark
-from wstui.fleet.fleet import Fleet
+from wstui.fleet.fleet import WorkerFleet
 from wstui.fleet.host_facts import Facts
 from wstui.fleet.hosts.host_probe import HostProbe
 from wstui.scenario.model import Scenario
@@ -49,7 +49,7 @@ def of_facts(facts: Facts, scenario: Scenario, workers: int, of: int) -> list[Ch
     ]
 
 
-def host_warnings(fleet: Fleet, scenario: Scenario) -> list[str]:
+def host_warnings(fleet: WorkerFleet, scenario: Scenario) -> list[str]:
     """Return warnings about what the load hosts may lack; for this machine, the run itself tells."""
     return [
         f"{host.name}: {check.name}: {check.text}; {check.fix}"

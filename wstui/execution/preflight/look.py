@@ -14,7 +14,7 @@ from websockets.typing import Subprotocol
 
 from wstui.execution.preflight.probe import Unreachable
 from wstui.measure.sanitize import sanitize
-from wstui.protocols.guess import ASKED, OFFERED, Guess, Seen, guess, guess_by_close
+from wstui.protocols.guess import ASKED, OFFERED, ProtocolGuess, Seen, guess, guess_by_close
 from wstui.scenario.conversation.dialect import DIALECTS, dialect
 from wstui.scenario.secrets import mask_url
 from wstui.scenario.url import check_target_url
@@ -31,7 +31,7 @@ class Look:
     """The protocol of a server, if it was recognised, and the URL at which it is spoken."""
 
     url: str
-    guess: Guess | None
+    guess: ProtocolGuess | None
 
     def __str__(self) -> str:
         found = self.guess
@@ -106,13 +106,13 @@ async def _heard(connection: ClientConnection) -> list[Seen]:
     return frames
 
 
-async def _asked(url: str, tls: ssl.SSLContext | None) -> Guess | None:
+async def _asked(url: str, tls: ssl.SSLContext | None) -> ProtocolGuess | None:
     """Return the answer to the opening of a protocol, if it is one of that protocol."""
     found = await asyncio.gather(*(_answer(url, tls, *asked) for asked in ASKED.items()))
     return next((each for each in found if each is not None and each.protocol not in _PLAIN), None)
 
 
-async def _answer(url: str, tls: ssl.SSLContext | None, protocol: str, opening: str) -> Guess | None:
+async def _answer(url: str, tls: ssl.SSLContext | None, protocol: str, opening: str) -> ProtocolGuess | None:
     kind = dialect(protocol, {})
     with contextlib.suppress(Unreachable, InvalidHandshake, ConnectionClosed):
         async with _connected(kind.address(url), tls, ()) as connection:

@@ -17,7 +17,7 @@ import psutil
 from wstui.execution.calibrate import cost_model
 from wstui.execution.preflight import checklist
 from wstui.execution.preflight.checklist import Check, CheckMark
-from wstui.execution.preflight.first_message import Reply, one_reply
+from wstui.execution.preflight.first_message import FirstReply, one_reply
 from wstui.execution.preflight.host_checks import of_host
 from wstui.execution.preflight.kernel_settings import Setting, lacking
 from wstui.execution.preflight.probe import Probe, Unreachable, probe
@@ -166,7 +166,7 @@ async def _target(scenario: Scenario, planned_s: float) -> AsyncIterator[Check]:
         yield checklist.clock(reply.offset_ms, reply.uncertainty_ms, scenario.auth.kind in ("jwt", "mix"))
 
 
-def _replied(scenario: Scenario, reply: Reply) -> Check:
+def _replied(scenario: Scenario, reply: FirstReply) -> Check:
     if scenario.roles:
         if reply.missing:
             return Check("roles", CheckMark.FAIL, reply.missing, "correct the step it names, or the server")

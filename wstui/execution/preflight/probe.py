@@ -50,7 +50,7 @@ class Unreachable(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class ProbeStep:
     """One step of the first client: what was done, how long it took in milliseconds, what was found."""
 
     name: str
@@ -62,7 +62,7 @@ class Step:
 class Probe:
     """The first client's view: its steps, and a note where it was turned away after the upgrade."""
 
-    steps: list[Step] = field(default_factory=list)
+    steps: list[ProbeStep] = field(default_factory=list)
     warning: str = ""
     mask: Callable[[str], str] = str
     talk: list[TraceLine] = field(default_factory=list)  # what clients of roles said and received
@@ -76,7 +76,7 @@ class Probe:
     def add(self, name: str, since_ns: int, note: str = "") -> int:
         """Note a step that began at `since_ns`; returns the time now."""
         now = time.monotonic_ns()
-        self.steps.append(Step(name, (now - since_ns) / 1e6, self.mask(note)))
+        self.steps.append(ProbeStep(name, (now - since_ns) / 1e6, self.mask(note)))
         return now
 
 
@@ -179,10 +179,10 @@ class _FirstClient:
         """Make the requests of the login. Raises Unreachable."""
         from wstui.load.http_client import HttpClient
         from wstui.load.http_request import HttpFailed
-        from wstui.load.login import Login
+        from wstui.load.login import ClientLogin
 
         loop = asyncio.get_running_loop()
-        login = Login(spec, HttpClient(spec.connect, loop, None, 1, TlsContexts(spec.connect)), loop)
+        login = ClientLogin(spec, HttpClient(spec.connect, loop, None, 1, TlsContexts(spec.connect)), loop)
         try:
             await login.log_in(self.identity, self.credentials.certificate(self.identity))
         except HttpFailed as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from wstui.execution.preflight.first_message import one_reply
-from wstui.execution.preflight.probe import Probe, Step, Unreachable, probe
+from wstui.execution.preflight.probe import Probe, ProbeStep, Unreachable, probe
 from wstui.scenario.model import Scenario
 
 
@@ -26,5 +26,5 @@ async def first_client(scenario: Scenario, seen: Probe) -> None:
             f'is messages.exchange = "{exchange}" what the server answers?',
         )
     seen.steps.append(
-        Step("reply", reply.round_trip_ms or 0.0, f"{scenario.messages.exchange}, by the load's own engine")
+        ProbeStep("reply", reply.round_trip_ms or 0.0, f"{scenario.messages.exchange}, by the load's own engine")
     )

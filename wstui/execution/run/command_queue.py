@@ -8,9 +8,9 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, InvalidStateError
 
-from wstui.execution.run.commands import ENDED, Answer, RunCommand
+from wstui.execution.run.commands import ENDED, CommandAnswer, RunCommand
 
-Queued = tuple[RunCommand, str, Future[Answer]]
+Queued = tuple[RunCommand, str, Future[CommandAnswer]]
 
 
 class CommandQueue:
@@ -27,9 +27,9 @@ class CommandQueue:
         """Wake the running loop from now on."""
         self._loop = asyncio.get_running_loop()
 
-    def put(self, command: RunCommand, by: str) -> Future[Answer]:
+    def put(self, command: RunCommand, by: str) -> Future[CommandAnswer]:
         """Add a command; the future holds the answer."""
-        future: Future[Answer] = Future()
+        future: Future[CommandAnswer] = Future()
         self._commands.append((command, by, future))
         if self._over:
             self._refuse_rest()
@@ -50,7 +50,7 @@ class CommandQueue:
     def _refuse_rest(self) -> None:
         with contextlib.suppress(IndexError):  # two threads may empty it
             while True:
-                set_answer(self._commands.popleft()[2], Answer(False, ENDED))
+                set_answer(self._commands.popleft()[2], CommandAnswer(False, ENDED))
 
     def _wake_loop(self) -> None:
         if self._loop is not None:
@@ -79,7 +79,7 @@ class CommandQueue:
                 await asyncio.wait_for(self._event.wait(), timeout_s)
 
 
-def set_answer(future: Future[Answer], answer: Answer) -> None:
+def set_answer(future: Future[CommandAnswer], answer: CommandAnswer) -> None:
     """Answer a command; its sender may have stopped waiting."""
     with contextlib.suppress(InvalidStateError):
         future.set_result(answer)

@@ -101,7 +101,7 @@ RunCommand = (
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class CommandAnswer:
     """What became of a command: whether it was carried out, and the sentence that says so or why not."""
 
     done: bool
@@ -117,7 +117,7 @@ class RunControl(Protocol):
     name: str
     """Of all of it."""
 
-    def send(self, command: RunCommand, *, by: str = OPERATOR) -> Future[Answer]:
+    def send(self, command: RunCommand, *, by: str = OPERATOR) -> Future[CommandAnswer]:
         """Hand over a command, from any thread; the future holds what became of it. Never blocks.
 
         `by` is who sends it, for the timeline.
@@ -222,8 +222,8 @@ def _skipped(status: Status) -> str:
     return f"{stage} ended" if is_last_stage(status) else f"{stage} ended, the next one begins"
 
 
-def answered(answer: Answer) -> Future[Answer]:
+def answered(answer: CommandAnswer) -> Future[CommandAnswer]:
     """Return a future that holds the answer already."""
-    future: Future[Answer] = Future()
+    future: Future[CommandAnswer] = Future()
     future.set_result(answer)
     return future

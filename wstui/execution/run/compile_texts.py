@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from wstui.load.pack import pack
-from wstui.load.role_spec import CaptureSpec, ConditionSpec, DelaySpec, MatcherSpec, Slot, Text
+from wstui.load.role_spec import CaptureSpec, ConditionSpec, DelaySpec, MatcherSpec, Slot, TextSpec
 from wstui.scenario.conversation.captures import OF_ANSWER
 from wstui.scenario.conversation.conditions import Condition, alternatives_of, parse_path
 from wstui.scenario.conversation.delay import parse_delay
@@ -17,7 +17,7 @@ from wstui.scenario.conversation.payload import (
     Form,
     Packed,
     Part,
-    Place,
+    PlacedPlaceholder,
     frame_parts,
     is_binary,
     is_number,
@@ -104,22 +104,25 @@ class TextCompiler:
             return CaptureSpec(variable, words=f"{name} from {source}", header=header, cookie=cookie)
         return CaptureSpec(variable, [*parse_path(source)], words=f"{name} at {source}")
 
-    def message(self, message: Message) -> Text:
+    def message(self, message: Message) -> TextSpec:
         """Return the compiled message of a step."""
         if message._frames:
             self._drawn = {}
             first, *more = [
-                Text(self.packed(frame_parts(frame, self.variables)), binary=frame.binary) for frame in message._frames
+                TextSpec(self.packed(frame_parts(frame, self.variables)), binary=frame.binary)
+                for frame in message._frames
             ]
             self._drawn = {}
             return msgspec.structs.replace(first, more=more)
         parts = payload_of(message, self._file, self.variables)
-        quoted = any(isinstance(p, Place) and p.placeholder.name == "pad" and p.form == "quoted" for p in parts)
+        quoted = any(
+            isinstance(p, PlacedPlaceholder) and p.placeholder.name == "pad" and p.form == "quoted" for p in parts
+        )
         binary = is_binary(message)
         self._drawn = {}
         made = self.packed(parts)
         self._drawn = {}
-        return Text(made, message.size, b"\0" if binary else b"x" if quoted else b" ", binary)
+        return TextSpec(made, message.size, b"\0" if binary else b"x" if quoted else b" ", binary)
 
     def packed(self, parts: Sequence[Part]) -> list[bytes | Slot]:
         """The parts of a message with their places."""
@@ -130,7 +133,7 @@ class TextCompiler:
                     slot = Slot("packed", form=how, parts=self.packed(inner))
                     constant = all(isinstance(each, bytes) for each in slot.parts)
                     made.append(pack(how, b"".join(slot.parts)) if constant else slot)  # type: ignore[arg-type]
-                case Place(placeholder, form):
+                case PlacedPlaceholder(placeholder, form):
                     made.append(self.slot(placeholder, form))
                 case _:
                     made.append(part)

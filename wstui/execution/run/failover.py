@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from wstui.execution.run.host_status import join_names
-from wstui.fleet.fleet import Fleet
+from wstui.fleet.fleet import WorkerFleet
 from wstui.fleet.transport import FleetError, HostState
 from wstui.load.protocol import Command
 from wstui.measure.format import grouped
@@ -24,7 +24,7 @@ class Failover:
 
     def __init__(
         self,
-        fleet: Fleet,
+        fleet: WorkerFleet,
         mark: Callable[[str, str], None],
         catch_up: Callable[[], list[Command]],
         *,

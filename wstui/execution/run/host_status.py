@@ -11,13 +11,13 @@ from wstui.execution.run.machine_sections import HostSummary
 from wstui.execution.run.status import HostStatus
 
 if TYPE_CHECKING:
-    from wstui.fleet.fleet import Fleet  # slow to import, and not needed by screens
+    from wstui.fleet.fleet import WorkerFleet  # slow to import, and not needed by screens
 
 MARKS = ("ok", "slow", "stale", "lost")
 _NS_PER_MS = 1e6
 
 
-def host_statuses(fleet: Fleet) -> tuple[HostStatus, ...]:
+def host_statuses(fleet: WorkerFleet) -> tuple[HostStatus, ...]:
     """Return the status of each host; empty if this machine makes the load."""
     now_ns = time.monotonic_ns()
     latest = fleet.totals.latest()
@@ -46,7 +46,7 @@ def host_statuses(fleet: Fleet) -> tuple[HostStatus, ...]:
     return tuple(found)
 
 
-def host_summaries(fleet: Fleet) -> list[HostSummary]:
+def host_summaries(fleet: WorkerFleet) -> list[HostSummary]:
     """Return the summary of each host."""
     latest = fleet.totals.latest()
     found = []
@@ -78,7 +78,7 @@ def _ms(ns: float | None) -> float | None:
     return None if ns is None else ns / _NS_PER_MS
 
 
-def ports_limit(fleet: Fleet) -> int:
+def ports_limit(fleet: WorkerFleet) -> int:
     """Return the local ports of all hosts: the workers of a host share one pool."""
     pools: dict[str, int] = {}
     for worker, snapshot in fleet.totals.latest().items():
@@ -87,7 +87,7 @@ def ports_limit(fleet: Fleet) -> int:
     return sum(pools.values())
 
 
-def unreplaced_workers(fleet: Fleet) -> tuple[int, int]:
+def unreplaced_workers(fleet: WorkerFleet) -> tuple[int, int]:
     """Return the number of lost workers that were not replaced, and of their clients."""
     orphans = fleet.orphans()
     return len(orphans), sum(fleet.totals.clients_lost(worker) for worker in orphans)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from wstui.execution.run.plan_clock import Plan, PlanClock
 from wstui.execution.run.status import RampEvent
-from wstui.fleet.fleet import Fleet
+from wstui.fleet.fleet import WorkerFleet
 from wstui.load.protocol import Arrive, Command, Pace, Pause, Ramp, Resume
 from wstui.load.ramp import RampLine
 from wstui.measure.format import grouped
@@ -26,7 +26,7 @@ class LoadController:
     """
 
     def __init__(
-        self, scenario: Scenario, fleet: Fleet, mark: Callable[[str, str], None], entered: Callable[[Stage], None]
+        self, scenario: Scenario, fleet: WorkerFleet, mark: Callable[[str, str], None], entered: Callable[[Stage], None]
     ) -> None:
         self.plan = Plan(scenario.stages)
         self.target_clients = 0

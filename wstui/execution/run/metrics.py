@@ -37,7 +37,7 @@ def failures_of(counters: Counters) -> int:
     )
 
 
-class Step(Protocol):
+class MeasuredStep(Protocol):
     """A step as it is counted, or as a result holds it."""
 
     @property
@@ -46,7 +46,7 @@ class Step(Protocol):
     def kind(self) -> str: ...
 
 
-S = TypeVar("S", bound=Step)
+S = TypeVar("S", bound=MeasuredStep)
 
 
 def steps_of(family: str, rows: Iterable[S]) -> list[S]:

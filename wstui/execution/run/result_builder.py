@@ -23,10 +23,10 @@ from wstui.execution.run.result_sections import (
 )
 from wstui.execution.run.role_sections import LoginSummary, RoleSummary, SequenceSummary, StepSummary
 from wstui.execution.run.run_monitor import RunMonitor
-from wstui.execution.run.timeline_recorder import Recorder, StageRecord
+from wstui.execution.run.timeline_recorder import StageRecord, TimelineRecorder
 from wstui.execution.run.verdict import conclude, found_no_target, missing_load
 from wstui.execution.run.window import Window, cut_short
-from wstui.fleet.fleet import Fleet
+from wstui.fleet.fleet import WorkerFleet
 from wstui.measure import hdr
 from wstui.measure.failure import FailureGroup
 from wstui.measure.histogram import Distribution
@@ -56,7 +56,7 @@ class ResultBuilder:
     distributions are in the status (`rows`, `marks`, `histograms`), where readers follow them by position.
     """
 
-    def __init__(self, scenario: Scenario, recorder: Recorder, fleet: Fleet, monitor: RunMonitor) -> None:
+    def __init__(self, scenario: Scenario, recorder: TimelineRecorder, fleet: WorkerFleet, monitor: RunMonitor) -> None:
         self._scenario = scenario
         self._masked = masked(scenario)
         self._recorder = recorder
@@ -209,7 +209,7 @@ class ResultBuilder:
         return [*self._past_stages, *(_stage(record, recorder, active_s) for record in recorder.stages[-1:])]
 
 
-def _connects_per_second(scenario: Scenario, recorder: Recorder, active_s: float) -> float | None:
+def _connects_per_second(scenario: Scenario, recorder: TimelineRecorder, active_s: float) -> float | None:
     """Return ready clients per second over the stages that add clients, or over all if none does."""
     ready, seconds, before = 0, 0.0, 0
     for stage, record in zip(scenario.stages, recorder.stages, strict=False):
@@ -223,7 +223,7 @@ def _connects_per_second(scenario: Scenario, recorder: Recorder, active_s: float
     return recorder.whole(active_s).connections().per_second
 
 
-def _auth(fleet: Fleet) -> list[AuthOutcome]:
+def _auth(fleet: WorkerFleet) -> list[AuthOutcome]:
     admitted = fleet.totals.admitted()
     return [
         AuthOutcome(
@@ -240,7 +240,7 @@ def _auth(fleet: Fleet) -> list[AuthOutcome]:
     ]
 
 
-def _stage(record: StageRecord, recorder: Recorder, active_s: float) -> StageSummary:
+def _stage(record: StageRecord, recorder: TimelineRecorder, active_s: float) -> StageSummary:
     scope = record.scope(recorder.latest, active_s)
     ended_s = record.ended_s if record.ended is not None else max(record.began_s, recorder.latest.at_ns / 1e9)
     return StageSummary(

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from wstui.execution.run import commands
 from wstui.execution.run.client_watches import ClientWatches
 from wstui.execution.run.command_queue import CommandQueue, set_answer
-from wstui.execution.run.commands import OPERATOR, SEARCH, Answer, RunCommand, carried_out, refusal
+from wstui.execution.run.commands import OPERATOR, SEARCH, CommandAnswer, RunCommand, carried_out, refusal
 from wstui.execution.run.compile import specs_of
 from wstui.execution.run.failover import Failover
 from wstui.execution.run.load_controller import LoadController
@@ -27,8 +27,8 @@ from wstui.execution.run.sampler import Sampler
 from wstui.execution.run.status import State, Status
 from wstui.execution.run.status_builder import StatusBuilder
 from wstui.execution.run.target.polling import TargetPolling
-from wstui.execution.run.timeline_recorder import Recorder
-from wstui.fleet.fleet import Fleet
+from wstui.execution.run.timeline_recorder import TimelineRecorder
+from wstui.fleet.fleet import WorkerFleet
 from wstui.fleet.transport import Transport
 from wstui.fleet.transport_factory import transport_of
 from wstui.load.protocol import Abort, Command, Drain, Go, TraceLine
@@ -63,7 +63,7 @@ class Run:
         scenario: Scenario,
         *,
         transport: Transport | None = None,
-        host_warnings: Callable[[Fleet, Scenario], Iterable[str]] = lambda fleet, scenario: (),
+        host_warnings: Callable[[WorkerFleet, Scenario], Iterable[str]] = lambda fleet, scenario: (),
         tracing: Tracing = UNTRACED,
     ) -> None:
         """`host_warnings` says what the started hosts may lack, for the timeline."""
@@ -72,10 +72,10 @@ class Run:
         self._mask = mask_of(scenario)
         self._host_warnings = host_warnings
         self._watches = ClientWatches(lambda command: self._fleet.send(command))
-        self._fleet = Fleet(
+        self._fleet = WorkerFleet(
             transport or transport_of(scenario), self._worker_lost, self._mask, tracing.note, self._watches.take
         )
-        self._recorder = Recorder(self._fleet.totals.fanout)
+        self._recorder = TimelineRecorder(self._fleet.totals.fanout)
         self._sampler = Sampler(self._recorder, self._fleet)
         self._controller = LoadController(
             scenario, self._fleet, self._mark, lambda stage: self._sampler.enter(stage, self._controller.active_s)
@@ -104,7 +104,7 @@ class Run:
     def status(self) -> Status:
         return self._status
 
-    def send(self, command: RunCommand, *, by: str = OPERATOR) -> Future[Answer]:
+    def send(self, command: RunCommand, *, by: str = OPERATOR) -> Future[CommandAnswer]:
         """Send a command from any thread; the future holds the answer.
 
         The search sends from the run's own loop, and its commands take effect at once.
@@ -126,7 +126,7 @@ class Run:
         return self._controller.active_s
 
     @property
-    def fleet(self) -> Fleet:
+    def fleet(self) -> WorkerFleet:
         return self._fleet
 
     def note(self, kind: str, text: str) -> None:
@@ -251,14 +251,14 @@ class Run:
         for command, by, future in self._queue.commands():
             if by == SEARCH:
                 self._carry_out(command, by)
-                set_answer(future, Answer(True, ""))
+                set_answer(future, CommandAnswer(True, ""))
                 continue
             self._publish()  # the answer contains current figures
             why = refusal(command, self._status)
             text = why or carried_out(command, self._status)
             if not why:
                 self._carry_out(command, by)
-            set_answer(future, Answer(not why, self._mask(text)))
+            set_answer(future, CommandAnswer(not why, self._mask(text)))
 
     def _carry_out(self, command: RunCommand, by: str) -> None:
         controller = self._controller

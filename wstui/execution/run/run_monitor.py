@@ -8,9 +8,9 @@ from wstui.execution.run.contention import Contention, Taken
 from wstui.execution.run.host_status import join_names
 from wstui.execution.run.limits import LOST_S, limiting_factors
 from wstui.execution.run.send_plan import SendPlan
-from wstui.execution.run.timeline_recorder import Recorder
+from wstui.execution.run.timeline_recorder import TimelineRecorder
 from wstui.execution.run.verdict import explain, judge, judged_by, undecided
-from wstui.fleet.fleet import Fleet
+from wstui.fleet.fleet import WorkerFleet
 from wstui.measure.failure import FailureGroup
 from wstui.scenario.model import Scenario
 
@@ -21,7 +21,9 @@ LOOKS = 30
 class RunMonitor:
     """Knows the thresholds so far, what limits the generator, and silent workers."""
 
-    def __init__(self, scenario: Scenario, recorder: Recorder, fleet: Fleet, mark: Callable[[str, str], None]) -> None:
+    def __init__(
+        self, scenario: Scenario, recorder: TimelineRecorder, fleet: WorkerFleet, mark: Callable[[str, str], None]
+    ) -> None:
         """`mark` takes the kind and the text of a mark."""
         self.outcomes = undecided(scenario)
         self.limited_by: tuple[str, ...] = ()

@@ -6,8 +6,8 @@ import asyncio
 import time
 from collections import deque
 
-from wstui.execution.run.timeline_recorder import Recorder
-from wstui.fleet.fleet import Fleet
+from wstui.execution.run.timeline_recorder import TimelineRecorder
+from wstui.fleet.fleet import WorkerFleet
 from wstui.measure.snapshot import Totals
 from wstui.scenario.model import Stage
 
@@ -21,7 +21,7 @@ _COUNT_TICK_S = 0.02
 class Sampler:
     """Writes into a recorder. Times are in seconds since the run began, including pauses."""
 
-    def __init__(self, recorder: Recorder, fleet: Fleet) -> None:
+    def __init__(self, recorder: TimelineRecorder, fleet: WorkerFleet) -> None:
         self._recorder = recorder
         self._fleet = fleet
         self._begun_ns = 0

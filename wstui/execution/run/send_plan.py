@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from math import sqrt
 
-from wstui.fleet.fleet import Fleet
+from wstui.fleet.fleet import WorkerFleet
 from wstui.measure.format import grouped
 from wstui.measure.steps import RoleCounts
 from wstui.scenario.model import Scenario
@@ -34,7 +34,7 @@ class SendPlan:
         self._due: defaultdict[int, float] = defaultdict(float)
         self._seen: dict[int, tuple[float, int]] = {}  # active seconds and ready clients when last heard
 
-    def add(self, fleet: Fleet, active_s: float, every_s: float) -> None:
+    def add(self, fleet: WorkerFleet, active_s: float, every_s: float) -> None:
         """Count the sends due since the last call; `active_s` is the plan's clock."""
         slower_s, self._every_s = max(every_s, self._every_s), every_s
         for worker, snapshot in fleet.totals.latest().items():
@@ -54,7 +54,7 @@ class SendPlan:
             for name, n in roles.items()
         )
 
-    def short(self, fleet: Fleet) -> list[str]:
+    def short(self, fleet: WorkerFleet) -> list[str]:
         """Return a text for each host, or worker of this machine, that sent far less than planned."""
         due: defaultdict[str, float] = defaultdict(float)
         sent: defaultdict[str, int] = defaultdict(int)

@@ -18,9 +18,9 @@ from wstui.execution.run.result_sections import NS_PER_MS
 from wstui.execution.run.run_monitor import RunMonitor
 from wstui.execution.run.status import GeneratorStatus, StageStatus, State, Status, TargetHealth, WorkerStatus
 from wstui.execution.run.target.monitor import TargetWatch
-from wstui.execution.run.timeline_recorder import Recorder
+from wstui.execution.run.timeline_recorder import TimelineRecorder
 from wstui.execution.run.verdict import undecided
-from wstui.fleet.fleet import Fleet
+from wstui.fleet.fleet import WorkerFleet
 from wstui.fleet.hosts.host_probe import hosts_of
 from wstui.load.protocol import TraceLine
 from wstui.measure.histogram import Distribution
@@ -53,8 +53,8 @@ class StatusBuilder:
     def __init__(
         self,
         scenario: Scenario,
-        fleet: Fleet,
-        recorder: Recorder,
+        fleet: WorkerFleet,
+        recorder: TimelineRecorder,
         controller: LoadController,
         monitor: RunMonitor,
         watched: Sequence[TraceLine] = (),
@@ -159,7 +159,7 @@ class StatusBuilder:
         return replace(target, claims=claims, note=self._mask(target.note))
 
 
-def _generator(fleet: Fleet, sent: int, late: int, limited: tuple[str, ...]) -> GeneratorStatus:
+def _generator(fleet: WorkerFleet, sent: int, late: int, limited: tuple[str, ...]) -> GeneratorStatus:
     workers = []
     files = files_limit = ports = 0
     for number, snapshot in sorted(fleet.totals.latest().items()):

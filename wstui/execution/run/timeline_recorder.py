@@ -49,7 +49,7 @@ class StageRecord:
         return Window(now - self.began, max(0.0, active_s - self.began_active_s))
 
 
-class Recorder:
+class TimelineRecorder:
     """The growing timeline. Readers follow `rows` and `marks` by position (see AppendLog)."""
 
     def __init__(self, fanout: FanOut) -> None:

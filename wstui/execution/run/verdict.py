@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from wstui.execution.run.result_sections import ThresholdOutcome, Verdict
-from wstui.execution.run.timeline_recorder import Recorder
+from wstui.execution.run.timeline_recorder import TimelineRecorder
 from wstui.execution.run.window import Window
 from wstui.measure.failure import FailureGroup
 from wstui.measure.format import grouped, limit_figure
@@ -40,7 +40,7 @@ def judged_by(scenario: Scenario) -> list[Threshold]:
     return [Threshold(metric=metric, limit=limit) for metric, limit in defaults]
 
 
-def judge(scenario: Scenario, recorder: Recorder, active_s: float, *, final: bool) -> list[ThresholdOutcome]:
+def judge(scenario: Scenario, recorder: TimelineRecorder, active_s: float, *, final: bool) -> list[ThresholdOutcome]:
     """Judge each threshold. Without a figure it is undecided, and at the end broken."""
     outcomes = []
     whole: Window | None = None

@@ -12,7 +12,7 @@ from wstui.execution.preflight.host_checks import host_warnings
 from wstui.execution.run.commands import (
     OPERATOR,
     AbortRun,
-    Answer,
+    CommandAnswer,
     CompletePlan,
     RampTo,
     RunCommand,
@@ -108,7 +108,7 @@ class BreakpointRun:
             breakpoint=so_far(found),
         )
 
-    def send(self, command: RunCommand, *, by: str = OPERATOR) -> Future[Answer]:
+    def send(self, command: RunCommand, *, by: str = OPERATOR) -> Future[CommandAnswer]:
         """Pass a command to the run; the search refuses to have its load set, and ends when its stage is skipped."""
         status = self.status
         why = refusal(command, status)
@@ -117,7 +117,7 @@ class BreakpointRun:
                 f"{grouped(command.clients)} clients" if isinstance(command, RampTo) else f"every {command.every_s:g} s"
             )
             self._run.note("operator", f"{by}: {what} not done: {why}")
-            return answered(Answer(False, why))
+            return answered(CommandAnswer(False, why))
         if not isinstance(command, SkipStage):
             return self._run.send(command, by=by)
         if not why:
@@ -125,7 +125,7 @@ class BreakpointRun:
             self._steering.ended = True
             if by != OPERATOR:
                 self._run.note("operator", f"{by}: search ended")
-        return answered(Answer(not why, why or carried_out(command, status)))
+        return answered(CommandAnswer(not why, why or carried_out(command, status)))
 
     def close(self) -> None:
         """Answer that the run has ended to whatever is sent from now on."""

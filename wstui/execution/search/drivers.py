@@ -24,7 +24,7 @@ class Ended(Exception):
     """The run came to its end, or the operator wants no further step."""
 
 
-class Steering(ABC):
+class SearchDriver(ABC):
     """Steers a run on its own loop. `doing` is called with each phase and its planned seconds."""
 
     def __init__(self, run: Run, scenario: Scenario, doing: Callable[[str, float], None]) -> None:
@@ -128,7 +128,7 @@ class Steering(ABC):
             raise Ended
 
 
-class Clients(Steering):
+class Clients(SearchDriver):
     """So many clients at once, each sending as the scenario says."""
 
     async def step(self, load: int) -> Measured:
@@ -153,7 +153,7 @@ class Clients(Steering):
         return self.scenario.messages.every
 
 
-class MessageDriver(Steering):
+class MessageDriver(SearchDriver):
     """So many messages a second, from clients that stay."""
 
     async def step(self, load: int) -> Measured:
@@ -180,7 +180,7 @@ class MessageDriver(Steering):
         return max(self.counters.open, 1) / load
 
 
-class Connects(Steering):
+class Connects(SearchDriver):
     """So many new connections a second for a while, on top of clients that stay; they leave before the next step."""
 
     async def step(self, load: int) -> Measured:
@@ -209,4 +209,4 @@ class Connects(Steering):
         return self.scenario.messages.every
 
 
-KINDS: dict[str, type[Steering]] = {"clients": Clients, "connects": Connects, "messages": MessageDriver}
+KINDS: dict[str, type[SearchDriver]] = {"clients": Clients, "connects": Connects, "messages": MessageDriver}

@@ -10,10 +10,10 @@ from typing import Any
 
 from wstui.fleet.hosts.host_probe import HostProbe
 from wstui.fleet.transport import FleetError, HostState
-from wstui.load.protocol import Heartbeat, Spec, encode
+from wstui.load.protocol import OperatorBeat, Spec, encode
 from wstui.measure.fanout import ClockOffset
 
-_HEARTBEAT = encode(Heartbeat())
+_HEARTBEAT = encode(OperatorBeat())
 BEGIN_S = 60.0
 GRACE_S = 1.0
 
@@ -98,7 +98,7 @@ class HostLink:
     def _beat(self) -> bytes:
         """Return a heartbeat that says how far ahead of ours its clock is."""
         ahead = self._clock.offset_ns
-        return _HEARTBEAT if ahead is None else encode(Heartbeat(round(ahead)))
+        return _HEARTBEAT if ahead is None else encode(OperatorBeat(round(ahead)))
 
     def here_ns(self, there_ns: int) -> int:
         """Convert from its monotonic clock to ours, as exactly as round trips allow; only for marks."""

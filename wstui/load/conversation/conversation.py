@@ -10,10 +10,10 @@ import time
 from collections.abc import Callable, Coroutine, Generator, Sequence
 from typing import Any, Protocol
 
-from wstui.load.client import Client
+from wstui.load.client import LoadClient
 from wstui.load.conversation.heartbeats import Heartbeats
 from wstui.load.conversation.meetings import Meetings
-from wstui.load.conversation.program import Operation, Role
+from wstui.load.conversation.program import Operation, WorkerRole
 from wstui.load.conversation.replies import Replies
 from wstui.load.conversation.rounds import Rounds
 from wstui.load.conversation.state import ENDED, LEAVE, LOOP, OPEN, WAIT, Phase, StreamState
@@ -26,7 +26,7 @@ from wstui.load.reply_matcher import MISSING
 _now = time.monotonic_ns
 
 
-class Request(Protocol):
+class PendingRequest(Protocol):
     """An HTTP request that is under way."""
 
     def cancel(self) -> object: ...
@@ -45,7 +45,7 @@ class ConversationHost(Protocol):
     live: Timers
     rounds: Rounds
     meetings: Meetings
-    conversations: dict[Client, Conversation]
+    conversations: dict[LoadClient, Conversation]
     deals_rows: bool
     columns: list[str]  # of the feed
     mistake: BaseException | None  # ends the run: nobody goes on
@@ -69,7 +69,7 @@ class Conversation:
         "turn", "values", "wake_ns", "watched",
     )  # fmt: skip
 
-    def __init__(self, host: ConversationHost, role: Role, client: Client, identity: Identity) -> None:
+    def __init__(self, host: ConversationHost, role: WorkerRole, client: LoadClient, identity: Identity) -> None:
         self.host = host
         self.role = role
         self.client = client
@@ -79,7 +79,7 @@ class Conversation:
         self.values: list[Any] = [*identity.values, *[None] * (len(role.spec.variables) - len(identity.values))]
         self.cookies = identity.cookies
         self.head: Head = ()  # of the answer to the upgrade, if the role captures from it
-        self.request: Request | None = None  # that a step has under way
+        self.request: PendingRequest | None = None  # that a step has under way
         self.live = host.live
         self.transmit: Callable[[int, bytes], None] = client.say  # turns the payload of a step into frames
         self.seq = client.sequence

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterable
 
 from wstui.load.conversation.conversation import Conversation
-from wstui.load.conversation.program import HTTP, Operation, Role
+from wstui.load.conversation.program import HTTP, Operation, WorkerRole
 from wstui.load.http_client import HttpClient, HttpConnection
 from wstui.load.http_request import HttpFailed, HttpRequest
 
@@ -14,7 +14,9 @@ from wstui.load.http_request import HttpFailed, HttpRequest
 class HttpSteps:
     """Makes the requests of all steps; a client keeps its connection for its next one."""
 
-    def __init__(self, http: HttpClient, loop: asyncio.AbstractEventLoop, seed: int, roles: Iterable[Role]) -> None:
+    def __init__(
+        self, http: HttpClient, loop: asyncio.AbstractEventLoop, seed: int, roles: Iterable[WorkerRole]
+    ) -> None:
         self._http = http
         self._loop = loop
         self._connections: dict[Conversation, HttpConnection] = {}

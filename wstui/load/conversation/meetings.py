@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from wstui.load.conversation.program import Operation
 from wstui.load.conversation.replies import Replies
-from wstui.load.protocol import Meet, Waiting
+from wstui.load.protocol import ReleaseMeetings, Waiting
 
 
 class Meetings:
@@ -33,7 +33,7 @@ class Meetings:
             if not waiting:
                 del self._waiting[name]
 
-    def release(self, command: Meet) -> None:
+    def release(self, command: ReleaseMeetings) -> None:
         """Let the clients go on that have waited longest."""
         self._handled = command.number
         for name, count in command.names.items():

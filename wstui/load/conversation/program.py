@@ -42,7 +42,7 @@ def nanoseconds(value: Any, unit_ns: int) -> int:
     return int(min(told * unit_ns, _A_DAY_NS)) if told >= 0 else -1
 
 
-class Delay:
+class DelaySampler:
     """Draws how long something takes."""
 
     __slots__ = ("_lane", "_seed", "_spec", "fixed")
@@ -82,7 +82,7 @@ class Drawer(Protocol):
     context: WorkerContext
 
     @property
-    def role(self) -> Role: ...
+    def role(self) -> WorkerRole: ...
     def turns(self) -> int: ...
 
 
@@ -117,7 +117,7 @@ class Operation:
         self.within_ns = 0
         self.captures: Captured | None = None
         self.tally: StepTally | None = None
-        self.delay: Delay | None = None
+        self.delay: DelaySampler | None = None
         self.places: list[int] = []  # CHOOSE: where the shares of the ways end within 64 bits
         self.targets: list[int] = []
         self.name: Render | None = None  # MEET
@@ -129,7 +129,7 @@ class Operation:
 
 
 @dataclass(frozen=True, slots=True)
-class Watchdog:
+class WatchdogState:
     """What the server has to send again and again."""
 
     on: Matcher | None
@@ -138,7 +138,7 @@ class Watchdog:
 
 
 @dataclass(frozen=True, slots=True)
-class Stream:
+class StreamTally:
     """Answers in parts: the tallies are of the first parts, the gaps between parts, and underruns of audio."""
 
     of: Matcher
@@ -156,7 +156,7 @@ class Beat:
     """A heartbeat of a role."""
 
     index: int
-    delay: Delay
+    delay: DelaySampler
     render: Render
     first: int
     expect: Matcher | None
@@ -164,7 +164,7 @@ class Beat:
     tally: StepTally
 
 
-class Role:
+class WorkerRole:
     """A role of one worker, with what it has counted."""
 
     def __init__(self, spec: RoleSpec, seed: int) -> None:
@@ -206,7 +206,7 @@ class Role:
         self.sequences = [(Matcher(rule.of, self.reader, seed), rule.path, rule.per) for rule in spec.sequence]
         self.streams = [self._stream(stream) for stream in spec.streams]
         self.watchdogs = [
-            Watchdog(None if w.on is None else Matcher(w.on, self.reader, seed), w.within_ns, w.variable)
+            WatchdogState(None if w.on is None else Matcher(w.on, self.reader, seed), w.within_ns, w.variable)
             for w in spec.watchdogs
         ]
         self.errors = [(Matcher(rule.on, self.reader, seed), rule.reason, rule.closes) for rule in spec.errors]
@@ -254,17 +254,17 @@ class Role:
                 self._type_names[kind] = name
         return name
 
-    def _stream(self, spec: StreamSpec) -> Stream:
+    def _stream(self, spec: StreamSpec) -> StreamTally:
         begins = None if spec.begins is None else Matcher(spec.begins, self.reader, self.seed)
         first, gap, *underrun = (self.tally(f"{spec.name}-{part}", "stream") for part in spec.parts)
         of, ends = (Matcher(matcher, self.reader, self.seed) for matcher in (spec.of, spec.ends))
-        return Stream(of, ends, begins, spec.path, spec.rate, first, gap, underrun[0] if underrun else None)
+        return StreamTally(of, ends, begins, spec.path, spec.rate, first, gap, underrun[0] if underrun else None)
 
     def _beat(self, index: int) -> Beat:
         spec, seed = self.spec.heartbeats[index], self.seed
         return Beat(
             index,
-            Delay(spec.every, seed, _BEAT + spec.number),
+            DelaySampler(spec.every, seed, _BEAT + spec.number),
             compile_text(spec.say, seed),
             BINARY if spec.say.binary else TEXT,
             None if spec.expect is None else Matcher(spec.expect, self.reader, seed),
@@ -276,7 +276,7 @@ class Role:
 class _Flattener:
     """Lays the steps of a phase out one after the other; `base` is where they will stand."""
 
-    def __init__(self, role: Role, phase: str, base: int = 0) -> None:
+    def __init__(self, role: WorkerRole, phase: str, base: int = 0) -> None:
         self._role = role
         self._phase = phase
         self._base = base
@@ -298,7 +298,7 @@ class _Flattener:
     def _add(self, step: StepSpec, place: str, depth: int) -> None:
         if step.think is not None:
             operation = self._operation(THINK, step, place)
-            operation.delay = Delay(step.think, self._role.seed, _DELAY + step.number)
+            operation.delay = DelaySampler(step.think, self._role.seed, _DELAY + step.number)
         elif step.repeat:
             operation = self._operation(REPEAT, step, place)
             operation.target, operation.place = step.repeat, depth

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from websockets.frames import CloseCode
 
-from wstui.load.client import Client
+from wstui.load.client import LoadClient
 from wstui.load.connect_outcome import Cause
 from wstui.load.context import MessageClient, WorkerContext
 from wstui.load.conversation.conversation import Conversation
 from wstui.load.conversation.meetings import Meetings
-from wstui.load.conversation.program import Role
+from wstui.load.conversation.program import WorkerRole
 from wstui.load.conversation.role_shares import RoleShares
 from wstui.load.conversation.rounds import Rounds
 from wstui.load.conversation.rules import follow_delivery, follow_sequence, follow_stream
@@ -33,7 +33,7 @@ from wstui.scenario.conversation.dialect import Malformed
 if TYPE_CHECKING:
     from wstui.load.conversation.http_steps import HttpSteps
     from wstui.load.http_client import HttpClient
-    from wstui.load.login import Login
+    from wstui.load.login import ClientLogin
 
 SWEEP_TICKS = 25
 
@@ -51,11 +51,11 @@ class Roles(Exchange):
         self.rounds = Rounds(spec.send, spec.seed, loop)
         self.meetings = Meetings(spec.worker)
         self.live = Timers(loop)  # heartbeats, short time limits, and what clients do on their way in and out
-        self.roles = [Role(role, spec.seed) for role in spec.conversation.roles.roles]
+        self.roles = [WorkerRole(role, spec.seed) for role in spec.conversation.roles.roles]
         self._shares = RoleShares([role.spec.clients for role in self.roles], [r.spec.weight for r in self.roles])
         roles = spec.conversation.roles
         self.deals_rows = bool(roles.rows) and roles.each != "client"
-        self.conversations: dict[Client, Conversation] = {}
+        self.conversations: dict[LoadClient, Conversation] = {}
         self._sweep: list[Conversation] = []
         self._by_type = spec.conversation.type_field == "type"
         self.requests: HttpSteps | None = None
@@ -74,7 +74,7 @@ class Roles(Exchange):
 
     # -- clients -----------------------------------------------------------------------------------------------
 
-    def role_of(self, number: int) -> Role:
+    def role_of(self, number: int) -> WorkerRole:
         """Return the role of a client."""
         return self.roles[self._shares.index_of(number)]
 
@@ -82,13 +82,13 @@ class Roles(Exchange):
         """Return the name of a client's role."""
         return self.role_of(number).name
 
-    def use_http(self, client: HttpClient, loop: asyncio.AbstractEventLoop, login: Login | None) -> None:
+    def use_http(self, client: HttpClient, loop: asyncio.AbstractEventLoop, login: ClientLogin | None) -> None:
         """Let steps make HTTP requests. A trace follows those of the login too."""
         from wstui.load.conversation.http_steps import HttpSteps
 
         self.requests = HttpSteps(client, loop, self._seed, self.roles)
 
-    def begin(self, client: Client) -> None:
+    def begin(self, client: LoadClient) -> None:
         """The connection is open. A role without `open` is ready once it has been open for a while."""
         role = self.role_of(client.number)
         identity = self.context.identities.of(client.number)
@@ -99,14 +99,14 @@ class Roles(Exchange):
             client.waiting = True
             self.conversations[client] = conversation
 
-    def became_ready(self, client: Client) -> None:
+    def became_ready(self, client: LoadClient) -> None:
         """The client is ready; without `open` its conversation only begins now."""
         client.waiting = False
         conversation = client.conversation
         if conversation is not None and conversation.coroutine is None:
             conversation.start()
 
-    def has_opening(self, client: Client) -> bool:
+    def has_opening(self, client: LoadClient) -> bool:
         """Whether a client has steps before it is ready."""
         return self.role_of(client.number).has_opening
 
@@ -229,7 +229,7 @@ class Roles(Exchange):
             context.broadcasts.first(client.slot, name, payload, context.now)
 
     def _act(
-        self, client: MessageClient, conversation: Conversation, role: Role, payload: bytes, document: Any
+        self, client: MessageClient, conversation: Conversation, role: WorkerRole, payload: bytes, document: Any
     ) -> None:
         """Follow the rules that act by themselves."""
         for matcher, render, first in role.answers:

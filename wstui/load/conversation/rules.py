@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from wstui.load.conversation.conversation import Conversation
-from wstui.load.conversation.program import Stream
+from wstui.load.conversation.program import StreamTally
 from wstui.load.conversation.state import StreamState
 from wstui.measure.snapshot import Counters
 from wstui.measure.steps import StepTally
@@ -63,7 +63,7 @@ def _iso_ns(text: str) -> int | None:
     return int(whole.timestamp()) * 1_000_000_000 + at.microsecond * 1000
 
 
-def follow_stream(talk: Conversation, stream: Stream, state: StreamState, document: Any, payload: bytes) -> None:
+def follow_stream(talk: Conversation, stream: StreamTally, state: StreamState, document: Any, payload: bytes) -> None:
     """Measure the part of an answer that a message is: how long after the one before, and whether it came too late."""
     now = talk.context.now
     if stream.of.matches(document, payload, stream.of.bind(talk)):

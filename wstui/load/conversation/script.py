@@ -10,7 +10,7 @@ from typing import Any, TypeVar, overload
 import msgspec
 
 from wstui.load.conversation.conversation import Conversation
-from wstui.load.conversation.program import MEET, MESSAGE, Delay, Operation
+from wstui.load.conversation.program import MEET, MESSAGE, DelaySampler, Operation
 from wstui.load.conversation.script_matcher import matcher_of
 from wstui.load.conversation.state import ENDED, LOOP, OPEN, WAIT
 from wstui.load.frames import BINARY, TEXT
@@ -72,7 +72,7 @@ class Client:
         talk.values.append(None)  # where the last expected message is put
         self._talk = talk
         self._sends: list[tuple[int, int]] = []  # messages without an answer so far: when due, when sent
-        self._step: Step | None = None
+        self._step: ScriptStep | None = None
         self._variables: dict[str, Any] = {}
         self._random: Random | None = None
         self.number = talk.number
@@ -222,12 +222,12 @@ class Client:
         if self._talk.phase is OPEN:
             self._talk.ready()
 
-    def rounds(self) -> Rounds:
+    def rounds(self) -> ScriptRounds:
         """Return the rounds of this client, for `async for`: one each `messages.every`, on the plan's schedule.
 
         They end when the client is to leave: say goodbye after the loop.
         """
-        return Rounds(self)
+        return ScriptRounds(self)
 
     async def listen(self) -> None:
         """Wait until the client is to leave. What arrives meanwhile is counted, and answered by the role's rules."""
@@ -236,9 +236,9 @@ class Client:
         if self._talk.phase is LOOP:
             await _WAIT
 
-    def step(self, name: str) -> Step:
+    def step(self, name: str) -> ScriptStep:
         """Return a step, for `async with`: a row in the figures, and its name in thresholds."""
-        return Step(self, name)
+        return ScriptStep(self, name)
 
     async def think(self, delay: float | str, most: float | None = None) -> None:
         """Wait: `think(2)`, `think(1, 4)` for a random time between, or a text as in a scenario file."""
@@ -273,14 +273,14 @@ class Client:
             self._sends.clear()
 
 
-def _delay(delay: float | str, most: float | None, seed: int) -> Delay:
+def _delay(delay: float | str, most: float | None, seed: int) -> DelaySampler:
     low = parse_delay(delay) if isinstance(delay, str) else Seconds(delay, delay if most is None else most)
     if low.low < 0 or low.high < low.low:
         raise ValueError(f"think({delay}, {most}): a delay is not negative, and its ends are in order")
-    return Delay(DelaySpec(*(round(part * 1e9) for part in (low.low, low.high, low.mean))), seed, _THINKING)
+    return DelaySampler(DelaySpec(*(round(part * 1e9) for part in (low.low, low.high, low.mean))), seed, _THINKING)
 
 
-class Rounds:
+class ScriptRounds:
     """The rounds of a client: an asynchronous iterator over their numbers, from 0."""
 
     __slots__ = ("_client", "_count")
@@ -289,7 +289,7 @@ class Rounds:
         self._client = client
         self._count = -1
 
-    def __aiter__(self) -> Rounds:
+    def __aiter__(self) -> ScriptRounds:
         return self
 
     async def __anext__(self) -> int:
@@ -310,7 +310,7 @@ class Rounds:
         return self._count
 
 
-class Step:
+class ScriptStep:
     """A named part of a round, or of the way to it. `failed` says why it failed, "" if it did not.
 
     Its response time is from when it was due to the last message that it expected, without what it thought.
@@ -332,7 +332,7 @@ class Step:
             self._began_ns = now_ns
             self._intended_ns = self._client._talk.intended_ns or now_ns
 
-    async def __aenter__(self) -> Step:
+    async def __aenter__(self) -> ScriptStep:
         client = self._client
         client._settle()
         if client._step is not None:

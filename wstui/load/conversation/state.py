@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Protocol
 
-from wstui.load.client import Client
+from wstui.load.client import LoadClient
 from wstui.load.context import WorkerContext
-from wstui.load.conversation.program import Role
+from wstui.load.conversation.program import WorkerRole
 from wstui.load.conversation.timers import Timers
 from wstui.load.matcher import Head
 
@@ -45,9 +45,9 @@ class StreamState:
 class Talk(Protocol):
     """A conversation as its replies, heartbeats, rounds and meetings see it."""
 
-    client: Client
+    client: LoadClient
     context: WorkerContext
-    role: Role
+    role: WorkerRole
     number: int
     phase: Phase
     values: list[Any]

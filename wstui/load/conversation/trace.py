@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from wstui.load.client import Client
+from wstui.load.client import LoadClient
 from wstui.load.connect_outcome import Cause
 from wstui.load.context import MessageClient
 from wstui.load.conversation.conversation import Conversation
@@ -20,7 +20,7 @@ from wstui.scenario.secrets import MASK, is_secret_header, masker
 if TYPE_CHECKING:
     from wstui.load.http_client import HttpClient
     from wstui.load.http_request import Requester
-    from wstui.load.login import Login
+    from wstui.load.login import ClientLogin
 
 _LONGEST = 4096
 
@@ -72,7 +72,7 @@ class TracedRoles(Roles):
             for beat in role.beats:
                 beat.render = self._labelled(beat.tally.name or "heartbeat", "", beat.render)
 
-    def use_http(self, client: HttpClient, loop: asyncio.AbstractEventLoop, login: Login | None) -> None:
+    def use_http(self, client: HttpClient, loop: asyncio.AbstractEventLoop, login: ClientLogin | None) -> None:
         super().use_http(client, loop, login)
         steps = (operation.request for role in self.roles for operation in (*role.opening, *role.leaving))
         for request in (*steps, *(login.requests if login is not None else ())):
@@ -111,7 +111,7 @@ class TracedRoles(Roles):
 
         return rendered
 
-    def begin(self, client: Client) -> None:
+    def begin(self, client: LoadClient) -> None:
         super().begin(client)
         talk: Any = client.conversation
         if not self._begins_to_follow(talk.role.name, talk.number):

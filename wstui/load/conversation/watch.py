@@ -7,10 +7,10 @@ from typing import Any, Protocol
 
 from websockets.frames import CloseCode
 
-from wstui.load.client import Client
+from wstui.load.client import LoadClient
 from wstui.load.connect_outcome import Cause
 from wstui.load.context import WorkerContext
-from wstui.load.conversation.program import Role, nanoseconds
+from wstui.load.conversation.program import WorkerRole, nanoseconds
 from wstui.load.reply_matcher import MISSING
 from wstui.load.text import text_of
 from wstui.measure.sanitize import sanitize
@@ -20,8 +20,8 @@ from wstui.scenario.units import format_duration
 class Watching(Protocol):
     """A conversation as its rules see it."""
 
-    role: Role
-    client: Client
+    role: WorkerRole
+    client: LoadClient
     context: WorkerContext
     number: int
     values: list[Any]
@@ -62,7 +62,7 @@ def reported(talk: Watching, document: Any, payload: bytes) -> bool:
     return False
 
 
-def reason_of(role: Role, document: Any, paths: Sequence[Sequence[str]]) -> str:
+def reason_of(role: WorkerRole, document: Any, paths: Sequence[Sequence[str]]) -> str:
     """Return the server's own word at the first path of a message that has one, or ""."""
     for path in paths:
         if (found := role.reader.value(document, path)) not in (MISSING, None, ""):

@@ -13,7 +13,7 @@ from websockets.exceptions import WebSocketException
 from websockets.frames import Close, Frame, Opcode
 
 from wstui.load.buffered_client import BufferedClient
-from wstui.load.client import Client
+from wstui.load.client import LoadClient
 from wstui.load.connect_outcome import Cause, Outcome
 from wstui.load.conversation.conversation import Conversation
 from wstui.load.conversation.trace import follow, said
@@ -39,7 +39,7 @@ class ClientWatch:
         self._lines: list[TraceLine] = []
         self._bytes = self._missed = 0
 
-    def change(self, numbers: frozenset[int], find: Callable[[int], Client | None]) -> None:
+    def change(self, numbers: frozenset[int], find: Callable[[int], LoadClient | None]) -> None:
         """Watch the clients of these numbers and no others; `find` returns one that is there."""
         before, self.numbers = self.numbers, numbers
         for number in before ^ numbers:
@@ -49,12 +49,12 @@ class ClientWatch:
             if number in numbers:
                 self.note_state(client, client.step.name.lower())
 
-    def begin(self, client: Client) -> None:
+    def begin(self, client: LoadClient) -> None:
         """Watch a client from its birth."""
         set_watched(client, True)
         self.note_state(client, "connecting")
 
-    def note(self, client: Client, payload: bytes, *, received: bool = False, kind: str = "") -> TraceLine:
+    def note(self, client: LoadClient, payload: bytes, *, received: bool = False, kind: str = "") -> TraceLine:
         """Add a line, which the caller may complete until the next `take`."""
         talk = client.conversation
         line = TraceLine(
@@ -73,7 +73,7 @@ class ClientWatch:
             self._bytes += len(line.text)
         return line
 
-    def note_state(self, client: Client, text: str) -> None:
+    def note_state(self, client: LoadClient, text: str) -> None:
         self.note(client, text.encode(), kind=STATE)
 
     def take(self) -> tuple[list[TraceLine], int]:
@@ -94,8 +94,8 @@ class _Tap:
         self._transport.write(data)
 
 
-class WatchedClient(Client):
-    """Notes what a client does. The same layout as `Client`: an object changes from one to the other and back."""
+class WatchedClient(LoadClient):
+    """Notes what a client does. The same layout as `LoadClient`: an object changes from one to the other and back."""
 
     __slots__ = ()
 
@@ -193,15 +193,15 @@ class WatchedBufferedClient(WatchedClient, BufferedClient):
     __slots__ = ()
 
 
-_WATCHED: dict[type, type] = {Client: WatchedClient, BufferedClient: WatchedBufferedClient}
+_WATCHED: dict[type, type] = {LoadClient: WatchedClient, BufferedClient: WatchedBufferedClient}
 _UNWATCHED = {watched: plain for plain, watched in _WATCHED.items()}
 
 
-def set_watched(client: Client, watched: bool) -> None:
+def set_watched(client: LoadClient, watched: bool) -> None:
     """Make a client note what it does from now on, or no longer."""
     client.__class__ = (_WATCHED if watched else _UNWATCHED).get(type(client), type(client))
     talk: Any = client.conversation
-    if talk is not None and getattr(talk.transmit, "__func__", None) in (Client.say, WatchedClient.say):
+    if talk is not None and getattr(talk.transmit, "__func__", None) in (LoadClient.say, WatchedClient.say):
         talk.transmit = client.say
 
 

@@ -37,7 +37,7 @@ class Guess:
 
 
 @dataclass(slots=True)
-class Draft:
+class InferredScenario:
     """A scenario as tables, its guesses by place, the rows of its feed, and the secrets that it refers to."""
 
     tables: dict[str, Any] = field(default_factory=dict)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from wstui.recording.inference.draft import Draft, Guess
+from wstui.recording.inference.draft import Guess, InferredScenario
 from wstui.recording.inference.login import attach, cookies_given, find_logins, login_tables
 from wstui.recording.inference.message import read_messages
 from wstui.recording.inference.polling import with_polled
@@ -15,19 +15,21 @@ from wstui.recording.inference.pushes import broadcasts, deliveries, sequences
 from wstui.recording.inference.role import RoleBuilder
 from wstui.recording.inference.speech import listen
 from wstui.recording.inference.target import put_protocol, target_of
-from wstui.recording.inference.traffic import Traffic, sort_traffic
+from wstui.recording.inference.traffic import SortedTraffic, sort_traffic
 from wstui.recording.inference.values import Values
-from wstui.recording.session import Connection, Session
+from wstui.recording.session import RecordedConnection, RecordedSession
 
 MOST_CLIENTS = 200
 
 
-def infer(session: Session, connections: Sequence[Connection], name: str, *, plain: bool = False) -> Draft:
+def infer(
+    session: RecordedSession, connections: Sequence[RecordedConnection], name: str, *, plain: bool = False
+) -> InferredScenario:
     """Return the scenario that these connections of one endpoint suggest.
 
     `plain`: with the frames as they are, even if they are those of a protocol that has steps of its own.
     """
-    draft = Draft()
+    draft = InferredScenario()
     connections = [c for c in connections if c.frames or c.status == 101][:MOST_CLIENTS] or list(connections[:1])
     if not plain:
         connections = with_polled(session, connections)
@@ -92,7 +94,7 @@ def _ordered(table: dict[str, Any]) -> dict[str, Any]:
     return {name: table[name] for name in order if name in table}
 
 
-def _groups(traffic: Traffic) -> list[list[int]]:
+def _groups(traffic: SortedTraffic) -> list[list[int]]:
     """Clients by what they send: those of one role send the same kinds, or some of them."""
     kinds = [frozenset(message.kind for message in traffic.steps(n)) for n in range(len(traffic.clients))]
     groups: list[tuple[frozenset[str], list[int]]] = []
@@ -107,9 +109,9 @@ def _groups(traffic: Traffic) -> list[list[int]]:
     return talking + [sorted(members) for mine, members in groups if not mine] if groups else [[0]]
 
 
-def _measure(traffic: Traffic, role: RoleBuilder) -> None:
+def _measure(traffic: SortedTraffic, role: RoleBuilder) -> None:
     mine = set(role.members)
-    own = Traffic([client if n in mine else [] for n, client in enumerate(traffic.clients)])
+    own = SortedTraffic([client if n in mine else [] for n, client in enumerate(traffic.clients)])
     own.answers, own.replies, own.reply_of = traffic.answers, traffic.replies, traffic.reply_of
     for kind, messages in traffic.received.items():
         if kept := [message for message in messages if message.client in mine]:
@@ -124,7 +126,7 @@ def _measure(traffic: Traffic, role: RoleBuilder) -> None:
             role.guesses[name, index] = guess
 
 
-def _messages(draft: Draft, traffic: Traffic, everys: Sequence[tuple[str, Guess | None]]) -> None:
+def _messages(draft: InferredScenario, traffic: SortedTraffic, everys: Sequence[tuple[str, Guess | None]]) -> None:
     table: dict[str, Any] = draft.tables["messages"]
     if everys:
         every, guess = everys[0]

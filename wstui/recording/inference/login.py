@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from wstui.recording.inference.draft import Draft, Guess
+from wstui.recording.inference.draft import Guess, InferredScenario
 from wstui.recording.inference.message import Message, Path
 from wstui.recording.inference.request import (
     cookies_of,
@@ -20,8 +20,8 @@ from wstui.recording.inference.request import (
     url_text,
 )
 from wstui.recording.inference.step import templated
-from wstui.recording.inference.values import HTTP, Value, Values, dotted_path, is_specific
-from wstui.recording.session import Connection, Request, Session
+from wstui.recording.inference.values import HTTP, InferredValue, Values, dotted_path, is_specific
+from wstui.recording.session import RecordedConnection, RecordedRequest, RecordedSession
 from wstui.scenario.conversation.http import METHODS
 from wstui.scenario.secrets import is_secret_header
 
@@ -33,17 +33,17 @@ _SIGNS_IN = re.compile(r"passw|passcode|pwd|otp|secret", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
-class Exchange:
+class HttpExchange:
     """One HTTP request of a client's login and its answer, as messages."""
 
-    request: Request
+    request: RecordedRequest
     sent: Message
     answer: Message
 
 
 def find_logins(
-    session: Session, connections: Sequence[Connection], clients: Sequence[Sequence[Message]]
-) -> list[list[Exchange]]:
+    session: RecordedSession, connections: Sequence[RecordedConnection], clients: Sequence[Sequence[Message]]
+) -> list[list[HttpExchange]]:
     """Return for each client the requests that it cannot do without, in their order."""
     requests = [r for r in session.requests if 0 < r.status < 400 and r.method.lower() in METHODS]
     search = _Search(sorted(requests, key=lambda request: request.at))
@@ -54,22 +54,22 @@ def find_logins(
 class _Search:
     """Follows values of clients back to the answers that gave them."""
 
-    def __init__(self, requests: Sequence[Request]) -> None:
-        self._exchanges: list[Exchange] = []
+    def __init__(self, requests: Sequence[RecordedRequest]) -> None:
+        self._exchanges: list[HttpExchange] = []
         self._given: dict[str, int] = {}
         said: set[str] = set()
         for number, request in enumerate(requests):
             kind = f"{HTTP}{request.method} {re.sub(r'[0-9]+', '0', request.url.partition('?')[0])}"
             sent = request_sent(0, request)
             sent.kind = kind
-            made = Exchange(request, sent, request_answer(0, request, kind))
+            made = HttpExchange(request, sent, request_answer(0, request, kind))
             self._exchanges.append(made)
             said |= set(_said(sent, request))
             for value in _answered(made.answer):
                 if value not in said:
                     self._given.setdefault(value, number)
 
-    def logins(self, client: int, connection: Connection, messages: Sequence[Message]) -> list[Exchange]:
+    def logins(self, client: int, connection: RecordedConnection, messages: Sequence[Message]) -> list[HttpExchange]:
         """Return the exchanges that one client's values come from."""
         chosen: set[int] = set()
         upgrade = sent_by(client, connection.at, connection.url, connection.request)
@@ -111,7 +111,7 @@ class _Search:
                 return number
         return None
 
-    def _sign_in(self, connection: Connection, chosen: set[int]) -> Iterator[int]:
+    def _sign_in(self, connection: RecordedConnection, chosen: set[int]) -> Iterator[int]:
         """A request with a password, of whose cookie a browser has left out the value."""
         host = _host(connection.url)
         if any(self._exchanges[number].request.method != "GET" for number in chosen):
@@ -131,12 +131,12 @@ def _host(url: str) -> str:
     return url.partition("://")[2].partition("/")[0].partition(":")[0]
 
 
-def _said(message: Message, where: Request | Connection) -> Iterator[str]:
+def _said(message: Message, where: RecordedRequest | RecordedConnection) -> Iterator[str]:
     """The values that a request sends; of a cookie with its name."""
     for path, value in message.fields.items():
         if is_specific(value) or (path[0] == "headers" and isinstance(value, str) and len(value) > 3):
             yield str(value)
-    cookies = where.request if isinstance(where, Connection) else where.headers
+    cookies = where.request if isinstance(where, RecordedConnection) else where.headers
     yield from (f"{name}={value}" for name, value in cookies_of(cookies).items())
 
 
@@ -148,15 +148,17 @@ def _answered(message: Message) -> Iterator[str]:
             yield str(value)
 
 
-def cookies_given(logins: Sequence[Sequence[Exchange]]) -> set[tuple[str, str]]:
+def cookies_given(logins: Sequence[Sequence[HttpExchange]]) -> set[tuple[str, str]]:
     """Return the cookies that the answers of logins set: clients keep them by themselves."""
     answers = [exchange.answer.fields.items() for exchanges in logins for exchange in exchanges]
     return {(path[0][7:], str(value)) for fields in answers for path, value in fields if path[0].startswith("cookie:")}
 
 
-def login_tables(draft: Draft, logins: Sequence[Sequence[Exchange]], values: Values) -> list[tuple[str, Table]]:
+def login_tables(
+    draft: InferredScenario, logins: Sequence[Sequence[HttpExchange]], values: Values
+) -> list[tuple[str, Table]]:
     """Return the tables of [[login]], each with the kind of its answer for `attach`."""
-    groups: dict[tuple[str, int], list[Exchange]] = {}
+    groups: dict[tuple[str, int], list[HttpExchange]] = {}
     for exchanges in sorted(logins, key=len, reverse=True):
         counts: Counter[str] = Counter()
         for exchange in exchanges:
@@ -176,10 +178,10 @@ def login_tables(draft: Draft, logins: Sequence[Sequence[Exchange]], values: Val
     return made
 
 
-def _table(exchanges: Sequence[Exchange], values: Values) -> tuple[Table, dict[Path, Guess]]:
+def _table(exchanges: Sequence[HttpExchange], values: Values) -> tuple[Table, dict[Path, Guess]]:
     first = exchanges[0]
     request, document = first.request, first.sent.document
-    found: dict[Path, Value] = {}
+    found: dict[Path, InferredValue] = {}
     for path in first.sent.fields:
         value = values.of([exchange.sent for exchange in exchanges], path, setup=True)
         if value is not None and not ("random" in value.text and path[0] in ("path", "query")):

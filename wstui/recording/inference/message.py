@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from wstui.recording.session import Connection, Frame
+from wstui.recording.session import RecordedConnection, RecordedMessage
 
 Path = tuple[str, ...]
 Scalar = str | int | float | bool | None
@@ -70,7 +70,7 @@ def words_of(text: str) -> list[tuple[int, int]]:
     return [match.span() for match in _TOKEN.finditer(text)][:MOST_FIELDS]
 
 
-def read_messages(connections: Sequence[Connection]) -> list[list[Message]]:
+def read_messages(connections: Sequence[RecordedConnection]) -> list[list[Message]]:
     """Return the messages of each connection in their order, with their kinds."""
     clients = [
         [
@@ -85,7 +85,7 @@ def read_messages(connections: Sequence[Connection]) -> list[list[Message]]:
     return clients
 
 
-def plain_message(client: int, frame: Frame) -> Message:
+def plain_message(client: int, frame: RecordedMessage) -> Message:
     """Return a frame as the document or the text that it holds."""
     made = Message(client, frame.at, frame.sent, frame.data, "binary")
     if isinstance(frame.data, str):

@@ -6,27 +6,27 @@ from collections.abc import Sequence
 from dataclasses import replace
 from urllib.parse import parse_qs, urlsplit
 
-from wstui.recording.session import Connection, Frame, Session
+from wstui.recording.session import RecordedConnection, RecordedMessage, RecordedSession
 
 _SEPARATOR = "\x1e"
 
 
-def with_polled(session: Session, connections: Sequence[Connection]) -> list[Connection]:
+def with_polled(session: RecordedSession, connections: Sequence[RecordedConnection]) -> list[RecordedConnection]:
     """Return the connections, each beginning with what its Engine.IO session said by HTTP."""
     return [_whole(session, connection) for connection in connections]
 
 
-def _whole(session: Session, connection: Connection) -> Connection:
+def _whole(session: RecordedSession, connection: RecordedConnection) -> RecordedConnection:
     sid = _value(connection.url, "sid")
     if not sid or "transport=websocket" not in connection.url:
         return connection
-    frames: list[Frame] = []
+    frames: list[RecordedMessage] = []
     for request in session.requests:
         opens = not _value(request.url, "sid") and f'"{sid}"' in request.answer_body
         if "transport=polling" in request.url and (opens or _value(request.url, "sid") == sid):
             for sent, body in ((True, request.body), (False, request.answer_body)):
                 packets = body.split(_SEPARATOR) if body and body != "ok" else []
-                frames += [Frame(request.at, sent, packet) for packet in packets]
+                frames += [RecordedMessage(request.at, sent, packet) for packet in packets]
     return replace(connection, frames=[*frames, *connection.frames])
 
 

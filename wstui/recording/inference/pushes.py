@@ -9,7 +9,7 @@ from typing import Any
 from wstui.recording.inference.draft import Guess
 from wstui.recording.inference.message import Message, Path
 from wstui.recording.inference.step import matcher
-from wstui.recording.inference.traffic import Traffic
+from wstui.recording.inference.traffic import SortedTraffic
 from wstui.recording.inference.values import dotted_path, stamp_unit
 
 _FEWEST = 3
@@ -18,7 +18,7 @@ _MOST_LOOKED_AT = 500
 Rule = tuple[dict[str, Any], Guess]
 
 
-def deliveries(traffic: Traffic) -> Iterator[Rule]:
+def deliveries(traffic: SortedTraffic) -> Iterator[Rule]:
     """Yield a rule for each kind of push with a stamp near the time of its receipt, or with one of our own."""
     sent_stamps = {
         value
@@ -45,7 +45,7 @@ def deliveries(traffic: Traffic) -> Iterator[Rule]:
                 break
 
 
-def sequences(traffic: Traffic) -> Iterator[Rule]:
+def sequences(traffic: SortedTraffic) -> Iterator[Rule]:
     """Yield a rule for each kind of push with a number that counts up, by itself or for each value of a key."""
     for kind, pushes in _by_kind(traffic):
         for path in pushes[0].fields:
@@ -64,7 +64,7 @@ def sequences(traffic: Traffic) -> Iterator[Rule]:
             break
 
 
-def broadcasts(traffic: Traffic) -> Guess | None:
+def broadcasts(traffic: SortedTraffic) -> Guess | None:
     """Return why broadcasts should be followed: several recorded clients received the same bytes."""
     if len(traffic.clients) < 2:
         return None
@@ -82,7 +82,7 @@ def broadcasts(traffic: Traffic) -> Guess | None:
     return Guess(f"{why} as the same bytes", "sure")
 
 
-def _by_kind(traffic: Traffic) -> Iterator[tuple[str, Sequence[Message]]]:
+def _by_kind(traffic: SortedTraffic) -> Iterator[tuple[str, Sequence[Message]]]:
     asked = {rule.on.kind for rule in traffic.answers.values()}
     for kind, pushes in traffic.pushes().items():
         if kind not in asked and len(pushes) >= _FEWEST and pushes[0].form == "json":

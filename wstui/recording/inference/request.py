@@ -10,8 +10,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from wstui.recording.inference.draft import escaped
 from wstui.recording.inference.message import Message, Path, Scalar, flat
-from wstui.recording.inference.values import Value
-from wstui.recording.session import Headers, Request, value_of
+from wstui.recording.inference.values import InferredValue
+from wstui.recording.session import Headers, RecordedRequest, value_of
 
 _USUAL = frozenset(
     ("host", "connection", "upgrade", "user-agent", "accept", "accept-encoding", "accept-language", "cache-control",
@@ -22,7 +22,7 @@ _USUAL_ANSWER = frozenset(
      "cache-control", "connection", "keep-alive", "transfer-encoding", "content-encoding", "age", "via")
 )  # fmt: skip
 _SCHEMES = ("bearer", "basic", "token")
-Found = Mapping[Path, Value]
+Found = Mapping[Path, InferredValue]
 
 
 def told_headers(headers: Headers) -> Headers:
@@ -47,7 +47,7 @@ def sent_by(client: int, at: float, url: str, headers: Headers, **more: Any) -> 
     return Message(client, at, True, "", "json", document, dict(flat(document, (), inside=False)))
 
 
-def request_sent(client: int, request: Request) -> Message:
+def request_sent(client: int, request: RecordedRequest) -> Message:
     """Return a request with its body, if that is JSON or a form."""
     body: dict[str, Any] = {}
     kind = value_of(request.headers, "content-type")
@@ -64,7 +64,7 @@ def request_sent(client: int, request: Request) -> Message:
     return sent_by(client, request.at, request.url, headers, **body)
 
 
-def request_answer(client: int, request: Request, kind: str) -> Message:
+def request_answer(client: int, request: RecordedRequest, kind: str) -> Message:
     """Return what an answer holds: the JSON of its body, its own headers, and the cookies that it sets."""
     fields: dict[Path, Scalar] = {}
     if request.answer_body.lstrip()[:1] in ("{", "["):
@@ -105,10 +105,10 @@ def url_text(url: str, found: Found) -> str:
     return "/".join([f"{scheme}{colon}{escaped(host)}", *parts]) + mark + "&".join(pairs)
 
 
-def _piece(raw: str, value: Value | None) -> str:
+def _piece(raw: str, value: InferredValue | None) -> str:
     return escaped(raw) if value is None else plain(value)
 
 
-def plain(value: Value) -> str:
+def plain(value: InferredValue) -> str:
     """Return a placeholder as it stands in text."""
     return value.text.replace(" text}}", "}}")

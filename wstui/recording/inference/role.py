@@ -11,10 +11,10 @@ from typing import Any
 
 from wstui.recording.inference.draft import Guess
 from wstui.recording.inference.message import Message, Path
-from wstui.recording.inference.rounds import Parsed, Rounds, find_rounds, parse
+from wstui.recording.inference.rounds import ParsedClient, RoundPattern, find_rounds, parse
 from wstui.recording.inference.step import Guesses, matcher, payload, status_of, why_reply
-from wstui.recording.inference.traffic import Traffic
-from wstui.recording.inference.values import Value, Values, dotted_path
+from wstui.recording.inference.traffic import SortedTraffic
+from wstui.recording.inference.values import InferredValue, Values, dotted_path
 from wstui.scenario.units import format_duration
 
 _THINK_S = 0.1
@@ -41,7 +41,7 @@ class _Step:
 class RoleBuilder:
     """Builds the tables of one role from the clients that have it."""
 
-    traffic: Traffic
+    traffic: SortedTraffic
     members: Sequence[int]
     values: Values
     name: str
@@ -86,7 +86,7 @@ class RoleBuilder:
 
     # -- steps ---------------------------------------------------------------------------------------------------
 
-    def _loop(self, rounds: Rounds, parsed: Sequence[Parsed]) -> list[_Step]:
+    def _loop(self, rounds: RoundPattern, parsed: Sequence[ParsedClient]) -> list[_Step]:
         if rounds.drawn:
             every = [message for p in parsed for one in p.rounds for message in one]
             return [self._step([m for m in every if m.kind == kind] or self.traffic.sent[kind]) for kind in rounds.loop]
@@ -129,7 +129,7 @@ class RoleBuilder:
         if tables:
             self.table[phase] = tables
 
-    def _choose(self, rounds: Rounds, parsed: Sequence[Parsed], steps: Sequence[_Step]) -> None:
+    def _choose(self, rounds: RoundPattern, parsed: Sequence[ParsedClient], steps: Sequence[_Step]) -> None:
         counts = Counter(message.kind for p in parsed for one in p.rounds for message in one)
         ways = []
         for kind, step in zip(rounds.loop, steps, strict=True):
@@ -146,7 +146,9 @@ class RoleBuilder:
 
     # -- time ----------------------------------------------------------------------------------------------------
 
-    def _gaps(self, rounds: Rounds, parsed: Sequence[Parsed], opening: Sequence[_Step], loop: Sequence[_Step]) -> None:
+    def _gaps(
+        self, rounds: RoundPattern, parsed: Sequence[ParsedClient], opening: Sequence[_Step], loop: Sequence[_Step]
+    ) -> None:
         """Set think times from the gaps before messages, and the interval of rounds where it is steady."""
         for index, step in enumerate(opening):
             gaps = [self._after(p.open[index - 1], p.open[index]) for p in parsed if 0 < index < len(p.open)]
@@ -162,7 +164,7 @@ class RoleBuilder:
             gaps = [self._after(a[-1], b[0]) for p in parsed for a, b in zip(p.rounds, p.rounds[1:], strict=False)]
             self._pace(parsed, gaps, loop[0])
 
-    def _pace(self, parsed: Sequence[Parsed], gaps: Sequence[float], first: _Step) -> None:
+    def _pace(self, parsed: Sequence[ParsedClient], gaps: Sequence[float], first: _Step) -> None:
         """Rounds at a steady interval have a schedule; others begin after a pause."""
         starts = [[one[0].at for one in p.rounds] for p in parsed]
         periods = [b - a for times in starts for a, b in itertools.pairwise(times)]
@@ -251,19 +253,22 @@ class RoleBuilder:
         for rule in self.traffic.answers.values():
             if not any(message.client in mine for message in self.traffic.received[rule.on.kind]):
                 continue
-            found = {sent: Value(f"{{{{message.{'.'.join(came)}}}}}", Guess("", "sure")) for came, sent in rule.pairs
-                     if dotted_path(came)}  # fmt: skip
+            found = {
+                sent: InferredValue(f"{{{{message.{'.'.join(came)}}}}}", Guess("", "sure"))
+                for came, sent in rule.pairs
+                if dotted_path(came)
+            }
             sent = self._answer(rule.message, found)
             why = f"{rule.message.label} followed {rule.on.label} at once, {rule.hits} of {rule.of} times"
             self.guesses["answer", len(answers)] = Guess(why, "sure" if rule.hits > 2 else "likely")
             answers.append({"on": matcher([rule.on], self.traffic, (), {}), **sent})
         self.table |= {name: tables for name, tables in (("heartbeats", beats), ("answer", answers)) if tables}
 
-    def _answer(self, message: Message, found: dict[Path, Value]) -> Table:
+    def _answer(self, message: Message, found: dict[Path, InferredValue]) -> Table:
         class _Copied(Values):
             def of(
                 self, messages: Sequence[Message], path: Path, *, keyed: bool = False, setup: bool = False
-            ) -> Value | None:
+            ) -> InferredValue | None:
                 return found.get(path)
 
         return payload([message], _Copied(self.values.draft, self.values.clients), (), setup=False)[0]

@@ -20,7 +20,7 @@ _SETUP_GAP_S = 0.5
 
 
 @dataclass(slots=True)
-class Rounds:
+class RoundPattern:
     """The kinds of messages of a client in each phase. `drawn`: the rounds follow no order, kinds are drawn."""
 
     open: list[str] = field(default_factory=list)
@@ -31,7 +31,7 @@ class Rounds:
 
 
 @dataclass(slots=True)
-class Parsed:
+class ParsedClient:
     """The messages of one client by phase; those of the loop by round."""
 
     open: list[Message] = field(default_factory=list)
@@ -39,7 +39,7 @@ class Parsed:
     leave: list[Message] = field(default_factory=list)
 
 
-def find_rounds(messages: Sequence[Message]) -> Rounds:
+def find_rounds(messages: Sequence[Message]) -> RoundPattern:
     """Tell the phases of one client apart."""
     kinds = [message.kind for message in messages][:_MOST_STEPS]
     times = [message.at for message in messages][:_MOST_STEPS]
@@ -50,16 +50,16 @@ def find_rounds(messages: Sequence[Message]) -> Rounds:
         end = first + period * count
         loop, rest = kinds[first:end][:period], kinds[end:]
         partial = next((n for n, (a, b) in enumerate(zip(rest, loop, strict=False)) if a != b), min(len(rest), period))
-        return Rounds(kinds[:first], loop, rest[partial:], count)
+        return RoundPattern(kinds[:first], loop, rest[partial:], count)
     if repeated:
         start = next(n for n, kind in enumerate(kinds) if kind in repeated)
         end = len(kinds) - next(n for n, kind in enumerate(reversed(kinds)) if kind in repeated)
-        return Rounds(kinds[:start], list(dict.fromkeys(kinds[start:end])), kinds[end:], end - start, drawn=True)
+        return RoundPattern(kinds[:start], list(dict.fromkeys(kinds[start:end])), kinds[end:], end - start, drawn=True)
     start = next((n for n, kind in enumerate(kinds) if not _is_setup(kind)), len(kinds))
     end = len(kinds)
     while end > start and _LEAVE.search(kinds[end - 1]):
         end -= 1
-    return Rounds(kinds[:start], kinds[start:end], kinds[end:], int(end > start))
+    return RoundPattern(kinds[:start], kinds[start:end], kinds[end:], int(end > start))
 
 
 def _is_setup(kind: str) -> bool:
@@ -87,9 +87,9 @@ def _repetition(kinds: Sequence[str], times: Sequence[float]) -> tuple[int, int,
     return best
 
 
-def parse(rounds: Rounds, messages: Sequence[Message]) -> Parsed:
+def parse(rounds: RoundPattern, messages: Sequence[Message]) -> ParsedClient:
     """Return the messages of a client as far as they follow the phases."""
-    parsed = Parsed()
+    parsed = ParsedClient()
     kinds = [message.kind for message in messages]
     at = len(rounds.open)
     if kinds[:at] != rounds.open:

@@ -10,9 +10,9 @@ from typing import Any
 
 import msgspec
 
-from wstui.protocols.guess import Guess, guess
+from wstui.protocols.guess import ProtocolGuess, guess
 from wstui.recording.inference.message import Message, Path, Spoken, flat, plain_message, sort_into_kinds
-from wstui.recording.session import Connection, Frame, value_of
+from wstui.recording.session import RecordedConnection, RecordedMessage, value_of
 from wstui.scenario.conversation.dialect import (
     BadKey,
     Dialect,
@@ -41,7 +41,7 @@ OPTIONS = "(options)"
 class Speech:
     """The protocol of some connections, and their messages; `options` has those of each client as a message."""
 
-    guess: Guess
+    guess: ProtocolGuess
     dialect: Dialect
     clients: list[list[Message]] = field(default_factory=list)
     options: list[Message] = field(default_factory=list)
@@ -56,7 +56,7 @@ class Speech:
         return all(name in own or ((g := guess("", name)) and g.protocol == self.protocol) for name in subprotocols)
 
 
-def listen(connections: Sequence[Connection]) -> Speech | None:
+def listen(connections: Sequence[RecordedConnection]) -> Speech | None:
     """Return the messages in the terms of the protocol; None if it has no terms, or some frame does not fit it."""
     longest = max(connections, key=lambda connection: len(connection.frames))
     agreed = value_of(longest.answer, "sec-websocket-protocol")
@@ -99,7 +99,7 @@ class _Listener:
         self._own: list[Any] = []
         """The ids of what the protocol sends by itself, whose replies are left out."""
 
-    def take(self, frame: Frame) -> None:
+    def take(self, frame: RecordedMessage) -> None:
         if not frame.sent:
             self._receive(frame)
             return
@@ -114,7 +114,7 @@ class _Listener:
             return
         self._messages += [message for message in made if message is not None]
 
-    def _said(self, said: Said, frame: Frame) -> Message | None:
+    def _said(self, said: Said, frame: RecordedMessage) -> Message | None:
         if said.opens or not said.table:
             if said.own is not None:
                 self._own.append(said.own)
@@ -149,7 +149,7 @@ class _Listener:
         at = str(lowered.get("capture", probe).get("?", "?")).removesuffix("?").rstrip(".")
         return Spoken(expect, at, not expect and lowered.get("expect") == probe)
 
-    def _receive(self, frame: Frame) -> None:
+    def _receive(self, frame: RecordedMessage) -> None:
         payload = frame.data.encode() if isinstance(frame.data, str) else frame.data
         if self._decode is None:
             documents: Sequence[tuple[Any, bytes]] = [(msgspec.json.decode(payload), payload)] if payload else []

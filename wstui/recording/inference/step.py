@@ -8,8 +8,8 @@ from typing import Any, AnyStr
 
 from wstui.recording.inference.draft import Guess, escaped
 from wstui.recording.inference.message import Message, Path, Scalar, words_of
-from wstui.recording.inference.traffic import STATUS, Reply, Traffic
-from wstui.recording.inference.values import Value, Values, dotted_path
+from wstui.recording.inference.traffic import STATUS, ObservedReply, SortedTraffic
+from wstui.recording.inference.values import InferredValue, Values, dotted_path
 from wstui.scenario.conversation.conditions import ANY
 from wstui.scenario.conversation.dialect import Verbatim
 
@@ -18,7 +18,7 @@ Guesses = dict[tuple[str | int, ...], Guess]
 
 def payload(
     messages: Sequence[Message], values: Values, keyed: Collection[Path], *, setup: bool
-) -> tuple[dict[str, Any], Guesses, dict[Path, Value]]:
+) -> tuple[dict[str, Any], Guesses, dict[Path, InferredValue]]:
     """Return what a step sends, as keys of the step with their guesses, and what stands at which path."""
     first = messages[0]
     if isinstance(first.data, bytes) and first.spoken is None:
@@ -56,7 +56,9 @@ def payload(
     return made, guesses, found
 
 
-def templated(key: str, document: Any, path: Path, found: dict[Path, Value], text: str = "send") -> dict[str, Any]:
+def templated(
+    key: str, document: Any, path: Path, found: dict[Path, InferredValue], text: str = "send"
+) -> dict[str, Any]:
     """Return a document with its placeholders under a key, or as text under another if TOML can't hold it."""
     if _fits_toml(document):
         return {key: _with(document, path, found)}
@@ -75,7 +77,7 @@ def _frame(message: Message) -> list[str]:
     return [text[a:b] for a, b in zip(ends, starts, strict=True)]
 
 
-def _text(message: Message, found: dict[Path, Value]) -> str:
+def _text(message: Message, found: dict[Path, InferredValue]) -> str:
     frame, text = _frame(message), str(message.data)
     parts = [escaped(frame[0])]
     for index, (start, end) in enumerate(words_of(text)):
@@ -87,7 +89,7 @@ def _text(message: Message, found: dict[Path, Value]) -> str:
     return "".join(parts)
 
 
-def _with(value: Any, path: Path, found: dict[Path, Value]) -> Any:
+def _with(value: Any, path: Path, found: dict[Path, InferredValue]) -> Any:
     """The document with placeholders."""
     if path in found:
         return found[path].text
@@ -98,7 +100,7 @@ def _with(value: Any, path: Path, found: dict[Path, Value]) -> Any:
     return escaped(value) if isinstance(value, str) and not isinstance(value, Verbatim) else value
 
 
-def _json_text(value: Any, path: Path, found: dict[Path, Value]) -> Iterator[str]:
+def _json_text(value: Any, path: Path, found: dict[Path, InferredValue]) -> Iterator[str]:
     """The same as JSON text, for documents that TOML can't hold: null is the usual one."""
     if path in found:
         text = found[path].text
@@ -134,7 +136,10 @@ def _fits_toml(value: Any) -> bool:
 
 
 def matcher(
-    replies: Sequence[Message], traffic: Traffic, pairs: Sequence[tuple[Path, Path]], found: dict[Path, Value]
+    replies: Sequence[Message],
+    traffic: SortedTraffic,
+    pairs: Sequence[tuple[Path, Path]],
+    found: dict[Path, InferredValue],
 ) -> dict[str, Any]:
     """Return what tells these messages from all others: their kind, whether all is well, and what comes back."""
     first = replies[0]
@@ -172,7 +177,7 @@ def _put(conditions: dict[str, Any], path: Path, value: Scalar, *, raw: bool = F
         conditions[key] = escaped(value) if isinstance(value, str) and not raw else value
 
 
-def _own_path(first: Message, replies: Sequence[Message], traffic: Traffic) -> dict[str, Any]:
+def _own_path(first: Message, replies: Sequence[Message], traffic: SortedTraffic) -> dict[str, Any]:
     """A path that only these messages have."""
     others = [m[0] for kind, m in traffic.received.items() if kind != first.kind]
     paths = [p for p in first.fields if dotted_path(p) and all(p in m.fields for m in replies)]
@@ -182,7 +187,10 @@ def _own_path(first: Message, replies: Sequence[Message], traffic: Traffic) -> d
 
 
 def _text_matcher(
-    replies: Sequence[Message], traffic: Traffic, stable: dict[Path, Value], found: dict[Path, Value]
+    replies: Sequence[Message],
+    traffic: SortedTraffic,
+    stable: dict[Path, InferredValue],
+    found: dict[Path, InferredValue],
 ) -> dict[str, Any]:
     first = replies[0]
     texts = [str(message.data) for message in replies]
@@ -205,7 +213,7 @@ def _prefix(texts: Sequence[str]) -> dict[str, Any]:
     return {"prefix": escaped(common)} if common else {}
 
 
-def why_reply(reply: Reply, label: str, kind_label: str) -> Guess:
+def why_reply(reply: ObservedReply, label: str, kind_label: str) -> Guess:
     """Say what the reply of a step was guessed from."""
     seen = f"{reply.hits} of {reply.of}"
     if reply.keyed:

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import unquote
 
-from wstui.recording.inference.draft import Draft, Guess, escaped
+from wstui.recording.inference.draft import Guess, InferredScenario, escaped
 from wstui.recording.inference.message import Path, Scalar
 from wstui.recording.inference.request import cookies_of, header_text, plain, sent_by, told_headers, url_text
 from wstui.recording.inference.speech import Speech
 from wstui.recording.inference.step import payload
-from wstui.recording.inference.values import Value, Values, reference
-from wstui.recording.session import Connection, value_of
+from wstui.recording.inference.values import InferredValue, Values, reference
+from wstui.recording.session import RecordedConnection, value_of
 from wstui.scenario.conversation.dialect import Verbatim
 from wstui.scenario.secrets import secrets_in_url
 
@@ -21,13 +21,13 @@ _ENV = re.compile(r"\{\{env (\w+)\}\}")
 
 
 def target_of(
-    draft: Draft, connections: Sequence[Connection], values: Values, given: set[tuple[str, str]]
+    draft: InferredScenario, connections: Sequence[RecordedConnection], values: Values, given: set[tuple[str, str]]
 ) -> dict[str, Any]:
     """Return the table; `given` are the cookies that clients get by their login."""
     first = max(connections, key=lambda connection: len(connection.frames))
     upgrades = [_upgrade(number, connection) for number, connection in enumerate(connections)]
     upgrade = upgrades[connections.index(first)]
-    found: dict[Path, Value] = {}
+    found: dict[Path, InferredValue] = {}
     for path in upgrade.fields:
         value = values.of(upgrades, path, setup=True)
         if value is not None and not ("random" in value.text and path[0] in ("path", "query")):
@@ -59,7 +59,7 @@ def target_of(
     return table
 
 
-def put_protocol(draft: Draft, target: dict[str, Any], speech: Speech, values: Values) -> None:
+def put_protocol(draft: InferredScenario, target: dict[str, Any], speech: Speech, values: Values) -> None:
     """Say in the table what the target speaks, with the options of its opening."""
     found = speech.guess
     target["protocol"] = found.protocol
@@ -80,21 +80,21 @@ def put_protocol(draft: Draft, target: dict[str, Any], speech: Speech, values: V
         target["options"] = options
 
 
-def _upgrade(client: int, connection: Connection) -> Any:
+def _upgrade(client: int, connection: RecordedConnection) -> Any:
     return sent_by(client, connection.at, connection.url, connection.request, offered=_offered(connection))
 
 
-def _offered(connection: Connection) -> list[str]:
+def _offered(connection: RecordedConnection) -> list[str]:
     offered = value_of(connection.request, "sec-websocket-protocol")
     return [text for part in offered.split(",") if (text := part.strip())]
 
 
-def _cookie(connections: Sequence[Connection], name: str) -> dict[int, list[Scalar]]:
+def _cookie(connections: Sequence[RecordedConnection], name: str) -> dict[int, list[Scalar]]:
     found = {number: cookies_of(connection.request).get(name) for number, connection in enumerate(connections)}
     return {number: [value] for number, value in found.items() if value}
 
 
-def _url(draft: Draft, url: str, found: dict[Path, Value]) -> str:
+def _url(draft: InferredScenario, url: str, found: dict[Path, InferredValue]) -> str:
     """The URL with placeholders, and references for its secrets."""
     text = url_text(url, found)
     whys = [value.guess.why for path, value in found.items() if path[0] in ("path", "query")]

@@ -23,7 +23,7 @@ Pair = tuple[Path, Path]
 
 
 @dataclass(slots=True)
-class Reply:
+class ObservedReply:
     """The reply of a kind: its kind, the values that come back (sent path, received path), how often it was seen."""
 
     kind: str
@@ -34,7 +34,7 @@ class Reply:
 
 
 @dataclass(slots=True)
-class Beat:
+class ObservedBeat:
     """A heartbeat: its kind and period in seconds; `spread` is how far it strays from it."""
 
     kind: str
@@ -55,15 +55,15 @@ class AnswerRule:
 
 
 @dataclass(slots=True)
-class Traffic:
+class SortedTraffic:
     """All messages of some clients, sorted into what they are."""
 
     clients: list[list[Message]]
     has_opening: bool = False
     """Whether a protocol knows what comes first, so that no step has to wait for it."""
-    beats: dict[str, Beat] = field(default_factory=dict)
+    beats: dict[str, ObservedBeat] = field(default_factory=dict)
     answers: dict[str, AnswerRule] = field(default_factory=dict)
-    replies: dict[str, Reply] = field(default_factory=dict)
+    replies: dict[str, ObservedReply] = field(default_factory=dict)
     reply_of: dict[int, Message] = field(default_factory=dict)
     """The reply of a message, by its id()."""
     sent: defaultdict[str, list[Message]] = field(default_factory=lambda: defaultdict(list))
@@ -85,9 +85,9 @@ class Traffic:
         }
 
 
-def sort_traffic(clients: list[list[Message]], *, has_opening: bool = False) -> Traffic:
+def sort_traffic(clients: list[list[Message]], *, has_opening: bool = False) -> SortedTraffic:
     """Tell heartbeats, answers and replies apart."""
-    traffic = Traffic(clients, has_opening)
+    traffic = SortedTraffic(clients, has_opening)
     for client in clients:
         for index, message in enumerate(client):
             traffic._index[id(message)] = index
@@ -105,7 +105,7 @@ def sort_traffic(clients: list[list[Message]], *, has_opening: bool = False) -> 
 # -- heartbeats --------------------------------------------------------------------------------------------------
 
 
-def _find_beats(traffic: Traffic) -> None:
+def _find_beats(traffic: SortedTraffic) -> None:
     """Heartbeats have a name that says so, or say the same at a constant period beside other messages."""
     for kind, messages in traffic.sent.items():
         others = [other for other in traffic.sent if other != kind and len(traffic.sent[other]) > 1]
@@ -116,12 +116,12 @@ def _find_beats(traffic: Traffic) -> None:
         period, spread = _period(messages)
         same = len({message.data for message in messages}) == 1
         if hinted and (period or len(messages) > 1):
-            traffic.beats[kind] = Beat(kind, period or 25.0, spread, messages)
+            traffic.beats[kind] = ObservedBeat(kind, period or 25.0, spread, messages)
         elif same and period >= 1.0 and spread < 0.1 and len(messages) >= 4 and not _in_step(traffic, messages, period):
-            traffic.beats[kind] = Beat(kind, period, spread, messages)
+            traffic.beats[kind] = ObservedBeat(kind, period, spread, messages)
 
 
-def _in_step(traffic: Traffic, messages: Sequence[Message], period: float) -> bool:
+def _in_step(traffic: SortedTraffic, messages: Sequence[Message], period: float) -> bool:
     """Whether messages always come as long after what the client sent before: then they are steps of its rounds."""
     gaps = []
     for message in messages:
@@ -146,7 +146,7 @@ def _period(messages: Sequence[Message]) -> tuple[float, float]:
 # -- answers -----------------------------------------------------------------------------------------------------
 
 
-def _find_answers(traffic: Traffic, *, hinted: bool) -> None:
+def _find_answers(traffic: SortedTraffic, *, hinted: bool) -> None:
     """Find automatic answers: messages sent at once after every unasked message of one kind."""
     replied = {reply.kind for reply in traffic.replies.values()}
     for kind, messages in traffic.sent.items():
@@ -175,7 +175,7 @@ def _constant(messages: Sequence[Message]) -> bool:
     return len({message.data for message in messages}) == 1
 
 
-def _before(traffic: Traffic, message: Message) -> Message | None:
+def _before(traffic: SortedTraffic, message: Message) -> Message | None:
     """What arrived last before a message, unless the client has sent something since."""
     index = traffic._index[id(message)]
     before = traffic.clients[message.client][index - 1] if index else None
@@ -185,18 +185,18 @@ def _before(traffic: Traffic, message: Message) -> Message | None:
 # -- replies -----------------------------------------------------------------------------------------------------
 
 
-def _find_reply(traffic: Traffic, kind: str) -> None:
+def _find_reply(traffic: SortedTraffic, kind: str) -> None:
     """The kind that comes back with values of what was sent, or else the one that always and only follows it."""
     occurrences = traffic.sent[kind][:_MOST_LOOKED_AT]
     if (spoken := occurrences[0].spoken) is not None and not spoken.free:
         answered = [(message, message.answer) for message in occurrences if message.answer is not None]
         if answered:
-            traffic.replies[kind] = Reply(answered[0][1].kind, [], len(answered), len(occurrences), True)
+            traffic.replies[kind] = ObservedReply(answered[0][1].kind, [], len(answered), len(occurrences), True)
             traffic.reply_of |= {id(message): answer for message, answer in answered}
         return
     near = [list(_window(traffic, message, to_next=True)) for message in occurrences]
     wide = [list(_window(traffic, message, to_next=False)) for message in occurrences]
-    best: tuple[tuple[float, ...], Reply, list[Message | None]] | None = None
+    best: tuple[tuple[float, ...], ObservedReply, list[Message | None]] | None = None
     asked = {rule.on.kind for rule in traffic.answers.values()}
     taken = {id(message) for message in traffic.reply_of.values()}
     for candidate in dict.fromkeys(message.kind for window in wide for message in window):
@@ -215,7 +215,7 @@ def _find_reply(traffic: Traffic, kind: str) -> None:
         delay = median(r.at - s.at for s, r in zip(occurrences, replies, strict=True) if r is not None)
         score = (float(keyed), hits / len(occurrences), _affinity(kind, candidate), -delay)
         if best is None or score > best[0]:
-            best = score, Reply(candidate, pairs, hits, len(occurrences), keyed), replies
+            best = score, ObservedReply(candidate, pairs, hits, len(occurrences), keyed), replies
     if best is None:
         return
     traffic.replies[kind] = best[1]
@@ -224,7 +224,7 @@ def _find_reply(traffic: Traffic, kind: str) -> None:
             traffic.reply_of[id(message)] = reply
 
 
-def _settle(traffic: Traffic) -> None:
+def _settle(traffic: SortedTraffic) -> None:
     """Leave a reply that several kinds claim to the last of them: a subscription is not answered by the first push."""
     claims: defaultdict[int, list[Message]] = defaultdict(list)
     for messages in traffic.sent.values():
@@ -242,7 +242,7 @@ def _settle(traffic: Traffic) -> None:
                 traffic.reply_of.pop(id(message), None)
 
 
-def _window(traffic: Traffic, message: Message, *, to_next: bool) -> Iterable[Message]:
+def _window(traffic: SortedTraffic, message: Message, *, to_next: bool) -> Iterable[Message]:
     """What arrived after a message; `to_next` until the client's next one that is neither heartbeat nor answer."""
     client = traffic.clients[message.client]
     found = 0

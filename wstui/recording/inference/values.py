@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from statistics import median
 from typing import get_args
 
-from wstui.recording.inference.draft import Draft, Guess, Sure, escaped
+from wstui.recording.inference.draft import Guess, InferredScenario, Sure, escaped
 from wstui.recording.inference.message import Message, Path, Scalar
 from wstui.scenario.conversation.conditions import Kind
 from wstui.scenario.placeholder import RESERVED
@@ -46,7 +46,7 @@ class Capture:
 
 
 @dataclass(slots=True)
-class Value:
+class InferredValue:
     """What stands for a value. A stable one is the same in the message and in its reply."""
 
     text: str
@@ -68,7 +68,7 @@ def dotted_path(path: Path) -> str:
 class Values:
     """Guesses what stands for each value that the clients of a role have sent."""
 
-    draft: Draft
+    draft: InferredScenario
     clients: Sequence[Sequence[Message]]
     shared: dict[tuple[str, Path], Capture] = field(default_factory=dict)
     """Captures from HTTP answers, which all roles have."""
@@ -76,7 +76,9 @@ class Values:
     _seen: dict[int, dict[str, tuple[Message, Path]]] = field(default_factory=dict)
     _all: dict[int, dict[str, list[tuple[Message, Path]]]] = field(default_factory=dict)
 
-    def of(self, messages: Sequence[Message], path: Path, *, keyed: bool = False, setup: bool = False) -> Value | None:
+    def of(
+        self, messages: Sequence[Message], path: Path, *, keyed: bool = False, setup: bool = False
+    ) -> InferredValue | None:
         """Return what stands for the value at a path of these messages, None if it stays as it is.
 
         `keyed`: it comes back in the reply. `setup`: the message is one of the opening.
@@ -99,7 +101,7 @@ class Values:
 
     # -- captured ------------------------------------------------------------------------------------------------
 
-    def _captured(self, found: Sequence[tuple[Message, Scalar]], path: Path) -> Value | None:
+    def _captured(self, found: Sequence[tuple[Message, Scalar]], path: Path) -> InferredValue | None:
         """A value that a client received before it sent it, always at the same place."""
         sources: Counter[tuple[str, Path]] = Counter()
         examples: dict[tuple[str, Path], Message] = {}
@@ -125,7 +127,7 @@ class Values:
             capture = captures[origin] = Capture(self._variable(origin[1]), *origin, examples[origin])
         why = f"was received before, in {examples[origin].label} at {'.'.join(origin[1])}"
         sure: Sure = "sure" if len(distinct) > 1 else "likely"
-        return Value(f"{{{{{capture.name}}}}}", Guess(why, sure), stable=True, capture=capture)
+        return InferredValue(f"{{{{{capture.name}}}}}", Guess(why, sure), stable=True, capture=capture)
 
     def _first(self, client: int) -> dict[str, tuple[Message, Path]]:
         """Where each value was first seen by a client, in either direction."""
@@ -157,21 +159,21 @@ class Values:
         values = [value for _, value in found if isinstance(value, str)]
         return bool(values) and (is_secret_header(key) or bool(_TOKEN_LIKE.fullmatch(values[0])))
 
-    def secret(self, key: str, by_client: dict[int, list[Scalar]]) -> Value:
+    def secret(self, key: str, by_client: dict[int, list[Scalar]]) -> InferredValue:
         firsts = {client: str(values[0]) for client, values in by_client.items()}
         if len(set(firsts.values())) > 1:
             return self.column(key or "token", firsts, "is a secret, and each recorded client has its own", "sure")
         name = reference(self.draft, key, next(iter(firsts.values())))
-        return Value(f"${{{name}}}", Guess(f"is a secret: set {name} before a run", "sure"))
+        return InferredValue(f"${{{name}}}", Guess(f"is a secret: set {name} before a run", "sure"))
 
-    def column(self, key: str, values: dict[int, str], why: str, sure: Sure) -> Value:
+    def column(self, key: str, values: dict[int, str], why: str, sure: Sure) -> InferredValue:
         """Return a column of the feed with these values by client."""
         columns = self.draft.columns
         name = re.sub(r"\W", "_", key).strip("_").lower() or "value"
         while any(columns[name].get(client, value) != value for client, value in values.items() if name in columns):
             name += "_2"
         columns.setdefault(name, {}).update(values)
-        return Value(f"{{{{feed.{name}}}}}", Guess(why, sure), stable=True)
+        return InferredValue(f"{{{{feed.{name}}}}}", Guess(why, sure), stable=True)
 
     def _constant(
         self,
@@ -180,7 +182,7 @@ class Values:
         by_client: dict[int, list[Scalar]],
         *,
         setup: bool,
-    ) -> Value | None:
+    ) -> InferredValue | None:
         """A value that one client repeats: its own if clients differ."""
         firsts = [values[0] for values in by_client.values()]
         texts = {client: str(values[0]) for client, values in by_client.items()}
@@ -188,20 +190,20 @@ class Values:
         if len(distinct) > 1:
             if len(distinct) == len(firsts) and (numbered := _numbered(list(texts.values()))):
                 text = numbered if isinstance(firsts[0], int) or numbered != "{{client}}" else "{{client text}}"
-                return Value(text, Guess("counts the recorded clients", "likely"), stable=True)
+                return InferredValue(text, Guess("counts the recorded clients", "likely"), stable=True)
             if all(_UUID.fullmatch(str(value)) for value in firsts) and len(found) == len(by_client):
-                return Value("{{random uuid}}", Guess("is a new UUID for each client", "likely"), stable=True)
+                return InferredValue("{{random uuid}}", Guess("is a new UUID for each client", "likely"), stable=True)
             return self.column(key, texts, f"differs between {len(firsts)} recorded clients", "sure")
         value = firsts[0]
         if isinstance(value, str) and len(found) == 1 and _UUID.fullmatch(value):
-            return Value("{{random uuid}}", Guess("is a UUID that the client made up", "likely"), stable=True)
+            return InferredValue("{{random uuid}}", Guess("is a UUID that the client made up", "likely"), stable=True)
         if isinstance(value, str) and value and setup and _IDENTITY.fullmatch(key):
             why = "names the client: add a row to the feed for each further one"
             return self.column(key, texts, why, "likely")
         return None
 
 
-def reference(draft: Draft, key: str, value: str) -> str:
+def reference(draft: InferredScenario, key: str, value: str) -> str:
     """Return the name of the variable that stands for a secret."""
     name = re.sub(r"\W", "_", key).strip("_").upper() or "TOKEN"
     name = {"TOKEN": "AUTH_TOKEN", "ACCESS_TOKEN": "AUTH_TOKEN", "AUTHORIZATION": "AUTH_TOKEN"}.get(name, name)
@@ -237,7 +239,7 @@ def is_specific(value: Scalar) -> bool:
 
 def _varying(
     found: Sequence[tuple[Message, Scalar]], by_client: Sequence[Sequence[Scalar]], *, keyed: bool
-) -> Value | None:
+) -> InferredValue | None:
     values = [value for _, value in found]
     total = f"in {len(values)} messages"
     if (time := _time(found)) is not None:
@@ -256,23 +258,25 @@ def _varying(
             name = "id" if is_id or (keyed and near < 0.8 * steps) else "seq"
             if near >= 0.8 * steps or keyed or is_id:
                 text = f"{{{{{name}}}}}" if numbers else f"{{{{{name} text}}}}"
-                return Value(text, Guess(f"counts up {total}", "sure" if ones == steps else "likely"), stable=True)
+                return InferredValue(
+                    text, Guess(f"counts up {total}", "sure" if ones == steps else "likely"), stable=True
+                )
         low, high = min(map(min, counted)), max(map(max, counted))
         if keyed:
             text = "{{id}}" if numbers else "{{id text}}"
-            return Value(text, Guess(f"differs {total} and comes back", "likely"), stable=True)
+            return InferredValue(text, Guess(f"differs {total} and comes back", "likely"), stable=True)
         if abs(low) < 10**18 and abs(high) < 10**18 and numbers:
-            return Value(f"{{{{random int {low} {high}}}}}", Guess(f"from {low} to {high} {total}", "likely"))
+            return InferredValue(f"{{{{random int {low} {high}}}}}", Guess(f"from {low} to {high} {total}", "likely"))
     if all(isinstance(value, int | float) for value in values):
         least, most = min(float(str(v)) for v in values), max(float(str(v)) for v in values)
         if max(abs(least), abs(most)) < 1e12:
             why = f"from {least:g} to {most:g} {total}"
-            return Value(f"{{{{random float {least:.6f} {most:.6f}}}}}", Guess(why, "likely"))
+            return InferredValue(f"{{{{random float {least:.6f} {most:.6f}}}}}", Guess(why, "likely"))
         return None
     return _text(texts, total) if all(isinstance(value, str) for value in values) else None
 
 
-def _text(texts: Sequence[str], total: str) -> Value | None:
+def _text(texts: Sequence[str], total: str) -> InferredValue | None:
     lengths = {len(text) for text in texts}
     (length,) = lengths if len(lengths) == 1 else (int(median(map(len, texts))),)
     distinct = list(dict.fromkeys(texts))
@@ -282,16 +286,22 @@ def _text(texts: Sequence[str], total: str) -> Value | None:
     ]
     for fits, placeholder, sure in forms:
         if all(fits(text) for text in texts):
-            return Value(placeholder, Guess(f"differs {total}", sure), stable=True)
+            return InferredValue(placeholder, Guess(f"differs {total}", sure), stable=True)
     if len(distinct) <= min(8, len(texts) // 2) and all(re.fullmatch(r"[\w.:/-]+", text) for text in distinct):
-        return Value(f"{{{{random choice {' '.join(distinct)}}}}}", Guess(f"{len(distinct)} values {total}", "likely"),
-                     stable=True)  # fmt: skip
+        return InferredValue(
+            f"{{{{random choice {' '.join(distinct)}}}}}",
+            Guess(f"{len(distinct)} values {total}", "likely"),
+            stable=True,
+        )
     if prefix := _numbered_in_time(texts):
-        return Value(prefix, Guess(f"counts up {total}", "likely"), stable=True)
+        return InferredValue(prefix, Guess(f"counts up {total}", "likely"), stable=True)
     is_made_up = len(lengths) == 1 and all(_LETTERS.fullmatch(text) for text in texts)
     why = f"differs {total}, {length} characters each" if is_made_up else f"free text {total}, {length} characters"
-    return Value(f"{{{{random text {max(1, min(length, 4096))}}}}}", Guess(why, "likely" if is_made_up else "unsure"),
-                 stable=True)  # fmt: skip
+    return InferredValue(
+        f"{{{{random text {max(1, min(length, 4096))}}}}}",
+        Guess(why, "likely" if is_made_up else "unsure"),
+        stable=True,
+    )
 
 
 def _numbered_in_time(texts: Sequence[str]) -> str:
@@ -316,11 +326,11 @@ def _numbered(texts: Sequence[str]) -> str:
     return f"{escaped(first[1])}{{{{client}}}}{escaped(first[3])}" if first and dense else ""
 
 
-def _time(found: Sequence[tuple[Message, Scalar]]) -> Value | None:
+def _time(found: Sequence[tuple[Message, Scalar]]) -> InferredValue | None:
     """A value that is the time of its message, on the wall clock or on a clock of the sender's own."""
     values = [value for _, value in found]
     if (unit := stamp_unit([(message.at, value) for message, value in found])) is not None:
-        return Value(f"{{{{timestamp {unit}}}}}", Guess("is the time of the message", "sure"), stable=False)
+        return InferredValue(f"{{{{timestamp {unit}}}}}", Guess("is the time of the message", "sure"), stable=False)
     if len(found) > 2 and all(type(value) is int and value > 10**9 for value in values):
         pairs = [(m, int(str(v))) for m, v in found]
         same_clock = all(
@@ -328,7 +338,7 @@ def _time(found: Sequence[tuple[Message, Scalar]]) -> Value | None:
             for (m, a), (n, b) in itertools.pairwise(pairs)
         )
         if same_clock and pairs[-1][1] != pairs[0][1]:
-            return Value("{{stamp}}", Guess("counts nanoseconds of a monotonic clock", "likely"))
+            return InferredValue("{{stamp}}", Guess("counts nanoseconds of a monotonic clock", "likely"))
     return None
 
 

@@ -134,7 +134,7 @@ def _strongest(values: Sequence[float]) -> tuple[int, float]:
 
 
 @dataclass(frozen=True, slots=True)
-class Condition:
+class TrendCondition:
     """A latest change that is not accepted, as "change > 10%"."""
 
     text: str
@@ -152,9 +152,9 @@ class Condition:
         return latest if (percent > self.amount if self.above else percent < self.amount) else None
 
 
-def parse_condition(text: str) -> Condition:
+def parse_condition(text: str) -> TrendCondition:
     """Return the condition in "change > 10%". Raises BadValue."""
     match = _CONDITION.fullmatch(text)
     if match is None:
         raise BadValue('is not a condition: write "change > 10%" or "change < -5%"')
-    return Condition(text.strip(), match[1] == ">", float(match[2]))
+    return TrendCondition(text.strip(), match[1] == ">", float(match[2]))

@@ -19,7 +19,7 @@ NUMBERS = ("client", "seq", "seq16", "id", "stamp")
 _TYPED = ("variable", "message")
 
 
-class Place(NamedTuple):
+class PlacedPlaceholder(NamedTuple):
     """A placeholder in a payload: written as it is, inside a JSON string, or as a JSON value of its own type."""
 
     placeholder: Placeholder
@@ -33,7 +33,7 @@ class Packed(NamedTuple):
     parts: list[Part]
 
 
-Part = bytes | Place | Packed
+Part = bytes | PlacedPlaceholder | Packed
 
 
 def payload_of(message: Message, scenario_file: str, variables: Collection[str]) -> list[Part]:
@@ -67,17 +67,19 @@ def _pieces(pieces: Sequence[Piece], variables: Collection[str]) -> Iterator[Par
             case bytes():
                 yield piece
             case str():
-                yield from (p.encode() if isinstance(p, str) else Place(p, "raw") for p in parse(piece, variables))
+                yield from (
+                    p.encode() if isinstance(p, str) else PlacedPlaceholder(p, "raw") for p in parse(piece, variables)
+                )
             case Json(value):
                 yield from _json_parts(value, variables)
             case Wrap(how, inner):
                 yield Packed(how, _joined(_pieces(inner, variables)))
 
 
-def places(parts: Sequence[Part]) -> Iterator[Place]:
+def places(parts: Sequence[Part]) -> Iterator[PlacedPlaceholder]:
     """All placeholders of a payload, those that are packed too."""
     for part in parts:
-        if isinstance(part, Place):
+        if isinstance(part, PlacedPlaceholder):
             yield part
         elif isinstance(part, Packed):
             yield from places(part.parts)
@@ -110,7 +112,7 @@ def _text_parts(text: str, variables: Collection[str]) -> list[Part]:
     parts = [part.encode() if isinstance(part, str) else part for part in parse(text, variables)]
     bare: Form = "json" if _is_json(parts) else "raw"
     return [
-        part if isinstance(part, bytes) else Place(part, "quoted" if inside else bare)
+        part if isinstance(part, bytes) else PlacedPlaceholder(part, "quoted" if inside else bare)
         for part, inside in zip(parts, _inside_quotes(parts), strict=True)
     ]
 
@@ -143,7 +145,7 @@ def _inside_quotes(parts: Sequence[bytes | Placeholder]) -> Iterator[bool]:
                 inside = not inside
 
 
-def _json_parts(value: Any, variables: Collection[str]) -> Iterator[bytes | Place]:
+def _json_parts(value: Any, variables: Collection[str]) -> Iterator[bytes | PlacedPlaceholder]:
     if isinstance(value, dict):
         yield b"{"
         for index, (key, inner) in enumerate(value.items()):
@@ -162,18 +164,18 @@ def _json_parts(value: Any, variables: Collection[str]) -> Iterator[bytes | Plac
         parts = parse(value, variables)
         alone = parts[0] if len(parts) == 1 and isinstance(parts[0], Placeholder) else None
         if alone is not None and not alone.as_text and (is_number(alone) or alone.name in _TYPED):
-            yield Place(alone, "json")
+            yield PlacedPlaceholder(alone, "json")
         else:
             yield from _string_parts(parts)
     else:
         yield json.dumps(value).encode()
 
 
-def _string_parts(parts: Sequence[str | Placeholder]) -> Iterator[bytes | Place]:
+def _string_parts(parts: Sequence[str | Placeholder]) -> Iterator[bytes | PlacedPlaceholder]:
     yield b'"'
     for part in parts:
         yield (
-            Place(part, "quoted")
+            PlacedPlaceholder(part, "quoted")
             if isinstance(part, Placeholder)
             else json.dumps(part, ensure_ascii=False)[1:-1].encode()
         )
@@ -192,7 +194,7 @@ def _joined(parts: Iterable[Part]) -> list[Part]:
 
 def _encoded(text: str, encoding: str, variables: Collection[str]) -> list[Part]:
     return [
-        Place(part, "raw") if isinstance(part, Placeholder) else _bytes(part, encoding)
+        PlacedPlaceholder(part, "raw") if isinstance(part, Placeholder) else _bytes(part, encoding)
         for part in parse(text, variables)
     ]
 

@@ -152,7 +152,7 @@ class Answer(Message):
     on: Matcher = Field(description='messages to answer: { type = "ping" }')
 
 
-class Delivery(TomlTable):
+class DeliveryRule(TomlTable):
     """Measures the time from a stamp inside a message to its receipt."""
 
     name: Name = Field(default="delivery", description="its row in the figures")
@@ -226,7 +226,7 @@ class Role(TomlTable):
     leave: list[Step] = Field(default_factory=list, description="steps before it closes")
     heartbeats: list[Heartbeat] = Field(default_factory=list, description="messages sent at an interval")
     answer: list[Answer] = Field(default_factory=list, description="messages answered at once")
-    delivery: Annotated[list[Delivery], BeforeValidator(_listed)] = Field(
+    delivery: Annotated[list[DeliveryRule], BeforeValidator(_listed)] = Field(
         default_factory=list, description="stamps inside messages"
     )
     sequence: Annotated[list[Sequence], BeforeValidator(_listed)] = Field(

@@ -31,7 +31,7 @@ from wstui.tui.dashboard.picture import TRAITS, Picture
 from wstui.tui.dashboard.run_summary import error_lines, summary, write_beside
 from wstui.tui.dashboard.status_line import outcome_badge
 from wstui.tui.dashboard.steering import Steering
-from wstui.tui.dashboard.steps_panel import StepKey, Steps
+from wstui.tui.dashboard.steps_panel import StepKey, StepsPanel
 from wstui.tui.dialogs.filter import FilterDialog
 from wstui.tui.dialogs.samples import SamplesDialog
 from wstui.tui.dialogs.save import SaveDialog
@@ -276,7 +276,7 @@ class Dashboard(Screen[None]):
             return
         from wstui.tui.dialogs.watch import WatchDialog
 
-        steps, step = self.query_one(Steps), ""
+        steps, step = self.query_one(StepsPanel), ""
         if steps.has_focus and steps.selected is not None:
             role, step = steps.selected.key
             client = drawn(self._status, role)
@@ -315,9 +315,9 @@ class Dashboard(Screen[None]):
 
     def _wait(self, wanted: WaitUntil) -> None:
         """Tell once a condition holds, the time is up or the run has ended, whichever comes first."""
-        from wstui.control.condition import Condition
+        from wstui.control.condition import WaitCondition
 
-        condition = Condition(wanted.until, wanted.window) if wanted.until else None
+        condition = WaitCondition(wanted.until, wanted.window) if wanted.until else None
         what = wanted.until or "the end of the run"
         until = None if wanted.timeout is None else time.monotonic() + wanted.timeout
 
@@ -358,7 +358,7 @@ class Dashboard(Screen[None]):
 
     def action_step(self) -> None:
         """Draw the next step, and after the last one all messages again."""
-        known = [None, *self.query_one(Steps).steps()]
+        known = [None, *self.query_one(StepsPanel).steps()]
         here = known.index(self.view.step) if self.view.step in known else 0
         self._draw_step(known[(here + 1) % len(known)])
 
@@ -370,7 +370,7 @@ class Dashboard(Screen[None]):
 
     @on(ListTable.Chosen)
     def _opened(self, event: ListTable.Chosen) -> None:
-        if isinstance(event.table, Steps) and (line := event.table.selected) is not None:
+        if isinstance(event.table, StepsPanel) and (line := event.table.selected) is not None:
             if line.step is None:
                 event.table.action_fold()
             else:

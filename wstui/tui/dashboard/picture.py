@@ -21,7 +21,7 @@ from wstui.tui.dashboard.panel import ChartPanel, Panel, View, accent_of
 from wstui.tui.dashboard.phase_bar import PhaseBar
 from wstui.tui.dashboard.side_panels import ConnectionsPanel, Events, FanOutPanel, Spread
 from wstui.tui.dashboard.status_line import Banner, StatusLine
-from wstui.tui.dashboard.steps_panel import Steps
+from wstui.tui.dashboard.steps_panel import StepsPanel
 from wstui.tui.dashboard.target import TargetPanel, target_trouble
 from wstui.tui.dashboard.thresholds import SIGNS, ThresholdsPanel
 from wstui.tui.dashboard.tile import Tile
@@ -67,7 +67,7 @@ class Picture(Vertical):
         with Horizontal(id="body"):
             with Vertical(id="charts"):
                 yield LatencyPanel(self.history, self.view)
-                yield Steps(self.history)
+                yield StepsPanel(self.history)
                 yield SearchCurve(self.history, self.view)
                 yield Throughput(self.history, self.view)
             with VerticalScroll(id="side", can_focus=False):
@@ -103,7 +103,7 @@ class Picture(Vertical):
 
     def show_steps(self) -> None:
         if self.shown is not None:
-            self.query_one(Steps).show(self.shown, self.view.step, accent_of(self.shown))
+            self.query_one(StepsPanel).show(self.shown, self.view.step, accent_of(self.shown))
 
     def redraw_charts(self) -> None:
         status = self.shown

@@ -10,7 +10,7 @@ from wstui.measure.sanitize import sanitize
 from wstui.report.model.labels import Tone, verdict_sign
 from wstui.report.model.text import clip, pad, width_of
 from wstui.tui.kit.row_widget import Line, RowWidget, cells, spread
-from wstui.tui.services import Outcome
+from wstui.tui.services import SessionOutcome
 
 BADGES = {
     State.STARTING: ("◌ STARTING", "badge-accent"),
@@ -38,7 +38,7 @@ def verdict_badge(verdict: Verdict) -> tuple[str, str]:
     return f"{told.glyph} {told.word}", "badge-warn" if verdict.aborted else _TONES[told.tone]
 
 
-def outcome_badge(outcome: Outcome) -> tuple[str, str]:
+def outcome_badge(outcome: SessionOutcome) -> tuple[str, str]:
     """Return the badge of a run that has ended; an error if nothing was measured."""
     return ("✗ ERROR", "badge-bad") if outcome.result is None else verdict_badge(outcome.result.verdict)
 

@@ -39,7 +39,7 @@ _SENT_BY: dict[str, RunCommand] = {
 }  # fmt: skip
 
 
-class Steps:
+class RampPresses:
     """What the next press leads to; remembers the presses before it."""
 
     def __init__(self) -> None:
@@ -72,7 +72,7 @@ class Steering:
 
     def __init__(self, screen: Screen[None], session: Session) -> None:
         self._screen, self._session = screen, session
-        self._steps = Steps()
+        self._steps = RampPresses()
 
     @property
     def _status(self) -> Status:

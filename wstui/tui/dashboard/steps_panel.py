@@ -44,7 +44,7 @@ class StepLine:
         return self.role.name, self.step.name if self.step is not None else ""
 
 
-class Steps(ListTable[StepLine]):
+class StepsPanel(ListTable[StepLine]):
     """The table of roles and steps."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

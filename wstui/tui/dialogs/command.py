@@ -14,7 +14,7 @@ from textual.binding import BindingType
 from textual.suggester import Suggester
 from textual.widgets import Input
 
-from wstui.control.condition import Condition
+from wstui.control.condition import WaitCondition
 from wstui.control.words import WORDS, Asked, WaitUntil, parse
 from wstui.tui.bindings import key
 from wstui.tui.dialogs.dialog import DialogField, Form
@@ -104,7 +104,7 @@ class CommandDialog(Form[Asked]):
             raise ValueError("  ".join(begun))
         asked = parse(text)
         if isinstance(asked, WaitUntil) and asked.until:
-            Condition(asked.until, asked.window)
+            WaitCondition(asked.until, asked.window)
         return asked
 
     def _hint(self, asked: Asked | None) -> str:

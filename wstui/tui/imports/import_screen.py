@@ -20,7 +20,7 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from wstui.measure.sanitize import sanitize
-from wstui.recording.inference.draft import Draft, inline
+from wstui.recording.inference.draft import InferredScenario, inline
 from wstui.recording.proof import prove
 from wstui.recording.saving import save
 from wstui.report.model.text import clip, tilde
@@ -40,7 +40,7 @@ _MEANINGS = {"sure": "ok", "likely": "text", "unsure": "warn"}
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class GuessRow:
     """One guess with what stands there now."""
 
     place: Key
@@ -54,7 +54,7 @@ class Row:
         return ".".join(map(str, self.place))
 
 
-class Guesses(ListTable[Row]):
+class Guesses(ListTable[GuessRow]):
     """The guesses in the order of the file."""
 
     def head(self, width: int) -> Line:
@@ -63,23 +63,23 @@ class Guesses(ListTable[Row]):
     def names(self, width: int) -> Line:
         return [(clip(" state     place = value: why", width), "muted")]
 
-    def row(self, item: Row, width: int, *, selected: bool) -> Line:
+    def row(self, item: GuessRow, width: int, *, selected: bool) -> Line:
         text = clip(f" {item.state:<9} {item.name} = {item.value}: {item.why}", width)
         return [(text.ljust(width), f"{item.meaning}@cursor" if selected else item.meaning)]
 
     def empty(self) -> str:
         return "nothing was guessed"
 
-    def key_of(self, item: Row) -> Key:
+    def key_of(self, item: GuessRow) -> Key:
         return item.place
 
 
-class ChangeDialog(Form[Any]):
+class ValueDialog(Form[Any]):
     """Asks for another value, as it is written in TOML."""
 
     SEND = "Change"
 
-    def __init__(self, row: Row) -> None:
+    def __init__(self, row: GuessRow) -> None:
         super().__init__()
         self.title_text = row.name
         self._row = row
@@ -113,7 +113,9 @@ class ImportScreen(Screen[None]):
         key("escape", "app.pop_screen", "Back", "import.back", "Leave without saving", shown=True),
     ]
 
-    def __init__(self, services: Services, draft: Draft, name: str, plainly: Callable[[], Draft] | None) -> None:
+    def __init__(
+        self, services: Services, draft: InferredScenario, name: str, plainly: Callable[[], InferredScenario] | None
+    ) -> None:
         """`plainly` makes the draft again, with frames in place of what a protocol calls them."""
         super().__init__()
         self._services, self._name, self._plainly = services, name, plainly
@@ -138,7 +140,7 @@ class ImportScreen(Screen[None]):
             state = self._judged.get(place, guess.sure)
             state = {True: "held", False: "not held", None: state}[guess.held]
             meaning = "bad" if guess.held is False else _MEANINGS.get(state, "ok")
-            rows.append(Row(place, state, meaning, inline(self._draft.at(place)), sanitize(guess.why, 200)))
+            rows.append(GuessRow(place, state, meaning, inline(self._draft.at(place)), sanitize(guess.why, 200)))
         self.query_one(Guesses).set_items(rows)
         self.query_one("#import-toml", Static).update(Content(self._text))
         self._reveal()
@@ -159,7 +161,7 @@ class ImportScreen(Screen[None]):
         row = self.query_one(Guesses).selected
         return [] if row is None else [[(clip(f"{row.name} = {row.value}", width), "text")], [(row.why, "muted")]]
 
-    def _attempt(self, change: Callable[[Draft], None]) -> bool:
+    def _attempt(self, change: Callable[[InferredScenario], None]) -> bool:
         """Change the draft, unless it can't be read any more after that."""
         made = copy.deepcopy(self._draft)
         try:
@@ -207,7 +209,7 @@ class ImportScreen(Screen[None]):
                 self._judged[row.place] = "changed"
                 self._show()
 
-        self.app.push_screen(ChangeDialog(row), changed)
+        self.app.push_screen(ValueDialog(row), changed)
 
     def action_prove(self) -> None:
         self.run_worker(self._prove(), exclusive=True)

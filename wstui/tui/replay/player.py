@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 
-from wstui.execution.run.commands import Answer, RunCommand, answered
+from wstui.execution.run.commands import CommandAnswer, RunCommand, answered
 from wstui.execution.run.result import Result
 from wstui.execution.run.status import Status
 from wstui.report.store.pictures import Recording
@@ -73,8 +73,8 @@ class ReplayedRun:
                 self.fault = str(error)
         return self._shown
 
-    def send(self, command: RunCommand, *, by: str = "") -> Future[Answer]:
-        return answered(Answer(False, REFUSED))
+    def send(self, command: RunCommand, *, by: str = "") -> Future[CommandAnswer]:
+        return answered(CommandAnswer(False, REFUSED))
 
     def execute(self) -> Result:
         return self.recording.result

@@ -19,7 +19,7 @@ from wstui.tui.dashboard.panel import MARKED
 from wstui.tui.dialogs.dialog import DialogField, Form
 from wstui.tui.replay.player import Player, ReplayedRun
 from wstui.tui.run_thread import Runner
-from wstui.tui.services import Outcome, Services
+from wstui.tui.services import Services, SessionOutcome
 
 _HIDDEN = ("load", "watch_client", "app.detach", "edit", "command")
 _NEXT_S = 0.5
@@ -52,7 +52,7 @@ class Replay(Dashboard):
         self.player = Player(max(recording.duration_s for _, recording in runs), speed)
         self._runs = [ReplayedRun(label, recording, self.player) for label, recording in runs]
         runner = Runner(self._runs[0])
-        runner.outcome = Outcome(self._runs[0].recording.result)
+        runner.outcome = SessionOutcome(self._runs[0].recording.result)
         super().__init__(runner, services, self._runs[1:])
         if len(runs) > 1:  # each has half of the width
             self.HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (120, "-narrow"), (220, "-wide"), (360, "-huge")]

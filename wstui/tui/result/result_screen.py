@@ -41,7 +41,7 @@ from wstui.tui.result.verdict_view import (
     verdict_rows,
 )
 from wstui.tui.runs.comparison import other_load
-from wstui.tui.services import Outcome, Runs, Services
+from wstui.tui.services import Runs, Services, SessionOutcome
 from wstui.tui.start.preset_list import moment
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class ResultScreen(Screen[None]):
     def __init__(
         self,
         services: Services,
-        outcome: Outcome,
+        outcome: SessionOutcome,
         status: Status | None = None,
         *,
         stored: StoredRun | None = None,

@@ -18,7 +18,7 @@ from wstui.tui.kit.bars import gauge
 from wstui.tui.kit.compact_view import as_rows
 from wstui.tui.kit.row_widget import Line, rule
 from wstui.tui.runs.comparison import change_rows, warning_rows
-from wstui.tui.services import Outcome
+from wstui.tui.services import SessionOutcome
 from wstui.tui.start.preset_list import moment
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def verdict_rows(result: Result | SuiteResult, name: str, width: int) -> list[Li
     return lines
 
 
-def outcome_facts(outcome: Outcome, width: int) -> list[Line]:
+def outcome_facts(outcome: SessionOutcome, width: int) -> list[Line]:
     """The verdict, why, and each broken threshold, in plain rows."""
     result = outcome.result
     if result is None:

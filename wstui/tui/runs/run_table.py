@@ -82,7 +82,7 @@ class RunTable(ListTable[MarkedRun]):
         self._longest = (max((name for name, _ in texts), default=0), max((told for _, told in texts), default=0))
         super().set_items(items)
 
-    def columns(self, width: int) -> list[Column]:
+    def columns(self, width: int) -> list[RunColumn]:
         """The columns that fit: the names take what the figures leave, and the verdict what is left then."""
         fixed = [column for column in _COLUMNS if width >= column.from_width]
         free = width - sum(column.width for column in fixed) - 6
@@ -132,7 +132,7 @@ class RunTable(ListTable[MarkedRun]):
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class RunColumn:
     """A column of the list: what it reads of a run, what it sorts by, and from which width of the screen it shows."""
 
     title: str
@@ -164,22 +164,22 @@ def verdict_told(run: StoredRun) -> str:
 
 
 _COLUMNS = (
-    Column("run", 4, lambda run: str(run.id), lambda run: run.id, meaning="muted"),
-    Column("when", 14, lambda run: moment(run.started), lambda run: run.id, left=True),
-    Column("preset", 0, lambda run: sanitize(run.name), lambda run: run.name.casefold(), left=True),
-    Column("clients", 9, lambda run: count(peak_clients(run.summary)), lambda run: peak_clients(run.summary)),
-    Column("time", 8, lambda run: clock(run.summary.duration_s), lambda run: run.summary.duration_s, from_width=90),
-    Column("msg/s", 8, lambda run: rate(_messages(run)), _messages, from_width=100),
-    Column(
+    RunColumn("run", 4, lambda run: str(run.id), lambda run: run.id, meaning="muted"),
+    RunColumn("when", 14, lambda run: moment(run.started), lambda run: run.id, left=True),
+    RunColumn("preset", 0, lambda run: sanitize(run.name), lambda run: run.name.casefold(), left=True),
+    RunColumn("clients", 9, lambda run: count(peak_clients(run.summary)), lambda run: peak_clients(run.summary)),
+    RunColumn("time", 8, lambda run: clock(run.summary.duration_s), lambda run: run.summary.duration_s, from_width=90),
+    RunColumn("msg/s", 8, lambda run: rate(_messages(run)), _messages, from_width=100),
+    RunColumn(
         "p50", 7, lambda run: ms(_response(run).p50), lambda run: _response(run).p50, meaning="muted", from_width=100
     ),
-    Column(
+    RunColumn(
         "p95", 7, lambda run: ms(_response(run).p95), lambda run: _response(run).p95, meaning="muted", from_width=100
     ),
-    Column("p99 ms", 8, lambda run: ms(_response(run).p99), lambda run: _response(run).p99),
-    Column("err %", 7, lambda run: percent(failure_share(run.summary)), lambda run: failure_share(run.summary)),
+    RunColumn("p99 ms", 8, lambda run: ms(_response(run).p99), lambda run: _response(run).p99),
+    RunColumn("err %", 7, lambda run: percent(failure_share(run.summary)), lambda run: failure_share(run.summary)),
 )
-_VERDICT = Column("verdict", 0, verdict_told, lambda run: verdict_words(run)[0][2:], left=True, meaning="")
+_VERDICT = RunColumn("verdict", 0, verdict_told, lambda run: verdict_words(run)[0][2:], left=True, meaning="")
 SORTS = {column.title: column for column in (*_COLUMNS, _VERDICT)}
 
 

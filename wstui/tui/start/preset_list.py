@@ -40,7 +40,7 @@ def verdict_of(result: Result | None) -> tuple[str, str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class PresetChoice:
     """One preset that can be chosen, and its last run (ISO 8601 and result), if any."""
 
     entry: PresetEntry
@@ -70,12 +70,12 @@ class Choice:
     def words(self) -> str:
         return " ".join((self.name, self.entry.description, GROUPS.get(self.group, self.group))).lower()
 
-    def in_group(self, group: str) -> Choice:
+    def in_group(self, group: str) -> PresetChoice:
         """The same under another heading."""
         return replace(self, group=group)
 
 
-class PresetTable(ListTable[Choice]):
+class PresetTable(ListTable[PresetChoice]):
     """Name, description, size, length and last verdict of each preset."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -90,7 +90,7 @@ class PresetTable(ListTable[Choice]):
         self.pattern = ""
         self._leaders: set[Path] = set()
 
-    def set_items(self, items: Sequence[Choice]) -> None:
+    def set_items(self, items: Sequence[PresetChoice]) -> None:
         """Other presets; the first of each group is named after it."""
         before = ["", *(item.group for item in items)]
         self._leaders = {item.entry.path for item, group in zip(items, before, strict=False) if item.group != group}
@@ -125,7 +125,7 @@ class PresetTable(ListTable[Choice]):
             *as_rows(what, width, "muted"),
         ]
 
-    def key_of(self, item: Choice) -> Path:
+    def key_of(self, item: PresetChoice) -> Path:
         """A preset is its file: one that was opened by path may have the name of another."""
         return item.entry.path
 
@@ -133,7 +133,7 @@ class PresetTable(ListTable[Choice]):
         texts = ("", "", "preset", "clients", "time", "last run", "load", "description")
         return _row(texts, width, "@surface", "muted", "muted")
 
-    def row(self, item: Choice, width: int, *, selected: bool) -> Line:
+    def row(self, item: PresetChoice, width: int, *, selected: bool) -> Line:
         shape = item.curve
         word, meaning = verdict_of(item.last)
         broken = item.entry.broken
@@ -186,11 +186,11 @@ class PresetDetails(RowWidget):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._choice: Choice | None = None
+        self._choice: PresetChoice | None = None
         self.is_ready = chart.is_ready()
         """Whether it may read the preset and load the library of the charts: the first picture does not wait."""
 
-    def show(self, choice: Choice | None) -> None:
+    def show(self, choice: PresetChoice | None) -> None:
         self._choice = choice
         self.redraw()
 
@@ -236,7 +236,7 @@ class Welcome(RowWidget):
         return [rule([("first steps", "text")], width), *steps]
 
 
-def _facts(choice: Choice, width: int, *, brief: bool) -> list[Line]:
+def _facts(choice: PresetChoice, width: int, *, brief: bool) -> list[Line]:
     """What there is to know, or where space is short what matters most."""
     first = choice.scenarios[0]
     facts: list[tuple[str, str]] = [("what", choice.entry.description or "no description")]

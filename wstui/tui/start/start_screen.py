@@ -31,7 +31,7 @@ from wstui.tui.kit.key_row import KeyRow
 from wstui.tui.kit.table import ListTable
 from wstui.tui.kit.title_bar import TitleBar
 from wstui.tui.services import Services
-from wstui.tui.start.preset_list import Choice, PresetDetails, PresetTable, Welcome
+from wstui.tui.start.preset_list import PresetChoice, PresetDetails, PresetTable, Welcome
 
 _READ_AFTER_S = 0.1
 """How long after the first picture presets are read, and between what is loaded for the next screens."""
@@ -63,7 +63,7 @@ class StartScreen(Screen[None]):
         super().__init__()
         self._first = preset
         self.services = services
-        self._choices: list[Choice] = []
+        self._choices: list[PresetChoice] = []
         self._pattern = ""
 
     def on_mount(self) -> None:
@@ -173,11 +173,11 @@ class StartScreen(Screen[None]):
         return True
 
     @property
-    def _chosen(self) -> Choice | None:
+    def _chosen(self) -> PresetChoice | None:
         tables = self.query(PresetTable)
         return tables.first().selected if tables else None
 
-    def _runnable(self) -> Choice | None:
+    def _runnable(self) -> PresetChoice | None:
         """The preset under the cursor; None where it has a mistake, which is told, or there is none."""
         chosen = self._chosen
         if chosen is None or chosen.scenarios:
@@ -323,7 +323,7 @@ def _unlike(name: str, pattern: str) -> int:
     return 0 if name == pattern else 1 if name.startswith(pattern) else 2 if pattern in name else 3
 
 
-def choices(entries: list[PresetEntry], last: Mapping[str, tuple[str, Result]]) -> list[Choice]:
+def choices(entries: list[PresetEntry], last: Mapping[str, tuple[str, Result]]) -> list[PresetChoice]:
     """Return the presets as they are offered: those that ran last or were opened by path, own ones, shipped ones."""
     named = {entry.name for entry in entries if entry.origin != "file"}
     made = [_choice(entry, last.get(_name_of(entry, named))) for entry in entries]
@@ -342,7 +342,7 @@ def _name_of(entry: PresetEntry, named: Collection[str]) -> str:
     return entry.overview.name if entry.overview.name not in named else ""
 
 
-def _choice(entry: PresetEntry, last: tuple[str, Result] | None) -> Choice:
+def _choice(entry: PresetEntry, last: tuple[str, Result] | None) -> PresetChoice:
     at, result = last or ("", None)
     group = "protocol" if entry.origin == "shipped" and entry.protocol != "json" else entry.origin
-    return Choice(entry, group, at, result)
+    return PresetChoice(entry, group, at, result)

@@ -8,14 +8,14 @@ from collections.abc import Callable
 from wstui.execution.run.sampler import Sampler
 from wstui.execution.run.target.endpoint_poller import EndpointPoller
 from wstui.execution.run.target.monitor import PERSONAL, ClientView, TargetWatch
-from wstui.fleet.fleet import Fleet
+from wstui.fleet.fleet import WorkerFleet
 from wstui.scenario.model import Scenario
 
 
 class TargetPolling:
     """`mark` takes the text of a mark on the timeline."""
 
-    def __init__(self, scenario: Scenario, fleet: Fleet, sampler: Sampler, mark: Callable[[str], None]) -> None:
+    def __init__(self, scenario: Scenario, fleet: WorkerFleet, sampler: Sampler, mark: Callable[[str], None]) -> None:
         self._scenario = scenario
         self._fleet = fleet
         self._sampler = sampler

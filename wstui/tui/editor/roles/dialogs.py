@@ -14,7 +14,7 @@ from wstui.scenario.errors import BadValue
 from wstui.scenario.fields import Field, FieldKind
 from wstui.tui.dialogs.dialog import Dialog, DialogField, Form
 from wstui.tui.editor.roles.matching import tried
-from wstui.tui.editor.roles.outline import Entry, Item, editable_fields, text_of, value_of
+from wstui.tui.editor.roles.outline import Item, OutlineRow, editable_fields, text_of, value_of
 from wstui.tui.kit.row_widget import Line
 from wstui.tui.kit.table import ListTable
 
@@ -74,7 +74,7 @@ class ItemForm(Form[dict[str, Any]]):
 
     SEND = "Keep"
 
-    def __init__(self, entry: Entry, item: Item, messages: Sequence[str], check: Check) -> None:
+    def __init__(self, entry: OutlineRow, item: Item, messages: Sequence[str], check: Check) -> None:
         super().__init__()
         self.title_text = f"{entry.kind} {sanitize(entry.name, 60)}".rstrip()
         self.add_class("wide-dialog")

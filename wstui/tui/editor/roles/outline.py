@@ -105,7 +105,7 @@ class Unset(BadValue):
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class OutlineRow:
     """One row: `kind` is "role", "phase", "choice", a kind of step, or the name of a list of rules."""
 
     place: Key
@@ -128,46 +128,48 @@ def step_kind(step: Mapping[str, Any]) -> str:
     )
 
 
-def outline(roles: Sequence[Item], folded: set[Key]) -> list[Entry]:
+def outline(roles: Sequence[Item], folded: set[Key]) -> list[OutlineRow]:
     """The rows of all roles."""
     return [entry for index, role in enumerate(roles) for entry in _role((index,), role, folded)]
 
 
-def _role(place: Key, role: Item, folded: set[Key]) -> Iterator[Entry]:
+def _role(place: Key, role: Item, folded: set[Key]) -> Iterator[OutlineRow]:
     share = _clients(role["clients"]) if role.get("clients") is not None else f"weight {role.get('weight') or 1:g}"
     if role.get("script"):
         share += f"  by {role['script']}"
     size = sum(len(role.get(name) or ()) for name in (*PHASES, *RULES))
-    yield Entry(place, 0, "role", str(role.get("name", "")), share, size)
+    yield OutlineRow(place, 0, "role", str(role.get("name", "")), share, size)
     if place in folded:
         return
     for phase in () if role.get("script") else PHASES:
         steps = role.get(phase) or []
         told = {"open": "until it is ready", "loop": "each round", "leave": "before it closes"}[phase]
-        yield Entry((*place, phase), 1, "phase", phase, told if steps else f"{told}: nothing", len(steps))
+        yield OutlineRow((*place, phase), 1, "phase", phase, told if steps else f"{told}: nothing", len(steps))
         if (*place, phase) not in folded:
             yield from _steps((*place, phase), steps, 2, folded)
     for name in RULES:
         for index, rule in enumerate(role.get(name) or []):
-            yield Entry((*place, name, index), 1, name, str(rule.get("name", "")), _said(rule))
+            yield OutlineRow((*place, name, index), 1, name, str(rule.get("name", "")), _said(rule))
 
 
 def _clients(number: Any) -> str:
     return f"{grouped(number) if isinstance(number, int) else number} client{'' if number == 1 else 's'}"
 
 
-def _steps(place: Key, steps: Sequence[Item], depth: int, folded: set[Key]) -> Iterator[Entry]:
+def _steps(place: Key, steps: Sequence[Item], depth: int, folded: set[Key]) -> Iterator[OutlineRow]:
     for index, step in enumerate(steps):
         here, kind = (*place, index), step_kind(step)
         ways = step.get("choose") or []
         inside = len(step.get("steps") or []) + len(ways)
-        yield Entry(here, depth, kind, str(step.get("name", "")), _said(step), inside)
+        yield OutlineRow(here, depth, kind, str(step.get("name", "")), _said(step), inside)
         if here in folded:
             continue
         yield from _steps((*here, "steps"), step.get("steps") or [], depth + 1, folded)
         for number, way in enumerate(ways):
             at = (*here, "choose", number)
-            yield Entry(at, depth + 1, "choice", "", f"weight {way.get('weight', 1):g}", len(way.get("steps") or []))
+            yield OutlineRow(
+                at, depth + 1, "choice", "", f"weight {way.get('weight', 1):g}", len(way.get("steps") or [])
+            )
             if at not in folded:
                 yield from _steps((*at, "steps"), way.get("steps") or [], depth + 2, folded)
 

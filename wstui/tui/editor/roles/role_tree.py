@@ -16,7 +16,7 @@ from wstui.scenario.env_refs import value_at
 from wstui.scenario.errors import Key
 from wstui.tui.bindings import key
 from wstui.tui.editor.roles import edits, outline
-from wstui.tui.editor.roles.outline import Entry, Item
+from wstui.tui.editor.roles.outline import Item, OutlineRow
 from wstui.tui.kit.row_widget import Line, RowWidget, cells, cut
 
 _SIGNS = {"ask": "⇄", "send": "→", "wait": "←", "think": "…", "repeat": "↻", "choose": "◇", "meet": "⇥", "close": "■"}
@@ -41,7 +41,7 @@ class RoleTree(RowWidget, can_focus=True):
     class Opened(Message):
         """An item is to be edited."""
 
-        def __init__(self, entry: Entry) -> None:
+        def __init__(self, entry: OutlineRow) -> None:
             super().__init__()
             self.entry = entry
 
@@ -62,7 +62,7 @@ class RoleTree(RowWidget, can_focus=True):
         return self.entry.place if self.entry is not None else ()
 
     @property
-    def entry(self) -> Entry | None:
+    def entry(self) -> OutlineRow | None:
         return self._entries[self._cursor] if self._cursor < len(self._entries) else None
 
     def show(self, wrong: Mapping[Key, str]) -> None:
@@ -166,7 +166,7 @@ class RoleTree(RowWidget, can_focus=True):
             for index, entry in enumerate(self._entries)
         ]
 
-    def _row(self, entry: Entry) -> Line:
+    def _row(self, entry: OutlineRow) -> Line:
         fold = " "
         if entry.inside:
             fold = "▸" if entry.place in self._folded else "▾"
