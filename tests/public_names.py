@@ -16,11 +16,11 @@ import click
 import wstui
 from wstui.cli import exit_codes
 from wstui.cli import wstui as command_line
-from wstui.report.formats.schema import text as result_schema
+from wstui.report.formats.result_schema import text as result_schema
 from wstui.scenario.fields import described
 from wstui.scenario.file_refs import shipped_folder
 from wstui.scenario.model import Load, Scenario, Suite
-from wstui.scenario.schema import json_schema
+from wstui.scenario.scenario_schema import json_schema
 from wstui.tui.app import WstuiApp
 from wstui.tui.palette import ids_of, owners
 

@@ -65,3 +65,11 @@ def test_a_class_name_stands_for_one_thing() -> None:
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 homes.setdefault(node.name, []).append(str(file.relative_to(ROOT)))
     assert {name: files for name, files in homes.items() if len(files) > 1} == {}
+
+
+def test_a_file_name_stands_for_one_thing() -> None:
+    homes: dict[str, list[str]] = {}
+    for file in sorted((ROOT / "wstui").rglob("*.py")):
+        if file.parent.name != "cli" and not file.name.startswith("__"):
+            homes.setdefault(file.name, []).append(str(file.relative_to(ROOT)))
+    assert {name: files for name, files in homes.items() if len(files) > 1} == {}

@@ -12,10 +12,10 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from wstui.control.api import attach
+    from wstui.control.python_client import attach
     from wstui.execution.api import run, run_sync
     from wstui.execution.run.result import Result
-    from wstui.load.conversation.script import Client, StepFailed, role
+    from wstui.load.conversation.script_client import Client, StepFailed, role
     from wstui.scenario.model import Auth, Messages, Scenario, Stage, Target, Threshold
 
 __all__ = [
@@ -24,11 +24,11 @@ __all__ = [
 ]  # fmt: skip
 
 _HOMES = {
-    "attach": "wstui.control.api",
+    "attach": "wstui.control.python_client",
     "run": "wstui.execution.api",
     "run_sync": "wstui.execution.api",
     "Result": "wstui.execution.run.result",
-    **dict.fromkeys(("Client", "StepFailed", "role"), "wstui.load.conversation.script"),
+    **dict.fromkeys(("Client", "StepFailed", "role"), "wstui.load.conversation.script_client"),
     **dict.fromkeys(("Auth", "Messages", "Scenario", "Stage", "Target", "Threshold"), "wstui.scenario.model"),
 }
 

@@ -17,9 +17,9 @@ from typing import Any
 import psutil
 
 from tests.bench.table import headline, markdown
-from wstui.control.client import RemoteRun
 from wstui.control.link import local
 from wstui.control.registry import Entry, entries
+from wstui.control.remote_run import RemoteRun
 from wstui.execution.calibrate.sink.sink_process import SinkProcess
 from wstui.execution.run.client_watches import WatchedLines
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.tui.fake import FakeSession
-from wstui.control.server import ControlServer
+from wstui.control.run_server import ControlServer
 from wstui.execution.run.commands import CommandAnswer, RunCommand
 
 PATIENCE_S = 30.0

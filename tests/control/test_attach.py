@@ -20,8 +20,8 @@ from tests.servers.server import Server
 from tests.servers.server import until as come
 from tests.tui import fake
 from tests.tui.driving import shown, until
-from wstui.control.client import attach
 from wstui.control.link import ConnectionLost
+from wstui.control.remote_run import attach
 from wstui.tui.app import WstuiApp
 
 WSTUI = f"{sys.executable} -m wstui"

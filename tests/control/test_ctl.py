@@ -19,7 +19,7 @@ from tests.servers.server import Server, until
 from tests.tui import fake
 from wstui.cli import wstui as command_line
 from wstui.control import registry
-from wstui.control.client import attach
+from wstui.control.remote_run import attach
 from wstui.execution.run.commands import PauseRun
 
 LOAD = ("--clients", "10", "--ramp", "100ms", "--hold", "100s", "--every", "100ms", "--health", "off", "--no-probe")

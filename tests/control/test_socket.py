@@ -17,11 +17,11 @@ import pytest
 from tests.control.served import Raw, Steered, mode, served, until
 from tests.report import stand_in
 from tests.tui import fake, fake_search
-from wstui.control import registry, server
-from wstui.control.client import READ_ONLY, RemoteRun, attach
+from wstui.control import registry, run_server
+from wstui.control.control_messages import Hello, line
 from wstui.control.link import ConnectionLost, Link
-from wstui.control.protocol import Hello, line
 from wstui.control.registry import NoSuchRun
+from wstui.control.remote_run import READ_ONLY, RemoteRun, attach
 from wstui.control.status_lines import Encodings, StatusReader, StatusWriter
 from wstui.execution.run.commands import AbortRun, AddNote, DrainRun, PauseRun, RampTo
 from wstui.execution.run.result import SuiteResult
@@ -152,7 +152,7 @@ def test_rows_and_marks_are_followed() -> None:
 
 def test_the_end_brings_the_result_to_all_who_watch() -> None:
     run, whole = Steered(), fake.result()
-    server_ = server.ControlServer(run, numbers=tuple)
+    server_ = run_server.ControlServer(run, numbers=tuple)
     server_.start()
     one, other = attach("", "one"), attach("", "other")
     run.ended.set()
@@ -248,8 +248,8 @@ def test_a_thousand_connections_leave_room_for_the_run_and_for_those_before() ->
 
 
 def test_a_slow_reader_is_dropped_and_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "SLOW_S", 0.3)
-    monkeypatch.setattr(server, "EVERY_S", 0.01)
+    monkeypatch.setattr(run_server, "SLOW_S", 0.3)
+    monkeypatch.setattr(run_server, "EVERY_S", 0.01)
     run = Steered()
     with served(run) as at, Raw(at.entry.socket) as slow:
         slow.write(b'{"type":"watch"}\n')

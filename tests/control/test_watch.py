@@ -14,7 +14,7 @@ from tests.control.test_ctl import ctl, headless
 from tests.servers.server import Server
 from tests.tui import fake_roles
 from tests.tui.driving import running, shown, until
-from wstui.control.client import attach
+from wstui.control.remote_run import attach
 from wstui.load.conversation.role_shares import RoleShares
 from wstui.load.protocol import TraceLine
 from wstui.tui.app import WstuiApp

@@ -23,7 +23,7 @@ from tests.servers.server import Connection, until
 from tests.servers.web import Answer, Asked, Web, answer
 from wstui.execution.run.run import Run
 from wstui.measure.steps import StepCounts
-from wstui.report.formats import registry
+from wstui.report.formats import format_registry
 from wstui.scenario.errors import ScenarioError
 from wstui.scenario.file import dumps, load, loads
 from wstui.scenario.model import Fleet, Scenario, Stage
@@ -145,7 +145,7 @@ async def test_logins_are_judged_and_reported_with_their_refusals_by_status() ->
     assert seen is not None and (seen.clients, seen.succeeded, seen.refused, seen.unanswered) == (5, 3, 2, 0)
     assert seen.by_status == {"401": 2} and seen.latency_ms.count == 5
     for form in ("text", "markdown", "html", "json"):
-        text = registry.named(form).render(result)
+        text = format_registry.named(form).render(result)
         assert ("by_status" if form == "json" else "Logins") in text, form
         assert form == "json" or "2 × HTTP 401" in text, form
 

@@ -21,9 +21,9 @@ from tests.conversations.test_roles import balance, counts
 from tests.load.leading import MS, Workers, led
 from tests.protocols.serving import failure, target
 from tests.servers.server import Connection, Server, until
+from wstui.load.conversation.conversation_state import StreamState
 from wstui.load.conversation.program import StreamTally
 from wstui.load.conversation.rules import follow_stream
-from wstui.load.conversation.state import StreamState
 from wstui.load.reply_matcher import ReplyMatcher
 from wstui.measure.steps import StepData, StepTally
 from wstui.scenario.errors import ScenarioError

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from tests.recording.hars import START
-from wstui.recording.inference.draft import InferredScenario
 from wstui.recording.inference.infer import infer
+from wstui.recording.inference.inferred_scenario import InferredScenario
 from wstui.recording.session import RecordedConnection, RecordedMessage, RecordedRequest, RecordedSession
 from wstui.scenario.file import loads
 from wstui.scenario.model import Scenario

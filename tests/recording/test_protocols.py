@@ -19,8 +19,8 @@ from tests.protocols import test_actioncable, test_mqtt, test_stomp
 from tests.recording import clients
 from tests.recording.test_record import recording
 from tests.servers.server import Connection, Server, until
-from wstui.recording.inference.draft import InferredScenario
 from wstui.recording.inference.infer import infer
+from wstui.recording.inference.inferred_scenario import InferredScenario
 from wstui.recording.proof import prove
 from wstui.recording.saving import save
 from wstui.scenario.file import load

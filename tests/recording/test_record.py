@@ -26,8 +26,8 @@ from websockets.asyncio.server import ServerConnection, serve
 from tests.cli.commands import call, start, until
 from tests.conversations.chat import Chat
 from wstui.recording.certificate import made_certificate
-from wstui.recording.proxy import RecordingProxy, TrafficLine
 from wstui.recording.recording import Recorder
+from wstui.recording.recording_proxy import RecordingProxy, TrafficLine
 from wstui.recording.session import RecordedSession, value_of
 from wstui.recording.sources import read_session
 from wstui.scenario.file import loads

@@ -9,7 +9,7 @@ from tests.report.example import searched
 from tests.report.made_up import HOSTILE
 from wstui.execution.run.result import Result
 from wstui.execution.run.status import BreakpointStatus, State, Status
-from wstui.report.formats import registry
+from wstui.report.formats import format_registry
 from wstui.report.formats.console import summary
 from wstui.report.live.progress_line import live_line
 from wstui.report.model.breakpoint_table import bar, points
@@ -55,9 +55,11 @@ def test_a_reason_that_is_not_the_sentence_stands_beside_it() -> None:
 def test_every_format_tells_the_sentence() -> None:
     result = searched()
     for name in ("json", "markdown", "junit", "text"):
-        assert "holds 280 clients (280–400), breaks on response.p99 at 400" in registry.named(name).render(result), name
-    assert "| ✗ breaks | 400 | 392 |" in registry.named("markdown").render(result)
-    assert '<testcase name="breakpoint"' in registry.named("junit").render(result)
+        assert "holds 280 clients (280–400), breaks on response.p99 at 400" in format_registry.named(name).render(
+            result
+        ), name
+    assert "| ✗ breaks | 400 | 392 |" in format_registry.named("markdown").render(result)
+    assert '<testcase name="breakpoint"' in format_registry.named("junit").render(result)
     assert peak_clients(result) == 400
 
 
@@ -88,6 +90,6 @@ def test_a_hostile_sentence_stays_text() -> None:
     )
     hostile = Result(**{**{f: getattr(result, f) for f in result.__struct_fields__}, "breakpoint": breakpoint})
     for name in ("text", "markdown", "junit"):
-        written = registry.named(name).render(hostile)
+        written = format_registry.named(name).render(hostile)
         assert "\x1b" not in written and "\u202e" not in written
         assert name == "text" or "<img" not in written

@@ -15,7 +15,7 @@ from wstui.report.analysis import regression
 from wstui.report.analysis.compare import compare, steady
 from wstui.report.analysis.significance import ALPHA, batch_means, holm, rank_test, share_test
 from wstui.report.formats import compare_text
-from wstui.report.model.text import width_of
+from wstui.report.model.cell_text import width_of
 from wstui.scenario.errors import BadValue
 
 

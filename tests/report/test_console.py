@@ -22,7 +22,7 @@ from wstui.measure.snapshot import Counters
 from wstui.measure.timeline import TimelineRow
 from wstui.report.formats.console import print_summary, summary
 from wstui.report.live.progress_line import live_line
-from wstui.report.model.text import clip, table, width_of
+from wstui.report.model.cell_text import clip, table, width_of
 from wstui.scenario.model import Scenario
 
 WORDS = {

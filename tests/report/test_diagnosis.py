@@ -11,7 +11,7 @@ from wstui.execution.run.result_sections import Connections, Event, FailureSumma
 from wstui.measure.sanitize import sanitize
 from wstui.measure.timeline import TimelineRow
 from wstui.report.analysis.diagnosis import findings
-from wstui.report.formats import registry
+from wstui.report.formats import format_registry
 from wstui.report.formats.console import summary
 from wstui.report.model.labels import ramp_rates
 
@@ -205,7 +205,7 @@ def test_every_report_tells_the_findings(name: str) -> None:
     result = EVERY[name]
     assert isinstance(result, Result)
     for form in ("text", "markdown", "junit"):
-        report = registry.named(form).render(result)
+        report = format_registry.named(form).render(result)
         for finding in findings(result):
             assert finding.text.split(".")[0] in " ".join(report.split()), form
         if not findings(result):

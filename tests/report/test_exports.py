@@ -16,18 +16,18 @@ from tests.report.example import EVERY, broken, good, hostile, suite
 from tests.report.test_runs_command import call
 from tests.report.test_store import record
 from wstui.measure.hdr import decode
-from wstui.report.formats import registry
+from wstui.report.formats import format_registry
 
 
 def test_the_percentile_table_agrees_with_the_summary() -> None:
     result = good()
-    rows = re.findall(r"^ *([\d.]+) ([\d.]+) +(\d+)", registry.named("hgrm").render(result), re.MULTILINE)
+    rows = re.findall(r"^ *([\d.]+) ([\d.]+) +(\d+)", format_registry.named("hgrm").render(result), re.MULTILINE)
     kept = decode(result.histograms["response"])
     for value, share, _ in rows:
         (expected,) = kept.quantiles((float(share),))
         assert float(value) == pytest.approx((expected or 0) / 1e6, rel=0.02)
     assert int(rows[-1][2]) == result.latency_ms.response.count
-    text = registry.named("hgrm").render(result)
+    text = format_registry.named("hgrm").render(result)
     deviation = re.search(r"StdDeviation   = +([\d.]+)\]", text)
     assert deviation and 0 < float(deviation[1]) < 10 * (result.latency_ms.response.max or 0)
 
@@ -36,7 +36,7 @@ def test_the_percentile_table_is_the_one_of_the_library() -> None:
     result = good()
     theirs = io.BytesIO()
     HdrHistogram.decode(result.histograms["response"]).output_percentile_distribution(theirs, 1e6)
-    ours = registry.named("hgrm").render(result).splitlines()
+    ours = format_registry.named("hgrm").render(result).splitlines()
     expected = theirs.getvalue().decode().splitlines()
     assert ours[0] == expected[0] and ours[-1] == expected[-1] and ours[-2] == expected[-2]
     pattern = re.compile(r"^ *([\d.]+) ([\d.]+) +(\d+)")
@@ -46,7 +46,7 @@ def test_the_percentile_table_is_the_one_of_the_library() -> None:
 
 def test_the_histogram_log_is_read_by_its_library(tmp_path: Path) -> None:
     path = tmp_path / "run.hlog"
-    registry.write(suite(), "hlog", path)
+    format_registry.write(suite(), "hlog", path)
     reader = HistogramLogReader(str(path), HdrHistogram(64, (1 << 43) - 1, 2))
     read = []
     while (histogram := reader.get_next_interval_histogram()) is not None:
@@ -57,7 +57,7 @@ def test_the_histogram_log_is_read_by_its_library(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", EVERY)
 def test_the_junit_report_is_read_by_its_library_with_the_same_counts(name: str) -> None:
-    report = JUnitXml.fromstring(registry.named("junit").render(EVERY[name]).encode())
+    report = JUnitXml.fromstring(format_registry.named("junit").render(EVERY[name]).encode())
     cases = [case for suite in report for case in suite]
     told = report.tests, report.failures, report.errors, report.skipped
     kinds = [
@@ -68,7 +68,7 @@ def test_the_junit_report_is_read_by_its_library_with_the_same_counts(name: str)
 
 
 def test_the_line_protocol_has_a_line_a_second_with_one_type_a_field() -> None:
-    lines = registry.named("influx").render(hostile()).splitlines()
+    lines = format_registry.named("influx").render(hostile()).splitlines()
     assert len(lines) == len(hostile().timeline)
     pattern = re.compile(r"wstui(,\w+=(\\.|[^ ,=\\])+)+ (\w+=([-\d.e+]+|true|false|\"(\\.|[^\"\\])*\"),?)+ \d{19}")
     assert all(pattern.fullmatch(line) for line in lines), next(x for x in lines if not pattern.fullmatch(x))
@@ -76,7 +76,7 @@ def test_the_line_protocol_has_a_line_a_second_with_one_type_a_field() -> None:
 
 def test_the_summary_of_k6_has_counts_trends_and_thresholds() -> None:
     result = broken()
-    document = json.loads(registry.named("k6").render(result))
+    document = json.loads(format_registry.named("k6").render(result))
     metrics = document["metrics"]
     assert metrics["ws_msgs_sent"]["values"]["count"] == result.messages.sent
     assert metrics["wstui_response_time"]["values"]["p(95)"] == result.latency_ms.response.p95
@@ -85,18 +85,18 @@ def test_the_summary_of_k6_has_counts_trends_and_thresholds() -> None:
 
 
 def test_code_quality_issues_have_stable_fingerprints() -> None:
-    issues = json.loads(registry.named("codequality").render(broken()))
+    issues = json.loads(format_registry.named("codequality").render(broken()))
     assert {issue["severity"] for issue in issues} <= {"major", "minor"} and issues[0]["severity"] == "major"
-    again = json.loads(registry.named("codequality").render(broken()))
+    again = json.loads(format_registry.named("codequality").render(broken()))
     assert [issue["fingerprint"] for issue in issues] == [issue["fingerprint"] for issue in again]
     assert len({issue["fingerprint"] for issue in issues}) == len(issues)
-    assert json.loads(registry.named("codequality").render(good())) == []
+    assert json.loads(format_registry.named("codequality").render(good())) == []
 
 
 @pytest.mark.parametrize("name", EVERY)
 def test_json_shapes_are_json(name: str) -> None:
     for form in ("k6", "codequality"):
-        json.loads(registry.named(form).render(EVERY[name]), parse_constant=pytest.fail)
+        json.loads(format_registry.named(form).render(EVERY[name]), parse_constant=pytest.fail)
 
 
 def test_export_takes_a_distribution_by_its_name(tmp_path: Path) -> None:

@@ -8,13 +8,13 @@ import pytest
 
 from tests.report import example
 from wstui.execution.run.result import Result
-from wstui.report.formats import registry
+from wstui.report.formats import format_registry
 from wstui.report.formats.console import print_summary
 
 
 def told(name: str, result: Result) -> str:
     if name != "console":
-        return str(registry.named(name).render(result))
+        return str(format_registry.named(name).render(result))
     stream = io.StringIO()
     print_summary(result, stream)
     return stream.getvalue()

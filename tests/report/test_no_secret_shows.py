@@ -28,7 +28,7 @@ from wstui.execution.run.status import State, Status
 from wstui.measure.failure import FailureGroup, Occurrence
 from wstui.measure.sanitize import sanitize
 from wstui.measure.snapshot import Counters, Snapshot, Totals
-from wstui.report.formats import registry
+from wstui.report.formats import format_registry
 from wstui.report.live.event_stream import EventStream
 from wstui.report.store.writer import StoreWriter
 from wstui.scenario.errors import ScenarioError, printable
@@ -135,8 +135,8 @@ def told(scenario: Scenario, secret: str) -> tuple[Status, Result]:
 
 
 def outputs(status: Status, result: Result, folder: Path) -> Iterator[tuple[str, str]]:
-    for name in registry.FORMATS:
-        yield name, registry.named(name).render(result)
+    for name in format_registry.FORMATS:
+        yield name, format_registry.named(name).render(result)
     yield "summary of the screen", summary(status)
     stream = io.StringIO()
     events = EventStream(StandIn(status), stream)

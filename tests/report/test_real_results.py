@@ -17,7 +17,7 @@ from wstui.execution.run.result import Result, SuiteResult
 from wstui.execution.run.run import Run
 from wstui.execution.search.breakpoint_search import BreakpointRun
 from wstui.execution.suite import SuiteRun
-from wstui.report.formats import json_file, registry, schema
+from wstui.report.formats import format_registry, json_file, result_schema
 from wstui.scenario.breakpoint import Breakpoint
 from wstui.scenario.model import Fleet, Scenario, Stage, Target, Threshold
 
@@ -78,8 +78,8 @@ def test_a_real_result_is_what_the_schema_says_and_every_report_takes_it(
     results: dict[str, Result | SuiteResult], name: str, tmp_path: Any
 ) -> None:
     result = results[name]
-    jsonschema.Draft202012Validator(json.loads(schema.text())).validate(json.loads(result.to_json()))
-    written = {form: registry.named(form).render(result) for form in registry.FORMATS}
+    jsonschema.Draft202012Validator(json.loads(result_schema.text())).validate(json.loads(result.to_json()))
+    written = {form: format_registry.named(form).render(result) for form in format_registry.FORMATS}
     file = tmp_path / "result.json"
     file.write_text(written["json"])
     assert json_file.read_any(file) == result

@@ -12,51 +12,51 @@ from markdown_it import MarkdownIt
 
 from tests.report.example import EVERY, aborted, broken, empty, good, hostile, limited, suite
 from tests.report.made_up import HOSTILE
-from wstui.report.formats import markdown, registry, schema
+from wstui.report.formats import format_registry, markdown, result_schema
 
-VALIDATOR = Draft202012Validator(schema.generate())
+VALIDATOR = Draft202012Validator(result_schema.generate())
 
 
 @pytest.mark.parametrize("name", EVERY)
-@pytest.mark.parametrize("form", registry.FORMATS)
+@pytest.mark.parametrize("form", format_registry.FORMATS)
 def test_every_format_writes_every_result(name: str, form: str, tmp_path: Path) -> None:
     if form == "html":
         pytest.importorskip("jinja2", reason="the extra `html` is not installed")
-    path = tmp_path / f"report{registry.named(form).endings[0]}"
-    registry.prove(form, path)
-    registry.write(EVERY[name], form, path)
-    assert registry.of_file(path).name == form
+    path = tmp_path / f"report{format_registry.named(form).endings[0]}"
+    format_registry.prove(form, path)
+    format_registry.write(EVERY[name], form, path)
+    assert format_registry.of_file(path).name == form
     text = path.read_text(encoding="utf-8")
     assert text.endswith("\n")
     assert ("\x1b" not in text and "\u202e" not in text) or form == "json"
 
 
 def test_an_unknown_format_or_ending_lists_those_that_there_are() -> None:
-    with pytest.raises(registry.UnknownFormat, match="json, csv, markdown, junit"):
-        registry.named("pdf")
-    with pytest.raises(registry.UnknownFormat, match=r"report\.pdf.*\.json"):
-        registry.of_file("report.pdf")
+    with pytest.raises(format_registry.UnknownFormat, match="json, csv, markdown, junit"):
+        format_registry.named("pdf")
+    with pytest.raises(format_registry.UnknownFormat, match=r"report\.pdf.*\.json"):
+        format_registry.of_file("report.pdf")
 
 
 def test_a_format_whose_library_is_missing_says_how_to_install_it() -> None:
-    lacking = registry.Format("html", (".html",), "", "no_such_library_here", extra="html")
-    with pytest.raises(registry.MissingExtra, match=r"pip install 'wstui\[html\]'"):
+    lacking = format_registry.Format("html", (".html",), "", "no_such_library_here", extra="html")
+    with pytest.raises(format_registry.MissingExtra, match=r"pip install 'wstui\[html\]'"):
         lacking.prove()
 
 
 def test_the_schema_in_the_package_is_current() -> None:
-    Draft202012Validator.check_schema(schema.generate())
-    assert schema.text() == schema.rendered(), "run: python -m wstui.report.formats.schema"
+    Draft202012Validator.check_schema(result_schema.generate())
+    assert result_schema.text() == result_schema.rendered(), "run: python -m wstui.report.formats.result_schema"
 
 
 @pytest.mark.parametrize("name", EVERY)
 def test_every_result_validates_against_the_schema(name: str) -> None:
-    document = json.loads(registry.named("json").render(EVERY[name]), parse_constant=pytest.fail)
+    document = json.loads(format_registry.named("json").render(EVERY[name]), parse_constant=pytest.fail)
     VALIDATOR.validate(document)
 
 
 def test_the_json_report_holds_the_findings_of_each_run() -> None:
-    (first, second) = json.loads(registry.named("json").render(suite()))["runs"]
+    (first, second) = json.loads(format_registry.named("json").render(suite()))["runs"]
     assert first["findings"] == []
     assert [finding["cause"] for finding in second["findings"]][:2] == ["rate limit", "latency"]
     assert {"text", "evidence", "next_step", "began_s", "stages"} < set(second["findings"][0])
@@ -74,22 +74,22 @@ def test_the_schema_rejects_what_is_not_a_result() -> None:
 
 
 def test_the_csv_has_a_row_a_second_and_empty_cells_for_nothing() -> None:
-    rows = list(csv.DictReader(io.StringIO(registry.named("csv").render(good()))))
+    rows = list(csv.DictReader(io.StringIO(format_registry.named("csv").render(good()))))
     assert len(rows) == 40
     assert rows[0]["at_s"] == "1.0" and rows[0]["stage"] == "ramp" and rows[0]["paused"] == "false"
     assert rows[0]["connect_p95_ms"] == "4.0" and rows[-1]["connect_p95_ms"] == ""
 
 
 def test_the_csv_of_a_suite_names_the_run_and_no_cell_is_a_formula() -> None:
-    rows = list(csv.DictReader(io.StringIO(registry.named("csv").render(EVERY["suite"]))))
+    rows = list(csv.DictReader(io.StringIO(format_registry.named("csv").render(EVERY["suite"]))))
     assert {row["run"] for row in rows} == {"quick", "stress"}
-    dangerous = list(csv.reader(io.StringIO(registry.named("csv").render(hostile()))))
+    dangerous = list(csv.reader(io.StringIO(format_registry.named("csv").render(hostile()))))
     assert not [cell for row in dangerous for cell in row if cell[:1] in ("=", "+", "@")]
     assert len(dangerous) == 121
 
 
 def junit(name: str) -> ET.Element:
-    return ET.fromstring(registry.named("junit").render(EVERY[name]))
+    return ET.fromstring(format_registry.named("junit").render(EVERY[name]))
 
 
 def results(suite: ET.Element) -> dict[str, str]:
@@ -118,14 +118,14 @@ def test_junit_fails_broken_thresholds_and_skips_unmeasured_ones() -> None:
 
 def test_junit_times_of_the_cases_add_up_to_the_run() -> None:
     for result in (good(), broken(), aborted(), empty(), limited()):
-        suite = ET.fromstring(registry.named("junit").render(result))
+        suite = ET.fromstring(format_registry.named("junit").render(result))
         longest = max(result.duration_s, sum(s.ended_s - s.started_s for s in result.stages))
         assert float(suite.attrib["time"]) == pytest.approx(longest, abs=0.01)
 
 
 @pytest.mark.parametrize("name", EVERY)
 def test_markdown_holds_tables_and_nothing_that_a_server_could_put_there(name: str) -> None:
-    tokens = MarkdownIt("gfm-like", {"html": True}).parse(registry.named("markdown").render(EVERY[name]))
+    tokens = MarkdownIt("gfm-like", {"html": True}).parse(format_registry.named("markdown").render(EVERY[name]))
     inner = [child for token in tokens for child in token.children or []]
     assert any(token.type == "table_open" for token in tokens)
     kinds = {token.type for token in [*tokens, *inner]}

@@ -25,7 +25,7 @@ from wstui.execution.run.run import Run
 from wstui.execution.run.status import Status
 from wstui.execution.search.breakpoint_search import BreakpointRun
 from wstui.report.analysis.compare import compare
-from wstui.report.formats import registry, schema
+from wstui.report.formats import format_registry, result_schema
 from wstui.report.formats.compare_text import render
 from wstui.report.formats.console import summary
 from wstui.report.formats.html_charts import charts
@@ -149,19 +149,19 @@ def test_a_result_computes_the_figures_of_a_step_from_all_its_roles(result: Resu
 
 
 def test_the_timeline_follows_each_step(result: Result) -> None:
-    jsonschema.Draft202012Validator(json.loads(schema.text())).validate(json.loads(result.to_json()))
+    jsonschema.Draft202012Validator(json.loads(result_schema.text())).validate(json.loads(result.to_json()))
     rows = result.timeline
     done = sum(row.get("step.member.say.per_s", 0) for row in rows)
     step = next(s for s in result.steps if (s.role, s.name) == ("member", "say"))
     assert 0 < done <= step.done + 1 and sum(row.get("step.member.say.lost", 0) for row in rows) <= 1
     assert any(row.get("step.member.say.p99_ms") for row in rows)
-    table = list(csv.DictReader(io.StringIO(registry.named("csv").render(result))))
+    table = list(csv.DictReader(io.StringIO(format_registry.named("csv").render(result))))
     assert "step.guest.say.p99_ms" in table[0] and float(table[1]["step.member.say.per_s"]) > 0
 
 
 @pytest.mark.parametrize("name", ["text", "markdown", "html"])
 def test_every_report_has_a_row_for_each_step_and_role(result: Result, name: str) -> None:
-    text = registry.named(name).render(result)
+    text = format_registry.named(name).render(result)
     for words in ("Steps, ms", "auth", "say", "beat (heartbeat)", "echo (delivery)", "guest", "cut short"):
         assert words in text, words
 
@@ -188,7 +188,7 @@ def test_html_draws_the_steps_of_each_role(result: Result) -> None:
 
 
 def test_junit_has_thresholds_of_steps_as_cases(result: Result) -> None:
-    (suite,) = JUnitXml.fromstring(registry.named("junit").render(result).encode())
+    (suite,) = JUnitXml.fromstring(format_registry.named("junit").render(result).encode())
     failed = [case.name for case in suite if case.result and case.result[0]._tag == "failure"]
     assert failed == ["step.say.lost == 0"]
     assert {"step.say.p99 (member)", "step.say.lost (guest)"} <= {found.name for found in suite.properties()}  # type: ignore[no-untyped-call]

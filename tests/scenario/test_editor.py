@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from wstui.scenario.file_refs import shipped_folder
-from wstui.scenario.schema import json_schema
+from wstui.scenario.scenario_schema import json_schema
 
 MINE = """#:schema ./scenario.schema.json
 name = "mine"

@@ -10,7 +10,7 @@ from rich.cells import cell_len
 
 from wstui.measure import format
 from wstui.measure.sanitize import sanitize
-from wstui.report.model.text import clip, pad, wrap
+from wstui.report.model.cell_text import clip, pad, wrap
 from wstui.tui.kit.bars import columns, meter, parts, solid
 from wstui.tui.kit.row_widget import cells
 

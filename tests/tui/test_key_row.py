@@ -34,8 +34,8 @@ from wstui.tui.editor.editor_screen import Editor
 from wstui.tui.editor.roles.role_tree import RoleTree
 from wstui.tui.imports.import_screen import ImportScreen
 from wstui.tui.kit.amount import parse_clients
+from wstui.tui.kit.list_table import ListTable
 from wstui.tui.kit.option_row import OptionRow
-from wstui.tui.kit.table import ListTable
 from wstui.tui.manual.manual_screen import ManualScreen
 from wstui.tui.palette import Commands, bindings_of, owners
 from wstui.tui.replay.replay_screen import Replay

@@ -15,7 +15,7 @@ from wstui.tui.dashboard.dashboard_screen import Dashboard
 from wstui.tui.dialogs.notes import NoteDialog
 from wstui.tui.dialogs.ramp_dialog import PaceDialog, RampDialog, SkipDialog
 from wstui.tui.dialogs.stop import StopDialog
-from wstui.tui.dialogs.watch import WatchDialog
+from wstui.tui.dialogs.watch_dialog import WatchDialog
 from wstui.tui.result.result_screen import ResultScreen
 
 

@@ -25,9 +25,9 @@ from wstui.execution.run.status import State
 from wstui.report.store.pictures import PicturePacker, Recording
 from wstui.report.store.store import Store
 from wstui.tui.app import WstuiApp
-from wstui.tui.messages import OpenReplay
 from wstui.tui.replay.player import SPEEDS, Player
 from wstui.tui.replay.replay_screen import Replay
+from wstui.tui.requests import OpenReplay
 
 
 class Clock:

@@ -19,7 +19,7 @@ from tests.tui.driving import shown, until
 from wstui.execution.preflight.smoke_test import first_client
 from wstui.scenario.file import dumps, loads
 from wstui.scenario.model import Scenario
-from wstui.tui import messages
+from wstui.tui import requests
 from wstui.tui.app import WstuiApp
 from wstui.tui.editor.draft import Draft
 from wstui.tui.editor.draft_reader import read
@@ -78,7 +78,7 @@ async def editor(
     app = WstuiApp(launcher=replace(launcher, connect=connect) if connect else launcher, clock=lambda: fake.NOW)
     async with app.run_test(size=size) as pilot:
         await pilot.pause()
-        app.post_message(messages.OpenEditor(content))
+        app.post_message(requests.OpenEditor(content))
         await until(lambda: isinstance(app.screen, Editor) and bool(app.screen.query(RoleTree)), pilot)
         screen = app.screen
         assert isinstance(screen, Editor) and screen.form.roles is not None

@@ -18,7 +18,7 @@ from wstui.scenario.model import Suite
 from wstui.scenario.presets import recent_files, remember_file
 from wstui.tui.dashboard.dashboard_screen import Dashboard
 from wstui.tui.dialogs.confirm import ConfirmDialog, is_local
-from wstui.tui.dialogs.new import NewDialog
+from wstui.tui.dialogs.new_dialog import NewDialog
 from wstui.tui.editor.editor_screen import Editor
 from wstui.tui.kit import chart
 from wstui.tui.kit.load_chart import plot

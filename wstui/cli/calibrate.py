@@ -23,8 +23,8 @@ from wstui.execution.calibrate.sink.sink_process import SinkProcess
 from wstui.fleet.transport import FleetError
 from wstui.measure.format import grouped
 from wstui.report.formats.atomic_write import STDOUT, NotWritable, prove_writable, write
+from wstui.report.model.cell_text import table
 from wstui.report.model.environment import environment
-from wstui.report.model.text import table
 from wstui.servers.child_process import ProcessFailed
 
 SCHEMA = "wstui.calibration/1"

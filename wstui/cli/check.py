@@ -20,9 +20,9 @@ from wstui.execution.preflight.preflight import lacking_here, preflight
 from wstui.execution.suite import SuiteRun
 from wstui.measure.sanitize import sanitize
 from wstui.report.formats.atomic_write import STDOUT, write
+from wstui.report.model.cell_text import paragraph
 from wstui.report.model.labels import Tone
 from wstui.report.model.terminal import Paint, terminal_width, wants_colour
-from wstui.report.model.text import paragraph
 from wstui.scenario.file_refs import is_shipped
 from wstui.scenario.hosts import parse_host
 from wstui.scenario.trust import sends_away, uses

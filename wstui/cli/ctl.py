@@ -24,7 +24,7 @@ from wstui.scenario.errors import BadValue
 _BY = "ctl"
 
 if TYPE_CHECKING:
-    from wstui.control.client import RemoteRun
+    from wstui.control.remote_run import RemoteRun
 
 
 class _RunFirst(click.Group):
@@ -45,7 +45,7 @@ class _RunFirst(click.Group):
 @contextmanager
 def attached(reference: str, name: str, *, read_only: bool = False) -> Iterator[RemoteRun]:
     """Attach to a run; end the process if there is none, or the connection is lost."""
-    from wstui.control.client import attach
+    from wstui.control.remote_run import attach
 
     try:
         run = attach(reference, name, read_only=read_only)
@@ -161,7 +161,7 @@ def _wait(reference: str, wanted: WaitUntil) -> None:
 
 def _watch(reference: str, wanted: WatchOne) -> None:
     from wstui.execution.run.client_watches import WatchedLines, drawn
-    from wstui.report.live.trace import watched_rows
+    from wstui.report.live.trace_lines import watched_rows
 
     with attached(reference, _BY) as run:
         watched = WatchedLines(run, drawn(run.status) if wanted.client is None else wanted.client)

@@ -58,8 +58,8 @@ def _served_by(pid: int) -> Entry | None:
 
 
 def _has_begun(entry: Entry) -> bool:
-    from wstui.control.client import RemoteRun
     from wstui.control.link import ConnectionLost, local
+    from wstui.control.remote_run import RemoteRun
 
     try:
         with contextlib.closing(RemoteRun(local(entry), "detach", read_only=True)) as run:

@@ -17,7 +17,7 @@ from wstui.cli.param_types import wanted_level
 from wstui.cli.run_log import RunLog
 from wstui.cli.run_refs import shown_by
 from wstui.cli.stdio import STDOUT, silence
-from wstui.control.server import ControlServer
+from wstui.control.run_server import ControlServer
 from wstui.execution.run.commands import RunControl
 from wstui.execution.run.result import Result, SuiteResult
 from wstui.execution.run.status import RunView

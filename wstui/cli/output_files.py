@@ -35,14 +35,14 @@ class OutputFiles:
         self.to_stdout = STDOUT in (*self._files.values(), options.events)
         if not self._files:
             return  # the first screen does not wait for the formats
-        from wstui.report.formats import registry
+        from wstui.report.formats import format_registry
 
         for name, path in self._files.items():
             try:
                 if path != STDOUT:
                     prove_writable(path)
-                registry.named(name).prove()
-            except (NotWritable, registry.MissingExtra) as error:
+                format_registry.named(name).prove()
+            except (NotWritable, format_registry.MissingExtra) as error:
                 fail(str(error), USAGE)
 
     def publish(self, result: Result | SuiteResult, output: Output, *, allow_limited: bool = False) -> int:
@@ -50,13 +50,13 @@ class OutputFiles:
 
         What becomes of `output` itself is told by its own status.
         """
-        from wstui.report.formats import registry
+        from wstui.report.formats import format_registry
         from wstui.report.formats.console import print_summary
 
         status = status_of(result, allow_limited=allow_limited)
         for name, path in self._files.items():
             try:
-                registry.write(result, name, path)
+                format_registry.write(result, name, path)
             except BrokenPipeError:
                 self._lost.append(name)
                 silence(sys.stdout)
@@ -89,9 +89,9 @@ def saved_elsewhere(result: Result | SuiteResult) -> str:
     for folder in (Path.cwd(), Path(tempfile.gettempdir()), Path.home(), Path("/dev/shm")):
         path = folder / f"wstui-{name}-{moment}-{secrets.token_hex(4)}.json"
         with contextlib.suppress(OSError):
-            from wstui.report.formats import registry
+            from wstui.report.formats import format_registry
 
-            write_new(path, registry.named("json").render(result))
+            write_new(path, format_registry.named("json").render(result))
             return f"the result is saved as {path}: `wstui runs export {path} FILE` makes any report of it"
     return "the result could not be saved anywhere: what is printed is all that is left of it"
 

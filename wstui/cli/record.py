@@ -17,8 +17,8 @@ import click
 from wstui.cli.exit_codes import KEPT, UNREACHABLE, USAGE, fail
 from wstui.cli.record_lines import RecordLines
 from wstui.recording.certificate import made_certificate, served_with
-from wstui.recording.proxy import RecordingProxy
 from wstui.recording.recording import Recorder
+from wstui.recording.recording_proxy import RecordingProxy
 from wstui.scenario.errors import BadValue, ScenarioError, printable
 from wstui.scenario.file import loads
 from wstui.scenario.model import Scenario

@@ -16,8 +16,8 @@ from typing import Any
 import click
 
 from wstui.measure.sanitize import sanitize
-from wstui.recording.proxy import TrafficLine
 from wstui.recording.recording import Recorder
+from wstui.recording.recording_proxy import TrafficLine
 from wstui.scenario.errors import printable
 from wstui.scenario.secrets import is_secret_header, mask_text, secrets_in_header, secrets_in_url
 

@@ -32,7 +32,7 @@ def replay(references: tuple[str, ...], speed: float, path: Path | None) -> None
             fail(f"{label} has no second to show: it ended before the first was over", USAGE)
     require_terminal(f"wstui runs show {references[0]}")
     from wstui.cli.options import RunOptions
-    from wstui.tui.messages import OpenReplay
+    from wstui.tui.requests import OpenReplay
 
     options = RunOptions(store_path=str(path) if path else None)
     sys.exit(replay_in_terminal(OpenReplay(runs, speed), options))

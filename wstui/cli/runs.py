@@ -21,12 +21,12 @@ from wstui.control.registry import Entry, entries
 from wstui.measure import format
 from wstui.measure.sanitize import sanitize
 from wstui.report.analysis.compare import is_empty
-from wstui.report.formats import json_file, registry
+from wstui.report.formats import format_registry, json_file
 from wstui.report.formats.atomic_write import STDOUT, NotWritable, write
 from wstui.report.formats.console import print_summary
+from wstui.report.model.cell_text import table
 from wstui.report.model.labels import Tone, peak_clients, runs_of, verdict_sign
 from wstui.report.model.terminal import Paint, terminal_width, wants_colour
-from wstui.report.model.text import table
 from wstui.report.store.retention import Retention, retention, set_retention
 from wstui.report.store.store import StoredRun, default_path
 from wstui.scenario.errors import BadValue
@@ -106,7 +106,9 @@ def show(path: Path | None, reference: str, as_json: bool, suite: bool) -> None:
 @runs.command()
 @click.argument("reference", metavar="ID", shell_complete=completion.runs)
 @click.argument("file", metavar="FILE")
-@click.option("--format", "--as", "form", default="", metavar="NAME", help=f"One of {', '.join(registry.FORMATS)}.")
+@click.option(
+    "--format", "--as", "form", default="", metavar="NAME", help=f"One of {', '.join(format_registry.FORMATS)}."
+)
 @click.option(
     "--of", default="", metavar="NAME", help="For hgrm: which distribution, such as connect or response@hold."
 )
@@ -117,11 +119,11 @@ def export(path: Path | None, reference: str, file: str, form: str, of: str, sui
     try:
         if file == STDOUT and not form:
             fail("stdout has no ending: say which --format", USAGE)
-        chosen = registry.named(form) if form else registry.of_file(file)
+        chosen = format_registry.named(form) if form else format_registry.of_file(file)
         source = reference.partition("#")[0] if is_file(reference) else path or default_path()
         if file != STDOUT and is_same(file, source):
             fail(f"{file} is what is read: name another file", USAGE)
-        registry.prove(chosen.name, file)
+        format_registry.prove(chosen.name, file)
         result = whole(path, reference, suite=suite)
         if all(is_empty(run) for run in runs_of(result)):
             fail(f"run {reference} has no data to report ({sanitize(result.verdict.reason)})", USAGE)
@@ -132,8 +134,8 @@ def export(path: Path | None, reference: str, file: str, form: str, of: str, sui
                 + (f"this run has {', '.join(known)}" if chosen.name == "hgrm" else "is for hgrm"),
                 USAGE,
             )
-        registry.write(result, chosen.name, file, of)
-    except (registry.UnknownFormat, registry.MissingExtra, NotWritable) as error:
+        format_registry.write(result, chosen.name, file, of)
+    except (format_registry.UnknownFormat, format_registry.MissingExtra, NotWritable) as error:
         fail(str(error), USAGE)
 
 

@@ -30,9 +30,9 @@ def _schema(file: str) -> dict[str, Any]:
 
         return settings(ids_of((*owners(), WstuiApp)), [*BUILTIN_THEMES, DARK.name, LIGHT.name])
     if file == "result":
-        from wstui.report.formats.schema import generate
+        from wstui.report.formats.result_schema import generate
 
         return generate()
-    from wstui.scenario.schema import json_schema, suite_schema
+    from wstui.scenario.scenario_schema import json_schema, suite_schema
 
     return suite_schema() if file == "suite" else json_schema()

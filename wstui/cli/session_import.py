@@ -14,8 +14,8 @@ from wstui.cli.exit_codes import ABORTED, BROKEN, KEPT, UNREACHABLE, USAGE, fail
 from wstui.cli.param_types import Whole
 from wstui.measure.sanitize import sanitize
 from wstui.recording.har import entries_of
-from wstui.recording.inference.draft import InferredScenario
 from wstui.recording.inference.infer import infer
+from wstui.recording.inference.inferred_scenario import InferredScenario
 from wstui.recording.proof import Proof, prove
 from wstui.recording.saving import address, choose, save
 from wstui.recording.session import ImportFailed

@@ -51,9 +51,9 @@ def top(hosts: tuple[str, ...], as_json: bool, stream: bool) -> None:
 
 def _print_all(hosts: tuple[str, ...]) -> None:
     from wstui.cli.ctl import known_of
-    from wstui.control.client import RemoteRun
     from wstui.control.link import ConnectionLost, local
     from wstui.control.registry import entries
+    from wstui.control.remote_run import RemoteRun
 
     if hosts:
         raise click.UsageError("--json prints the runs of this machine: leave --host out.")

@@ -20,9 +20,9 @@ from wstui.cli.stdio import STDOUT, Output
 
 if TYPE_CHECKING:
     from wstui.cli.kept_suite import KeptSuite
-    from wstui.control.client import RemoteRun
+    from wstui.control.remote_run import RemoteRun
     from wstui.execution.suite import SuiteRun
-    from wstui.tui.messages import OpenReplay
+    from wstui.tui.requests import OpenReplay
     from wstui.tui.services import Detachable, SessionOutcome
 
 
@@ -73,9 +73,9 @@ def _left_running() -> RemoteRun | None:
     view = last_view(state_file())
     if view.screen != "run":
         return None
-    from wstui.control.client import RemoteRun
     from wstui.control.link import ConnectionLost, local
     from wstui.control.registry import entries
+    from wstui.control.remote_run import RemoteRun
 
     with contextlib.suppress(ConnectionLost):
         entry = next((entry for entry in entries() if entry.pid == view.pid), None)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from wstui.cli.options import RunOptions
 from wstui.cli.run_refs import shown_by
 from wstui.execution.run.result import Result
-from wstui.report.model.text import tilde
+from wstui.report.model.cell_text import tilde
 from wstui.report.store.store import Store, StoredRun, default_path
 from wstui.scenario.changes import remade
 from wstui.scenario.checks import check

@@ -18,7 +18,7 @@ from importlib.metadata import version
 from typing import IO
 
 from wstui.control import registry
-from wstui.control.protocol import PROTOCOL, Answered, Failed, Hello, Request, decode_answer, line
+from wstui.control.control_messages import PROTOCOL, Answered, Failed, Hello, Request, decode_answer, line
 from wstui.execution.run.commands import CommandAnswer, RunCommand
 from wstui.measure.sanitize import sanitize
 

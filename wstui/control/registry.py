@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 import platformdirs
 
-from wstui.control.protocol import PROTOCOL
+from wstui.control.control_messages import PROTOCOL
 from wstui.report.store.owner import alive
 from wstui.scenario.errors import nearest
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from wstui.control.protocol import Answered, Failed, Hello
+from wstui.control.control_messages import Answered, Failed, Hello
 from wstui.execution.run.result import Result, SuiteResult
 
 

@@ -8,10 +8,10 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
+from wstui.load.compiled_matcher import Captures, Matcher, values_of
 from wstui.load.connect_outcome import Cause, Outcome, cause_of
 from wstui.load.cookies import Cookies
 from wstui.load.http_client import HttpAnswer, HttpClient, HttpConnection, HttpProtocolError
-from wstui.load.matcher import Captures, Matcher, values_of
 from wstui.load.reply_matcher import ReplyMatcher
 from wstui.load.role_spec import HttpSpec
 from wstui.load.text import compile_parts

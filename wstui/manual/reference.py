@@ -86,7 +86,7 @@ def metrics() -> str:
 
 def result() -> str:
     """Return each object of the result with its members, from the JSON Schema in the package."""
-    from wstui.report.formats.schema import text as schema_text  # imports all of a run
+    from wstui.report.formats.result_schema import text as schema_text  # imports all of a run
 
     definitions: dict[str, Any] = json.loads(schema_text())["$defs"]
     first = ("Result", "SuiteResult")

@@ -12,7 +12,7 @@ from typing import Any
 import psutil
 from websockets.frames import CloseCode
 
-from wstui.odin import messages
+from wstui.odin import odin_messages
 from wstui.odin.hub import Hub
 from wstui.odin.server_settings import ServerSettings
 from wstui.odin.stats import Stats
@@ -28,8 +28,8 @@ def background_tasks(settings: ServerSettings, stats: Stats, hub: Hub) -> list[C
     timing, faults = settings.timing, settings.faults
 
     def send_heartbeat() -> None:
-        idle_ms = messages.now_ms() - hub.last_relay_ms
-        hub.broadcast(messages.heartbeat(len(hub.connections), idle_ms))
+        idle_ms = odin_messages.now_ms() - hub.last_relay_ms
+        hub.broadcast(odin_messages.heartbeat(len(hub.connections), idle_ms))
 
     def check_dead_peers() -> None:
         """Drop a peer that was silent since the last check, got a ping, and was silent again."""

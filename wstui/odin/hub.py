@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from websockets.frames import CloseCode
 
 from wstui.odin.faults import Faults
-from wstui.odin.messages import decode_any, now_ms
+from wstui.odin.odin_messages import decode_any, now_ms
 from wstui.odin.rate_limit import TokenBucket
 from wstui.odin.stats import LATEST_MS, Stats
 from wstui.servers.frame_writer import text_frame

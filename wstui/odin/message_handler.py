@@ -7,7 +7,7 @@ import asyncio
 import msgspec
 from websockets.frames import CloseCode
 
-from wstui.odin import messages
+from wstui.odin import odin_messages
 from wstui.odin.hub import ALL, Hub, Peer
 from wstui.odin.rate_limit import RateLimit, TokenBucket
 from wstui.odin.server_settings import ServerSettings
@@ -36,7 +36,7 @@ class MessageHandler:
         """Send the welcome message to a new client."""
         if self._rate_per_client > 0:
             client.bucket = TokenBucket(self._rate_per_client, self._loop.time())
-        client.send(messages.welcome(self._rollout))
+        client.send(odin_messages.welcome(self._rollout))
 
     def receive(self, client: Peer, payload: bytes) -> None:
         """Handle one text message."""
@@ -53,13 +53,13 @@ class MessageHandler:
                 client.eject(CloseCode.INVALID_DATA, "not UTF-8")
                 return
         try:
-            message = messages.decode_inbound(payload)
+            message = odin_messages.decode_inbound(payload)
         except (msgspec.DecodeError, RecursionError):
             self._count_malformed(client)
             return
         if message.type == "ping":
             stats.pongs += 1
-            self._reply(client, messages.pong(bytes(message.timestamp)))
+            self._reply(client, odin_messages.pong(bytes(message.timestamp)))
         elif message.type == "subscribe":
             stats.received_by_type["subscribe"] += 1
             self._subscribe(client, message.tokens or [])
@@ -81,7 +81,7 @@ class MessageHandler:
             self._count_malformed(client)
             return
         self._hub.subscribe(client, names)
-        self._reply(client, messages.subscription_ack(sorted(names)))
+        self._reply(client, odin_messages.subscription_ack(sorted(names)))
 
     def _reply(self, client: Peer, payload: bytes) -> None:
         if self._delay:

@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass
 from typing import Any
 
-from wstui.odin.messages import nonce, now_ms
+from wstui.odin.odin_messages import nonce, now_ms
 
 _OPENING_PRICES = {
     "BTC": 64_000.0,

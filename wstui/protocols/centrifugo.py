@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from wstui.protocols.frames import document, lines
+from wstui.protocols.plain import document, lines
 from wstui.scenario.conversation.dialect import (
     BadKey,
     Decode,

@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar
 import msgspec
 from msgspec import Meta
 
-from wstui.protocols.frames import document
+from wstui.protocols.plain import document
 from wstui.scenario.conversation.dialect import BadKey, Dialect, Heard, Malformed, Said, Seconds, Table, reply
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from wstui.protocols.frames import document
+from wstui.protocols.plain import document
 from wstui.scenario.conversation.dialect import DIALECTS, Dialect
 
 Seen = tuple[bool, str | bytes]

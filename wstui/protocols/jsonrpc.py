@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from wstui.protocols.frames import document
+from wstui.protocols.plain import document
 from wstui.scenario.conversation.dialect import BadKey, Dialect, Heard, Json, Malformed, Said, Table, reply, text
 
 

@@ -10,8 +10,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from wstui.protocols.frames import document
 from wstui.protocols.mqtt_packets import decode, decode_5, length, number, properties, published, read_text
+from wstui.protocols.plain import document
 from wstui.scenario.conversation.dialect import (
     BadKey,
     Decode,

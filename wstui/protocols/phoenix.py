@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from wstui.protocols.frames import document
+from wstui.protocols.plain import document
 from wstui.scenario.conversation.dialect import (
     BadKey,
     Decode,

@@ -10,7 +10,7 @@ from typing import Any
 
 from wstui.execution.preflight.first_message import Rehearsal, rehearse
 from wstui.execution.preflight.probe import Unreachable, probe
-from wstui.recording.inference.draft import Guess, InferredScenario
+from wstui.recording.inference.inferred_scenario import Guess, InferredScenario
 from wstui.scenario.conversation.delay import parse_delay
 from wstui.scenario.errors import Key
 from wstui.scenario.file import loads

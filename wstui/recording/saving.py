@@ -7,7 +7,7 @@ import io
 import os
 from pathlib import Path
 
-from wstui.recording.inference.draft import InferredScenario
+from wstui.recording.inference.inferred_scenario import InferredScenario
 from wstui.recording.session import ImportFailed, RecordedConnection, RecordedSession, websocket_url
 from wstui.scenario.errors import PresetExistsError
 from wstui.scenario.file import loads, write

@@ -11,7 +11,7 @@ from wstui.recording.asyncapi import is_asyncapi, read_asyncapi
 from wstui.recording.documents import is_document, read_document
 from wstui.recording.har import is_har, read_har
 from wstui.recording.insomnia import is_collection, read_collection
-from wstui.recording.k6 import is_k6, read_k6
+from wstui.recording.k6_script import is_k6, read_k6
 from wstui.recording.mitmproxy import is_flow_file, read_flows
 from wstui.recording.recording import is_recording, read_recording
 from wstui.recording.session import ImportFailed, RecordedSession

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from wstui.scenario.conversation.http import HttpRequest
 from wstui.scenario.errors import BadValue, Conflict, Key, quote
 from wstui.scenario.http_text import is_http_token
+from wstui.scenario.message_files import Feed, feed_of
 from wstui.scenario.model import Scenario
-from wstui.scenario.payload import Feed, feed_of
 from wstui.scenario.payload_checks import PayloadChecks
 from wstui.scenario.placeholder import without_placeholders
 from wstui.scenario.role_inputs import captured_at_login, steps_of

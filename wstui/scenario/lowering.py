@@ -12,8 +12,8 @@ from wstui.scenario.conversation.dialect import BadKey, Dialect, Table, dialect,
 from wstui.scenario.conversation.http import Login
 from wstui.scenario.conversation.role import Message, Role, Step
 from wstui.scenario.errors import BadValue, Conflict, Key, quote
+from wstui.scenario.message_files import MOST_BYTES, content_of
 from wstui.scenario.model import Scenario
-from wstui.scenario.payload import MOST_BYTES, content_of
 from wstui.scenario.target import Target
 
 M = TypeVar("M", bound=Message)

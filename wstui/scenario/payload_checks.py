@@ -22,7 +22,7 @@ from wstui.scenario.conversation.role import Message
 from wstui.scenario.env_refs import is_blank
 from wstui.scenario.errors import BadValue, Conflict, Key, nearest, quote
 from wstui.scenario.http_text import header_fault
-from wstui.scenario.payload import MOST_BYTES, Feed
+from wstui.scenario.message_files import MOST_BYTES, Feed
 from wstui.scenario.placeholder import UNKNOWN, BadPlaceholder, Placeholder, walk
 from wstui.scenario.secrets import is_secret_header, mask_text
 

@@ -11,7 +11,7 @@ from wstui.scenario.conversation.http import Login
 from wstui.scenario.conversation.role import Message, Role, Step
 from wstui.scenario.errors import BadValue, Key, ScenarioError
 from wstui.scenario.file_refs import located
-from wstui.scenario.payload import content_of, variables_in
+from wstui.scenario.message_files import content_of, variables_in
 from wstui.scenario.placeholder import signing_variables, variables
 from wstui.scenario.script import read_script
 from wstui.scenario.secrets import is_secret_header

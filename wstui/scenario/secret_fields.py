@@ -13,8 +13,8 @@ from wstui.scenario.conversation.http import METHODS
 from wstui.scenario.env_refs import empty_in, escape, filled, replaced, walk, written_out
 from wstui.scenario.errors import BadValue, Key
 from wstui.scenario.identity_checks import requested_urls, requests_of, written_texts
+from wstui.scenario.message_files import secrets_in_feed
 from wstui.scenario.model import Scenario
-from wstui.scenario.payload import secrets_in_feed
 from wstui.scenario.placeholder import signing_variables, variables, without_placeholders
 from wstui.scenario.proxy import parse_proxy, proxy_variable
 from wstui.scenario.role_inputs import secret_values, secrets_in_roles

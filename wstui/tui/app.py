@@ -18,9 +18,9 @@ from textual.message import Message
 from textual.notifications import SeverityLevel
 from textual.screen import Screen
 
-from wstui.report.model.text import tilde
+from wstui.report.model.cell_text import tilde
 from wstui.scenario.presets import own_folder
-from wstui.tui import messages
+from wstui.tui import requests
 from wstui.tui.bindings import key
 from wstui.tui.key_queue import KeyQueue
 from wstui.tui.kit.key_row import KeyRow
@@ -187,62 +187,62 @@ class WstuiApp(KeyQueue):
 
     # what the screens ask for
 
-    @on(messages.OpenPresets)
+    @on(requests.OpenPresets)
     def action_open(self) -> None:
         if self.lifecycle.busy:
             self.notify("a run is in progress: end it before you open another preset", severity="warning")
         else:
             self.navigation.show_presets()
 
-    @on(messages.OpenEditor)
-    def _open_editor(self, wanted: messages.OpenEditor) -> None:
+    @on(requests.OpenEditor)
+    def _open_editor(self, wanted: requests.OpenEditor) -> None:
         self.navigation.open_editor(wanted)
 
-    @on(messages.OpenChecklist)
-    def _open_checklist(self, wanted: messages.OpenChecklist) -> None:
+    @on(requests.OpenChecklist)
+    def _open_checklist(self, wanted: requests.OpenChecklist) -> None:
         self.navigation.open_checklist(wanted)
 
-    @on(messages.OpenStored)
-    def _open_stored(self, wanted: messages.OpenStored) -> None:
+    @on(requests.OpenStored)
+    def _open_stored(self, wanted: requests.OpenStored) -> None:
         self.navigation.open_stored(wanted.run)
 
-    @on(messages.OpenReplay)
-    def _open_replay(self, wanted: messages.OpenReplay) -> None:
+    @on(requests.OpenReplay)
+    def _open_replay(self, wanted: requests.OpenReplay) -> None:
         self.navigation.open_replay(wanted)
 
-    @on(messages.CompareRuns)
-    def _compare(self, wanted: messages.CompareRuns) -> None:
+    @on(requests.CompareRuns)
+    def _compare(self, wanted: requests.CompareRuns) -> None:
         self.navigation.show_runs((wanted.before, wanted.after))
 
-    @on(messages.AskExport)
-    def _ask_export(self, wanted: messages.AskExport) -> None:
+    @on(requests.AskExport)
+    def _ask_export(self, wanted: requests.AskExport) -> None:
         self.navigation.ask_export(wanted)
 
-    @on(messages.Launch)
-    def _launch(self, wanted: messages.Launch) -> None:
+    @on(requests.Launch)
+    def _launch(self, wanted: requests.Launch) -> None:
         self.lifecycle.ask_to_launch(wanted)
 
-    @on(messages.LaunchDemo)
+    @on(requests.LaunchDemo)
     def _launch_demo(self) -> None:
         self.lifecycle.launch_demo()
 
-    @on(messages.RerunStored)
-    def _rerun_stored(self, wanted: messages.RerunStored) -> None:
+    @on(requests.RerunStored)
+    def _rerun_stored(self, wanted: requests.RerunStored) -> None:
         self.lifecycle.rerun_stored(wanted.run)
 
-    @on(messages.Steer)
-    def _steer(self, wanted: messages.Steer) -> None:
+    @on(requests.Steer)
+    def _steer(self, wanted: requests.Steer) -> None:
         self.lifecycle.steer(wanted)
 
-    @on(messages.RunPolled)
-    def _close_moot(self, polled: messages.RunPolled) -> None:
+    @on(requests.RunPolled)
+    def _close_moot(self, polled: requests.RunPolled) -> None:
         self.lifecycle.close_moot(polled.status)
 
-    @on(messages.DashboardShown)
+    @on(requests.DashboardShown)
     def _show_result_once(self) -> None:
         self.lifecycle.show_result_once()
 
-    @on(messages.ShowResult)
+    @on(requests.ShowResult)
     def action_result(self) -> None:
         self.lifecycle.show_result()
 

@@ -9,8 +9,8 @@ import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wstui.report.model.text import tilde
-from wstui.tui import messages
+from wstui.report.model.cell_text import tilde
+from wstui.tui import requests
 from wstui.tui.key_queue import KeyQueue
 from wstui.tui.last_view import LastView
 from wstui.tui.palette import key_shown
@@ -50,19 +50,19 @@ class Navigation:
                 self.open_stored(next(run for run in runs.newest(-1) if run.id == view.runs[0]))
             elif view.screen == "replay":
                 played = [(f"run {number}", runs.recording(number)) for number in view.runs]
-                self.open_replay(messages.OpenReplay(played))
+                self.open_replay(requests.OpenReplay(played))
 
-    def open_editor(self, wanted: messages.OpenEditor) -> None:
+    def open_editor(self, wanted: requests.OpenEditor) -> None:
         from wstui.tui.editor.editor_screen import Editor
 
         self._app.push_screen(Editor(self._services, wanted.content, wanted.preset))
 
-    def open_checklist(self, wanted: messages.OpenChecklist) -> None:
+    def open_checklist(self, wanted: requests.OpenChecklist) -> None:
         from wstui.tui.checklist.checklist_screen import ChecklistScreen
 
         self._app.push_screen(ChecklistScreen(self._services, wanted.scenarios, wanted.name, wanted.cooldown_s))
 
-    def ask_export(self, wanted: messages.AskExport) -> None:
+    def ask_export(self, wanted: requests.AskExport) -> None:
         from wstui.tui.dialogs.export import ExportDialog
 
         def written(path: Path | None) -> None:
@@ -100,7 +100,7 @@ class Navigation:
             return
         self._app.push_screen(ResultScreen(self._services, outcome, stored=run))
 
-    def open_replay(self, wanted: messages.OpenReplay) -> None:
+    def open_replay(self, wanted: requests.OpenReplay) -> None:
         """Show stored runs as they were. A picture that can't be read is named."""
         from wstui.tui.replay.replay_screen import Replay
 

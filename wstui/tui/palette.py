@@ -144,8 +144,8 @@ def owners() -> tuple[type[DOMNode], ...]:
     from wstui.tui.editor.editor_screen import Editor
     from wstui.tui.editor.roles.role_tree import RoleTree
     from wstui.tui.imports.import_screen import ImportScreen
+    from wstui.tui.kit.list_table import ListTable
     from wstui.tui.kit.option_row import OptionRow
-    from wstui.tui.kit.table import ListTable
     from wstui.tui.manual.manual_screen import ManualScreen
     from wstui.tui.replay.replay_screen import Replay
     from wstui.tui.result.result_screen import ResultScreen

@@ -15,7 +15,7 @@ from wstui.execution.run.commands import AbortRun, CommandAnswer, DrainRun, Paus
 from wstui.execution.run.status import Status
 from wstui.measure.sanitize import sanitize
 from wstui.scenario.model import Scenario
-from wstui.tui import messages
+from wstui.tui import requests
 from wstui.tui.alerts import Alerts
 from wstui.tui.dialogs.confirm import ConfirmDialog, launch_dialog, rerun_dialog
 from wstui.tui.dialogs.dialog import Dialog
@@ -81,7 +81,7 @@ class RunLifecycle:
 
     # launching
 
-    def ask_to_launch(self, wanted: messages.Launch) -> None:
+    def ask_to_launch(self, wanted: requests.Launch) -> None:
         """Ask first if the load is large or goes to another machine."""
         begin = lambda: self._launch(wanted.scenarios, wanted.name, wanted.cooldown_s)  # noqa: E731
         self._ask(launch_dialog(wanted.scenarios, wanted.name, self._own.ask_above), begin)
@@ -163,7 +163,7 @@ class RunLifecycle:
         def go_on(step: NextStep | None) -> None:
             self._navigation.show_presets()
             if step == "edit":
-                self._navigation.open_editor(messages.OpenEditor(scenarios[0]))
+                self._navigation.open_editor(requests.OpenEditor(scenarios[0]))
             elif step is not None:
                 self._launch(scenarios, name, cooldown_s, probe_first=step == "again")
 
@@ -235,7 +235,7 @@ class RunLifecycle:
 
     # steering and leaving
 
-    def steer(self, wanted: messages.Steer) -> None:
+    def steer(self, wanted: requests.Steer) -> None:
         """Send a command to the run and show what became of it, with a warning if there is one."""
         loop = asyncio.get_running_loop()
         context = contextvars.copy_context()  # the run answers in its own thread, where Textual's timers know no app
@@ -276,7 +276,7 @@ class RunLifecycle:
     def _leave(self, how: How | None) -> None:
         if how is not None:
             self._leaving = True
-            self.steer(messages.Steer(DrainRun() if how == "drain" else AbortRun()))
+            self.steer(requests.Steer(DrainRun() if how == "drain" else AbortRun()))
 
     def drain_and_exit(self) -> None:
         """Drain the run and give the terminal back at once."""

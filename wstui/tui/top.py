@@ -15,9 +15,9 @@ from textual.content import Content
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
-from wstui.control.client import RemoteRun
 from wstui.control.link import ConnectionLost, Link, local, ssh
 from wstui.control.registry import entries
+from wstui.control.remote_run import RemoteRun
 from wstui.measure.sanitize import sanitize
 from wstui.report.live.progress_line import live_line
 from wstui.tui.bindings import key

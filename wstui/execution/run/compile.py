@@ -10,8 +10,8 @@ from wstui.load.role_spec import RolesSpec
 from wstui.scenario.errors import BadValue, Problem, ScenarioError
 from wstui.scenario.file_refs import located
 from wstui.scenario.lowering import Lowered, logins_of, spoken
+from wstui.scenario.message_files import feed_of
 from wstui.scenario.model import Messages, Scenario
-from wstui.scenario.payload import feed_of
 from wstui.scenario.role_inputs import captured_at_login, script_of
 from wstui.scenario.route import route_of
 from wstui.scenario.trust import script_problems

@@ -26,8 +26,8 @@ from wstui.scenario.conversation.payload import (
 )
 from wstui.scenario.conversation.role import Message
 from wstui.scenario.errors import BadValue
+from wstui.scenario.message_files import Feed
 from wstui.scenario.model import Scenario
-from wstui.scenario.payload import Feed
 from wstui.scenario.placeholder import Placeholder
 from wstui.scenario.url import quote_all
 

@@ -11,16 +11,16 @@ from collections.abc import Callable, Coroutine, Generator, Sequence
 from typing import Any, Protocol
 
 from wstui.load.client import LoadClient
+from wstui.load.compiled_matcher import Head
+from wstui.load.conversation.conversation_state import ENDED, LEAVE, LOOP, OPEN, WAIT, Phase, StreamState
 from wstui.load.conversation.heartbeats import Heartbeats
-from wstui.load.conversation.meetings import Meetings
+from wstui.load.conversation.meeting_points import Meetings
 from wstui.load.conversation.program import Operation, WorkerRole
 from wstui.load.conversation.replies import Replies
 from wstui.load.conversation.rounds import Rounds
-from wstui.load.conversation.state import ENDED, LEAVE, LOOP, OPEN, WAIT, Phase, StreamState
+from wstui.load.conversation.server_rules import look_for_silence
 from wstui.load.conversation.timers import Timers
-from wstui.load.conversation.watch import look_for_silence
 from wstui.load.identity import Identity
-from wstui.load.matcher import Head
 from wstui.load.reply_matcher import MISSING
 
 _now = time.monotonic_ns

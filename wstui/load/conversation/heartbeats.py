@@ -6,8 +6,8 @@ import time
 from typing import Any
 
 from wstui.load.connect_outcome import Cause
+from wstui.load.conversation.conversation_state import Talk
 from wstui.load.conversation.program import Beat
-from wstui.load.conversation.state import Talk
 from wstui.load.schedule import first_send
 from wstui.scenario.units import format_duration
 

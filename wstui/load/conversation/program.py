@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, Protocol
 
+from wstui.load.compiled_matcher import Captures, Head, Matcher, all_steps, reader_of
 from wstui.load.connect_outcome import Cause
 from wstui.load.context import WorkerContext
 from wstui.load.frames import BINARY, TEXT
-from wstui.load.matcher import Captures, Head, Matcher, all_steps, reader_of
 from wstui.load.rng import draw, fraction
 from wstui.load.role_spec import DelaySpec, HttpSpec, RoleSpec, StepSpec, StreamSpec
 from wstui.load.text import Render, compile_parts, compile_text

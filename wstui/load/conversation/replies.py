@@ -7,9 +7,9 @@ from typing import Any, Protocol
 
 from wstui.load.connect_outcome import Cause, Outcome
 from wstui.load.context import LATE_NS
+from wstui.load.conversation.conversation_state import LOOP, OPEN, Talk
 from wstui.load.conversation.program import Operation
-from wstui.load.conversation.state import LOOP, OPEN, Talk
-from wstui.load.conversation.watch import reason_of
+from wstui.load.conversation.server_rules import reason_of
 from wstui.measure.sanitize import sanitize
 from wstui.scenario.units import format_duration
 

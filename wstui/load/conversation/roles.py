@@ -13,17 +13,17 @@ from wstui.load.client import LoadClient
 from wstui.load.connect_outcome import Cause
 from wstui.load.context import MessageClient, WorkerContext
 from wstui.load.conversation.conversation import Conversation
-from wstui.load.conversation.meetings import Meetings
+from wstui.load.conversation.conversation_state import ENDED
+from wstui.load.conversation.meeting_points import Meetings
 from wstui.load.conversation.program import WorkerRole
 from wstui.load.conversation.role_shares import RoleShares
 from wstui.load.conversation.rounds import Rounds
 from wstui.load.conversation.rules import follow_delivery, follow_sequence, follow_stream
-from wstui.load.conversation.script import converse
+from wstui.load.conversation.script_client import converse
 from wstui.load.conversation.script_runner import BlockWatch, ScriptError, Scripts, awaits_other, mistake_of
-from wstui.load.conversation.state import ENDED
+from wstui.load.conversation.server_rules import reported, watch
 from wstui.load.conversation.timers import Timers
 from wstui.load.conversation.walk import walk
-from wstui.load.conversation.watch import reported, watch
 from wstui.load.exchange import BINARY_TYPE, EMPTY, NO_TYPE, Exchange
 from wstui.load.frames import BINARY, TEXT
 from wstui.load.protocol import Spec

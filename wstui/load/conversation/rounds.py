@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Iterable
 
-from wstui.load.conversation.state import LOOP, Talk
+from wstui.load.conversation.conversation_state import LOOP, Talk
 from wstui.load.conversation.timers import Timers
 from wstui.load.protocol import SendSpec
 from wstui.load.schedule import first_send, jittered, poisson_gap

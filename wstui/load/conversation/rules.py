@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from wstui.load.conversation.conversation import Conversation
+from wstui.load.conversation.conversation_state import StreamState
 from wstui.load.conversation.program import StreamTally
-from wstui.load.conversation.state import StreamState
 from wstui.measure.snapshot import Counters
 from wstui.measure.steps import StepTally
 

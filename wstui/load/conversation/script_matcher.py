@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
-from wstui.load.matcher import ANY, Match, check_of
+from wstui.load.compiled_matcher import ANY, Match, check_of
 from wstui.load.reply_matcher import ReplyMatcher
 from wstui.load.role_spec import ConditionSpec
 from wstui.scenario.conversation.conditions import conditions_of

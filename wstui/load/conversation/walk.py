@@ -7,6 +7,7 @@ from collections.abc import Generator
 from typing import Any
 
 from wstui.load.conversation.conversation import Conversation
+from wstui.load.conversation.conversation_state import WAIT
 from wstui.load.conversation.program import (
     AGAIN,
     CHOOSE,
@@ -23,7 +24,6 @@ from wstui.load.conversation.program import (
     THINK,
     Operation,
 )
-from wstui.load.conversation.state import WAIT
 
 
 @types.coroutine

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from wstui.recording.inference.draft import Guess, InferredScenario
-from wstui.recording.inference.login import attach, cookies_given, find_logins, login_tables
+from wstui.recording.inference.http_polling import with_polled
+from wstui.recording.inference.inferred_role import RoleBuilder
+from wstui.recording.inference.inferred_scenario import Guess, InferredScenario
+from wstui.recording.inference.inferred_target import put_protocol, target_of
+from wstui.recording.inference.login_tables import attach, cookies_given, find_logins, login_tables
 from wstui.recording.inference.message import read_messages
-from wstui.recording.inference.polling import with_polled
 from wstui.recording.inference.pushes import broadcasts, deliveries, sequences
-from wstui.recording.inference.role import RoleBuilder
 from wstui.recording.inference.speech import listen
-from wstui.recording.inference.target import put_protocol, target_of
 from wstui.recording.inference.traffic import SortedTraffic, sort_traffic
 from wstui.recording.inference.values import Values
 from wstui.recording.session import RecordedConnection, RecordedSession

@@ -6,9 +6,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from wstui.recording.inference.draft import Guess
+from wstui.recording.inference.inferred_scenario import Guess
+from wstui.recording.inference.inferred_step import matcher
 from wstui.recording.inference.message import Message, Path
-from wstui.recording.inference.step import matcher
 from wstui.recording.inference.traffic import SortedTraffic
 from wstui.recording.inference.values import dotted_path, stamp_unit
 

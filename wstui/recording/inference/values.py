@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from statistics import median
 from typing import get_args
 
-from wstui.recording.inference.draft import Guess, InferredScenario, Sure, escaped
+from wstui.recording.inference.inferred_scenario import Guess, InferredScenario, Sure, escaped
 from wstui.recording.inference.message import Message, Path, Scalar
 from wstui.scenario.conversation.conditions import Kind
 from wstui.scenario.placeholder import RESERVED

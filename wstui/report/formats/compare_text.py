@@ -8,9 +8,9 @@ from wstui.measure import format
 from wstui.measure.sanitize import sanitize
 from wstui.report.analysis.compare import Change, Comparison
 from wstui.report.analysis.significance import ALPHA, FEWEST_SECONDS
+from wstui.report.model.cell_text import paragraph, table, width_of
 from wstui.report.model.labels import Tone
 from wstui.report.model.terminal import Paint
-from wstui.report.model.text import paragraph, table, width_of
 
 
 def render(comparison: Comparison, *, width: int = 80, colour: bool = False) -> str:

@@ -8,11 +8,11 @@ from wstui.execution.run.result import Result, SuiteResult
 from wstui.measure.sanitize import sanitize
 from wstui.report.analysis.diagnosis import findings
 from wstui.report.model.breakpoint_table import bar
+from wstui.report.model.cell_text import GAP, clip, flow, paragraph, width_of
 from wstui.report.model.labels import Tone, facts_of, name_of, verdict_sign
 from wstui.report.model.table import Style, Table, fitted
 from wstui.report.model.tables import judged, measured, overview
 from wstui.report.model.terminal import Paint, terminal_width, wants_colour
-from wstui.report.model.text import GAP, clip, flow, paragraph, width_of
 
 _INDENT = "  "
 _DETAILS = 2

@@ -5,9 +5,9 @@ from __future__ import annotations
 from wstui.measure import format
 from wstui.measure.sanitize import sanitize
 from wstui.report.analysis.trend import FEWEST, ChangePoint, Point, Trend
+from wstui.report.model.cell_text import GAP, paragraph
 from wstui.report.model.table import Column, Row, Table, fitted
 from wstui.report.model.terminal import Paint
-from wstui.report.model.text import GAP, paragraph
 
 _BAR = 24
 _REST = 80

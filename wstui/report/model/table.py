@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from enum import Enum
 
 from wstui.measure.sanitize import sanitize
+from wstui.report.model.cell_text import GAP, clip, pad, width_of
 from wstui.report.model.labels import Tone
-from wstui.report.model.text import GAP, clip, pad, width_of
 
 MOST_ROWS = 100
 """Reports draw no more rows of a table."""

@@ -42,9 +42,9 @@ Decode = Callable[[Any, bool, bytes], tuple[Sequence[tuple[Any, bytes]], Any]]
 it, each as a document and as bytes, and what to keep. Raises `Malformed`."""
 
 DIALECTS = {
-    "json": "frames",
-    "raw": "frames",
-    "lines": "frames",
+    "json": "plain",
+    "raw": "plain",
+    "lines": "plain",
     "socketio": "socketio",
     "graphql": "graphql",
     "actioncable": "actioncable",

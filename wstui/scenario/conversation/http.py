@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from wstui.scenario.conversation.conditions import alternatives_of
 from wstui.scenario.conversation.dialect import check_json
-from wstui.scenario.conversation.types import Name, Variable
+from wstui.scenario.conversation.role_types import Name, Variable
 from wstui.scenario.errors import BadValue
 from wstui.scenario.types import HeaderName, HeaderText, Line, TomlTable, Wait, Whole
 from wstui.scenario.url import check_http_url

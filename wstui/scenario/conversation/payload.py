@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 from wstui.scenario.conversation.dialect import Frame, Json, Piece, Wrap
 from wstui.scenario.conversation.role import Message
 from wstui.scenario.errors import BadValue, quote
-from wstui.scenario.payload import MOST_BYTES, content_of
+from wstui.scenario.message_files import MOST_BYTES, content_of
 from wstui.scenario.placeholder import Placeholder, parse
 
 Form = Literal["raw", "quoted", "json", "url"]

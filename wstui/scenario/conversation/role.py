@@ -11,9 +11,9 @@ from wstui.scenario.conversation.delay import EXAMPLES, parse_delay
 from wstui.scenario.conversation.dialect import Frame, check_json
 from wstui.scenario.conversation.http import HttpRequest
 from wstui.scenario.conversation.matcher import Matcher, OptionalMatcher
-from wstui.scenario.conversation.types import Name, OptionalPath, Path, Paths, Variable, Weight
+from wstui.scenario.conversation.role_types import Name, OptionalPath, Path, Paths, Variable, Weight
 from wstui.scenario.errors import BadValue
-from wstui.scenario.payload import MOST_BYTES
+from wstui.scenario.message_files import MOST_BYTES
 from wstui.scenario.types import (
     FROM_FILE,
     Count,

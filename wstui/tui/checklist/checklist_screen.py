@@ -13,7 +13,7 @@ from textual.screen import Screen
 from wstui.execution.preflight.checklist import Check, CheckMark
 from wstui.scenario.model import Scenario
 from wstui.scenario.secret_fields import shown_url
-from wstui.tui import messages
+from wstui.tui import requests
 from wstui.tui.bindings import key
 from wstui.tui.checklist.lines import Checks
 from wstui.tui.kit.compact_view import CompactView
@@ -83,7 +83,7 @@ class ChecklistScreen(Screen[None]):
     def action_run(self) -> None:
         """Go on to the run: what failed does not forbid it, it was said."""
         self.app.pop_screen()
-        self.app.post_message(messages.Launch(self._scenarios, self._name_shown, self._cooldown_s))
+        self.app.post_message(requests.Launch(self._scenarios, self._name_shown, self._cooldown_s))
 
     def action_back(self) -> None:
         self.app.pop_screen()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from wstui.execution.preflight.checklist import Check, CheckMark
 from wstui.measure.sanitize import sanitize
-from wstui.report.model.text import clip, pad, wrap
+from wstui.report.model.cell_text import clip, pad, wrap
 from wstui.tui.kit.compact_view import as_rows
 from wstui.tui.kit.row_widget import Line, RowWidget, rule
 

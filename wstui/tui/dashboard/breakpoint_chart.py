@@ -10,7 +10,7 @@ from wstui.execution.run.result import BreakpointStep
 from wstui.execution.run.result_sections import Latency
 from wstui.measure.format import count, ms, percent, rate, short
 from wstui.measure.sanitize import sanitize
-from wstui.report.model.text import pad
+from wstui.report.model.cell_text import pad
 from wstui.scenario.breakpoint import UNITS
 from wstui.tui.dashboard.thresholds import limit_ms
 from wstui.tui.kit import chart

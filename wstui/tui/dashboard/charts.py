@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from wstui.execution.run.status import State, Status
 from wstui.measure.format import ms, rate, short, size
-from wstui.report.model.text import pad
+from wstui.report.model.cell_text import pad
 from wstui.tui.dashboard import tile_models
 from wstui.tui.dashboard.breakpoint_chart import curve_plot, curve_title
 from wstui.tui.dashboard.panel import ChartPanel, marks

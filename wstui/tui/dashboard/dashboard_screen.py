@@ -21,9 +21,9 @@ from wstui.execution.run.recorded_scenario import to_scenario, was_steered
 from wstui.execution.run.status import State, Status
 from wstui.measure.format import significant
 from wstui.report.live.progress_line import live_line
+from wstui.report.model.cell_text import tilde
 from wstui.report.model.stretches import noted
-from wstui.report.model.text import tilde
-from wstui.tui import messages
+from wstui.tui import requests
 from wstui.tui.bindings import key
 from wstui.tui.dashboard.errors_panel import Errors, matches
 from wstui.tui.dashboard.panel import View
@@ -37,8 +37,8 @@ from wstui.tui.dialogs.samples import SamplesDialog
 from wstui.tui.dialogs.save import SaveDialog
 from wstui.tui.kit.compact_view import LEAST, CompactView
 from wstui.tui.kit.key_row import KeyRow
+from wstui.tui.kit.list_table import ListTable
 from wstui.tui.kit.row_widget import Line
-from wstui.tui.kit.table import ListTable
 from wstui.tui.run_thread import Runner
 from wstui.tui.services import Services, Session
 
@@ -127,7 +127,7 @@ class Dashboard(Screen[None]):
 
     def on_screen_resume(self) -> None:
         """A result that came meanwhile is shown now."""
-        self.call_after_refresh(self.post_message, messages.DashboardShown())
+        self.call_after_refresh(self.post_message, requests.DashboardShown())
 
     def last_view(self) -> dict[str, object]:
         """Name a run that goes on when its screen is left."""
@@ -155,7 +155,7 @@ class Dashboard(Screen[None]):
     def follow(self, status: Status) -> None:
         """Offer the keys that work now, and let dialogs close whose question is over."""
         if not self.is_active:  # perhaps a dialog is above it
-            self.post_message(messages.RunPolled(status))
+            self.post_message(requests.RunPolled(status))
         offered = status.state, bool(status.generator.unreplaced_workers), bool(status.result.failures)
         if offered != self._offered:
             self._offered = offered
@@ -254,7 +254,7 @@ class Dashboard(Screen[None]):
         elif self.view.maximised:
             self.action_maximise(self.view.maximised)
         elif self._status.state.ended:
-            self.app.post_message(messages.OpenPresets())
+            self.app.post_message(requests.OpenPresets())
 
     def action_change(self) -> None:
         """Compare the stretch before the last note or span with the one after it."""
@@ -274,7 +274,7 @@ class Dashboard(Screen[None]):
         if why := refusal(WatchClient(0), self._status):
             self.notify(why, severity="warning")
             return
-        from wstui.tui.dialogs.watch import WatchDialog
+        from wstui.tui.dialogs.watch_dialog import WatchDialog
 
         steps, step = self.query_one(StepsPanel), ""
         if steps.has_focus and steps.selected is not None:
@@ -343,7 +343,7 @@ class Dashboard(Screen[None]):
         self._write("summary", ".txt", text, "summary copied, and written to {}")
 
     def action_result(self) -> None:
-        self.app.post_message(messages.ShowResult())
+        self.app.post_message(requests.ShowResult())
 
     # errors, scenario
 
@@ -397,7 +397,7 @@ class Dashboard(Screen[None]):
 
     def action_edit(self) -> None:
         """Open the scenario in the editor; the run keeps what it began with."""
-        self.post_message(messages.OpenEditor(self._status.scenario))
+        self.post_message(requests.OpenEditor(self._status.scenario))
 
     def action_save(self) -> None:
         """Ask where to save the scenario, with the load as it was driven."""

@@ -11,10 +11,10 @@ from wstui.execution.run.result_sections import FailureSummary
 from wstui.measure.format import count, fitting, rate, stamp
 from wstui.measure.sanitize import sanitize
 from wstui.measure.snapshot import Counters
-from wstui.report.model.text import clip, pad, width_of
+from wstui.report.model.cell_text import clip, pad, width_of
 from wstui.tui.bindings import key
+from wstui.tui.kit.list_table import ListTable
 from wstui.tui.kit.row_widget import Line, cells
-from wstui.tui.kit.table import ListTable
 
 _KIND = 12
 _ODD = {"duplicate", "unmatched", "altered", "late"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from wstui.execution.run.limits import lag_level, late_level, use_level
 from wstui.measure.format import count, ms, percent, short
-from wstui.report.model.text import clip, pad
+from wstui.report.model.cell_text import clip, pad
 from wstui.tui.dashboard.panel import Panel
 from wstui.tui.dashboard.thresholds import BARS, SIGNS
 from wstui.tui.kit.bars import gauge

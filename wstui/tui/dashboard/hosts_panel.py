@@ -5,7 +5,7 @@ from __future__ import annotations
 from wstui.execution.run.status import HostStatus
 from wstui.measure.format import count, ms, percent, short
 from wstui.measure.sanitize import sanitize
-from wstui.report.model.text import pad, width_of
+from wstui.report.model.cell_text import pad, width_of
 from wstui.tui.dashboard.panel import Panel
 from wstui.tui.dashboard.thresholds import SIGNS
 from wstui.tui.kit.row_widget import Line

@@ -5,7 +5,7 @@ from __future__ import annotations
 from wstui.execution.run.status import StageStatus, State, Status
 from wstui.measure.format import clock, count
 from wstui.measure.sanitize import sanitize
-from wstui.report.model.text import clip, width_of
+from wstui.report.model.cell_text import clip, width_of
 from wstui.tui.kit.row_widget import Line, RowWidget, cells, spread
 
 _LEAST = 6

@@ -22,7 +22,7 @@ from wstui.tui.dashboard.phase_bar import PhaseBar
 from wstui.tui.dashboard.side_panels import ConnectionsPanel, Events, FanOutPanel, Spread
 from wstui.tui.dashboard.status_line import Banner, StatusLine
 from wstui.tui.dashboard.steps_panel import StepsPanel
-from wstui.tui.dashboard.target import TargetPanel, target_trouble
+from wstui.tui.dashboard.target_panel import TargetPanel, target_trouble
 from wstui.tui.dashboard.thresholds import SIGNS, ThresholdsPanel
 from wstui.tui.dashboard.tile import Tile
 from wstui.tui.kit.row_widget import Line

@@ -6,7 +6,7 @@ from wstui.measure.format import count, fitting, ms, percent, short, stamp
 from wstui.measure.sanitize import sanitize
 from wstui.measure.snapshot import Counters
 from wstui.measure.timeline import MARKS
-from wstui.report.model.text import clip, pad
+from wstui.report.model.cell_text import clip, pad
 from wstui.tui.dashboard.panel import Panel
 from wstui.tui.dashboard.thresholds import SIGNS, limit_ms
 from wstui.tui.dashboard.tile_models import latency_limit

@@ -7,8 +7,8 @@ from datetime import datetime
 from wstui.execution.run.result_sections import Verdict
 from wstui.execution.run.status import State, Status
 from wstui.measure.sanitize import sanitize
+from wstui.report.model.cell_text import clip, pad, width_of
 from wstui.report.model.labels import Tone, verdict_sign
-from wstui.report.model.text import clip, pad, width_of
 from wstui.tui.kit.row_widget import Line, RowWidget, cells, spread
 from wstui.tui.services import SessionOutcome
 

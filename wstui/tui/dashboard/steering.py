@@ -27,7 +27,7 @@ from wstui.execution.run.status import State, Status
 from wstui.tui.dialogs.notes import NoteDialog
 from wstui.tui.dialogs.ramp_dialog import PaceDialog, RampDialog, SkipDialog
 from wstui.tui.dialogs.stop import StopDialog
-from wstui.tui.messages import Steer
+from wstui.tui.requests import Steer
 from wstui.tui.services import How, Session
 
 STEP = 0.1

@@ -13,13 +13,13 @@ from wstui.execution.run.role_sections import RoleSummary, StepSummary
 from wstui.execution.run.status import Status
 from wstui.measure.format import NONE, count, rate
 from wstui.measure.sanitize import sanitize
+from wstui.report.model.cell_text import GAP
 from wstui.report.model.labels import Tone
 from wstui.report.model.step_tables import STEP_COLUMNS, step_row
 from wstui.report.model.table import Fitted, Row, Table, fitted
-from wstui.report.model.text import GAP
 from wstui.tui.bindings import key
+from wstui.tui.kit.list_table import ListTable
 from wstui.tui.kit.row_widget import Line, cells, cut
-from wstui.tui.kit.table import ListTable
 from wstui.tui.kit.table_rows import MEANINGS
 from wstui.tui.time_series import TimeSeries
 

@@ -9,7 +9,7 @@ from wstui.execution.run.result_sections import ThresholdOutcome
 from wstui.execution.run.verdict import kept_words
 from wstui.measure.format import NONE, count, ms, percent, rate, short
 from wstui.measure.sanitize import sanitize
-from wstui.report.model.text import clip, pad, width_of
+from wstui.report.model.cell_text import clip, pad, width_of
 from wstui.scenario.errors import BadValue
 from wstui.scenario.threshold import parse_limit
 from wstui.tui.dashboard.panel import Panel

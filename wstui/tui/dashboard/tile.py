@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from wstui.report.model.text import clip, width_of
+from wstui.report.model.cell_text import clip, width_of
 from wstui.tui.kit.bars import columns
 from wstui.tui.kit.row_widget import Line, Part, RowWidget, cells
 

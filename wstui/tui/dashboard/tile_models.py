@@ -12,7 +12,7 @@ from wstui.execution.run.status import GeneratorStatus, Status
 from wstui.measure.format import NONE, count, fitting, ms, percent, rate, short, size
 from wstui.measure.sanitize import sanitize
 from wstui.measure.timeline import step_columns
-from wstui.report.model.text import clip
+from wstui.report.model.cell_text import clip
 from wstui.tui.dashboard.thresholds import figure, limit_ms, limit_words, metric_words
 from wstui.tui.dashboard.tile import TileModel
 from wstui.tui.time_series import TimeSeries

@@ -15,8 +15,8 @@ from textual.widgets import RichLog
 from wstui.execution.run.client_watches import LINES_KEPT, WatchedLines
 from wstui.load.protocol import TraceLine
 from wstui.measure.sanitize import sanitize
-from wstui.report.live.trace import watched_rows
-from wstui.report.model.text import clip, tilde
+from wstui.report.live.trace_lines import watched_rows
+from wstui.report.model.cell_text import clip, tilde
 from wstui.tui.bindings import key
 from wstui.tui.dashboard.run_summary import write_beside
 from wstui.tui.dialogs.filter import FilterDialog

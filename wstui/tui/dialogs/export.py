@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from wstui.execution.run.result import Result, SuiteResult
-from wstui.report.formats import registry
+from wstui.report.formats import format_registry
 from wstui.report.formats.atomic_write import NotWritable
 from wstui.report.model.labels import name_of
 from wstui.tui.dialogs.dialog import DialogField, Form
@@ -20,8 +20,8 @@ def parse_report(text: str) -> Path:
         raise ValueError("write a file such as result.html")
     path = Path(text).expanduser()
     try:
-        registry.of_file(path)
-    except registry.UnknownFormat as error:
+        format_registry.of_file(path)
+    except format_registry.UnknownFormat as error:
         raise ValueError(str(error)) from None
     return path
 
@@ -47,8 +47,8 @@ class ExportDialog(Form[Path]):
         if path != self._replace:
             self._replace = None
         if path.exists():
-            return f"is there already; {registry.of_file(path).description}"
-        return f"{registry.of_file(path).description}; others: {_others(path)}"
+            return f"is there already; {format_registry.of_file(path).description}"
+        return f"{format_registry.of_file(path).description}; others: {_others(path)}"
 
     def answer(self, values: dict[str, Any]) -> Path | None:
         """Write it; refuse where that is not possible, and the first time where it replaces a file."""
@@ -58,13 +58,13 @@ class ExportDialog(Form[Path]):
             self.refuse("file", "is there already: enter once more replaces it, another name keeps it")
             return None
         try:
-            registry.write(self._result, registry.of_file(path).name, path)
-        except (NotWritable, registry.MissingExtra, OSError) as error:
+            format_registry.write(self._result, format_registry.of_file(path).name, path)
+        except (NotWritable, format_registry.MissingExtra, OSError) as error:
             self.refuse("file", str(error))
             return None
         return path
 
 
 def _others(path: Path) -> str:
-    mine = registry.of_file(path).name
-    return " ".join(form.endings[0] for form in registry.FORMATS.values() if form.name != mine)
+    mine = format_registry.of_file(path).name
+    return " ".join(form.endings[0] for form in format_registry.FORMATS.values() if form.name != mine)

@@ -9,7 +9,7 @@ from typing import ClassVar
 from textual.binding import ActiveBinding, Binding, BindingType
 from textual.widget import Widget
 
-from wstui.report.model.text import wrap
+from wstui.report.model.cell_text import wrap
 from wstui.tui.bindings import key
 from wstui.tui.dialogs.dialog import Dialog
 from wstui.tui.kit.row_widget import Line, Part, RowWidget, cells, cut

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from wstui.report.model.text import tilde
+from wstui.report.model.cell_text import tilde
 from wstui.scenario.errors import PresetExistsError, ScenarioError
 from wstui.scenario.file import save
 from wstui.scenario.model import Scenario, Suite

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from wstui.measure.format import ms
 from wstui.measure.sanitize import sanitize
-from wstui.report.model.text import clip, pad, wrap
+from wstui.report.model.cell_text import clip, pad, wrap
 from wstui.tui.kit.row_widget import Line, RowWidget, cells, rule
 
 if TYPE_CHECKING:

@@ -18,13 +18,13 @@ from textual.timer import Timer
 from textual.widgets import Input
 
 from wstui.measure.sanitize import sanitize
-from wstui.report.model.text import tilde
+from wstui.report.model.cell_text import tilde
 from wstui.scenario.env_refs import value_at
 from wstui.scenario.errors import Key, dotted
 from wstui.scenario.model import Scenario, Suite
 from wstui.scenario.presets import PresetEntry
 from wstui.scenario.secret_fields import shown_url
-from wstui.tui import messages
+from wstui.tui import requests
 from wstui.tui.bindings import key
 from wstui.tui.dialogs.confirm import ConfirmDialog
 from wstui.tui.dialogs.save import SaveDialog
@@ -376,14 +376,14 @@ class Editor(Screen[None]):
         content = await self._right()
         if content is not None:
             pause = getattr(content, "cooldown", 0.0)
-            self.post_message(messages.Launch(list(self._reading.scenarios), content.name, pause))
+            self.post_message(requests.Launch(list(self._reading.scenarios), content.name, pause))
 
     async def action_checklist(self) -> None:
         """Look at everything that it needs."""
         content = await self._right()
         if content is not None:
             pause = getattr(content, "cooldown", 0.0)
-            self.post_message(messages.OpenChecklist(list(self._reading.scenarios), content.name, pause))
+            self.post_message(requests.OpenChecklist(list(self._reading.scenarios), content.name, pause))
 
     def action_view(self) -> None:
         """The next of what can be beside the form."""

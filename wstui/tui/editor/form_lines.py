@@ -16,7 +16,7 @@ from textual.reactive import Reactive
 from textual.widgets import Input
 
 from wstui.measure.sanitize import sanitize
-from wstui.report.model.text import clip, pad, wrap
+from wstui.report.model.cell_text import clip, pad, wrap
 from wstui.scenario.errors import Key
 from wstui.scenario.fields import Field, FieldKind, row_fields
 from wstui.tui.editor.draft import SEARCHES, STAGES, Draft

@@ -14,7 +14,7 @@ from textual.timer import Timer
 from wstui.execution.preflight.checklist import Check, CheckMark
 from wstui.measure.format import clock, rate
 from wstui.measure.sanitize import sanitize
-from wstui.report.model.text import clip, pad, width_of, wrap
+from wstui.report.model.cell_text import clip, pad, width_of, wrap
 from wstui.scenario.errors import Key, dotted
 from wstui.scenario.file import dumps
 from wstui.scenario.load_curve import LoadCurve, shape_of

@@ -20,10 +20,10 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from wstui.measure.sanitize import sanitize
-from wstui.recording.inference.draft import InferredScenario, inline
+from wstui.recording.inference.inferred_scenario import InferredScenario, inline
 from wstui.recording.proof import prove
 from wstui.recording.saving import save
-from wstui.report.model.text import clip, tilde
+from wstui.report.model.cell_text import clip, tilde
 from wstui.scenario.errors import BadValue, Key, PresetExistsError, ScenarioError
 from wstui.scenario.file import loads
 from wstui.scenario.secrets import mask_text
@@ -31,8 +31,8 @@ from wstui.tui.bindings import key
 from wstui.tui.dialogs.dialog import DialogField, Form
 from wstui.tui.kit.compact_view import CompactView
 from wstui.tui.kit.key_row import KeyRow
+from wstui.tui.kit.list_table import ListTable
 from wstui.tui.kit.row_widget import Line
-from wstui.tui.kit.table import ListTable
 from wstui.tui.kit.title_bar import TitleBar
 from wstui.tui.services import Services
 

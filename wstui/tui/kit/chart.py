@@ -16,7 +16,7 @@ from functools import cache
 from types import ModuleType
 from typing import Any
 
-from wstui.report.model.text import clip, pad, width_of
+from wstui.report.model.cell_text import clip, pad, width_of
 from wstui.tui.kit.axis import LARGEST, TIME, Across, Scale, along, label, linear_scale, log_scale, tamed
 from wstui.tui.kit.row_widget import Line
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from wstui.report.model.text import clip, wrap
+from wstui.report.model.cell_text import clip, wrap
 from wstui.tui.kit.key_row import live_keys
 from wstui.tui.kit.row_widget import Line, RowWidget, cells, cut
 

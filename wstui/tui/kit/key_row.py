@@ -10,7 +10,7 @@ from textual.screen import Screen
 from textual.widgets import Input
 
 from wstui.measure.sanitize import sanitize
-from wstui.report.model.text import clip, wrap
+from wstui.report.model.cell_text import clip, wrap
 from wstui.tui.kit.row_widget import Line, RowWidget, cells, cut
 
 NOTICE_S = 5.0

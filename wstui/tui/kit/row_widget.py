@@ -10,7 +10,7 @@ from textual.strip import Strip
 from textual.theme import Theme
 from textual.widget import Widget
 
-from wstui.report.model.text import clip, width_of
+from wstui.report.model.cell_text import clip, width_of
 from wstui.tui.theme import Palette
 
 Part = tuple[str, str]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from wstui.measure.format import NONE
 from wstui.measure.sanitize import sanitize
+from wstui.report.model.cell_text import GAP, clip, flow, wrap
 from wstui.report.model.labels import Tone
 from wstui.report.model.table import Style, Table, fitted
-from wstui.report.model.text import GAP, clip, flow, wrap
 from wstui.tui.kit.row_widget import Line, rule
 
 MEANINGS = {Tone.GOOD: "ok", Tone.NEAR: "warn", Tone.BAD: "bad", Tone.PLAIN: "text"}

@@ -15,13 +15,13 @@ from textual.screen import Screen
 from textual.widgets import Input
 
 from wstui.manual.pages import TOPICS, Manual, Place
-from wstui.report.model.text import clip
+from wstui.report.model.cell_text import clip
 from wstui.tui.bindings import key
 from wstui.tui.kit.compact_view import CompactView
 from wstui.tui.kit.key_row import KeyRow
+from wstui.tui.kit.list_table import ListTable
 from wstui.tui.kit.page import Page
 from wstui.tui.kit.row_widget import Line, spread
-from wstui.tui.kit.table import ListTable
 from wstui.tui.kit.title_bar import TitleBar
 
 _NAMES = max(map(len, TOPICS)) + 1

@@ -17,10 +17,10 @@ from wstui.execution.run.result import Result, SuiteResult
 from wstui.execution.run.status import Status
 from wstui.measure.sanitize import sanitize
 from wstui.report.formats.console import summary
+from wstui.report.model.cell_text import clip, pad, tilde, wrap
 from wstui.report.model.labels import name_of
 from wstui.report.model.tables import measured, overview
-from wstui.report.model.text import clip, pad, tilde, wrap
-from wstui.tui import messages
+from wstui.tui import requests
 from wstui.tui.bindings import key
 from wstui.tui.dashboard.breakpoint_chart import curve_plot, curve_rows, curve_title
 from wstui.tui.dashboard.run_summary import write_beside
@@ -231,7 +231,7 @@ class ResultScreen(Screen[None]):
     def action_back(self) -> None:
         """To the dashboard, which stays as it was at the end, or to the list of runs; past what never began."""
         if self.outcome.result is None and self.services.launcher is not None and self.stored is None:
-            self.post_message(messages.OpenPresets())
+            self.post_message(requests.OpenPresets())
         else:
             self.app.pop_screen()
 
@@ -253,17 +253,17 @@ class ResultScreen(Screen[None]):
         if self._status is not None or self.stored is None:
             await self.run_action("app.again")
         else:
-            self.post_message(messages.RerunStored(self.stored))
+            self.post_message(requests.RerunStored(self.stored))
 
     def action_compare(self) -> None:
         """With the run before, on the screen of the runs."""
         if self._since is not None and self.stored is not None:
-            self.post_message(messages.CompareRuns(self._since[0].id, self.stored.id))
+            self.post_message(requests.CompareRuns(self._since[0].id, self.stored.id))
 
     def action_export(self) -> None:
         if self.outcome.result is not None:
             number = self.stored.id if self.stored is not None else None
-            self.post_message(messages.AskExport(self.outcome.result, number))
+            self.post_message(requests.AskExport(self.outcome.result, number))
 
     def action_copy(self) -> None:
         """The summary into the clipboard and into a file: not every terminal passes a clipboard on."""

@@ -10,8 +10,8 @@ from wstui.execution.run.result import Result, SuiteResult
 from wstui.execution.run.result_sections import ThresholdOutcome
 from wstui.measure.sanitize import sanitize
 from wstui.report.analysis.diagnosis import findings
+from wstui.report.model.cell_text import clip, flow, pad, wrap
 from wstui.report.model.labels import facts_of
-from wstui.report.model.text import clip, flow, pad, wrap
 from wstui.tui.dashboard.status_line import verdict_badge
 from wstui.tui.dashboard.thresholds import BARS, SIGNS, figure, limit_words, metric_words
 from wstui.tui.kit.bars import gauge

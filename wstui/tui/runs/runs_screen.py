@@ -13,14 +13,14 @@ from textual.containers import Horizontal
 from textual.screen import Screen
 
 from wstui.execution.run.result import Result
-from wstui.tui import messages
+from wstui.tui import requests
 from wstui.tui.bindings import key
 from wstui.tui.dialogs.confirm import ConfirmDialog
 from wstui.tui.dialogs.dialog import DialogField, Form
 from wstui.tui.dialogs.filter import FilterDialog
 from wstui.tui.kit.compact_view import CompactView
 from wstui.tui.kit.key_row import KeyRow
-from wstui.tui.kit.table import ListTable
+from wstui.tui.kit.list_table import ListTable
 from wstui.tui.kit.title_bar import TitleBar
 from wstui.tui.runs.comparison import ChangeTable, Overlay
 from wstui.tui.runs.run_table import SORTS, MarkedRun, RunTable, verdict_told
@@ -221,20 +221,20 @@ class RunsScreen(Screen[None]):
         """The result of a run."""
         run = self._chosen
         if run is not None:
-            self.post_message(messages.OpenStored(run))
+            self.post_message(requests.OpenStored(run))
 
     def action_rerun(self) -> None:
         """Run it again, after asking."""
         run = self._chosen
         if run is not None:
-            self.post_message(messages.RerunStored(run))
+            self.post_message(requests.RerunStored(run))
 
     def action_replay(self) -> None:
         """A run on the dashboard as it was; two that are marked side by side."""
         numbers = sorted(self._marks) if len(self._marks) == 2 else [self._chosen.id] if self._chosen else []
         runs = self._attempt(lambda: [(f"run {number}", self._runs.recording(number)) for number in numbers])
         if runs and all(recording.rows for _, recording in runs):
-            self.post_message(messages.OpenReplay(runs))
+            self.post_message(requests.OpenReplay(runs))
         elif runs:
             self.notify("nothing to replay: it ended before its first second was over", severity="warning")
 
@@ -243,7 +243,7 @@ class RunsScreen(Screen[None]):
         run = self._chosen
         result = self._attempt(lambda: self._runs.result(run.id)) if run is not None else None
         if run is not None and result is not None:
-            self.post_message(messages.AskExport(result, run.id))
+            self.post_message(requests.AskExport(result, run.id))
 
     def action_filter(self) -> None:
         self.app.push_screen(FilterDialog(self._pattern, self._filter, "runs", "quick, failed, 23 Nov …"))

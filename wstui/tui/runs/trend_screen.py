@@ -13,17 +13,17 @@ from textual.screen import Screen
 
 from wstui.measure.format import limit_figure
 from wstui.report.formats.trend_text import change_words, remarks
-from wstui.report.model.text import clip, pad
+from wstui.report.model.cell_text import clip, pad
 from wstui.scenario.threshold import parse_metric
-from wstui.tui import messages
+from wstui.tui import requests
 from wstui.tui.bindings import key
 from wstui.tui.dialogs.dialog import DialogField, Form
 from wstui.tui.kit import chart
 from wstui.tui.kit.axis import Across, load_steps
 from wstui.tui.kit.compact_view import CompactView
 from wstui.tui.kit.key_row import KeyRow
+from wstui.tui.kit.list_table import ListTable
 from wstui.tui.kit.row_widget import Line, RowWidget, rule, spread
-from wstui.tui.kit.table import ListTable
 from wstui.tui.kit.title_bar import TitleBar
 from wstui.tui.services import Runs, Services
 from wstui.tui.start.preset_list import moment
@@ -182,7 +182,7 @@ class TrendScreen(Screen[None]):
         point = self.query_one(TrendTable).selected
         run = next((run for run in self._runs.newest(-1) if point is not None and run.id == point.run), None)
         if run is not None:
-            self.post_message(messages.OpenStored(run))
+            self.post_message(requests.OpenStored(run))
 
     def action_step(self, by: int) -> None:
         at = METRICS.index(self._metric) + by if self._metric in METRICS else 0

@@ -14,8 +14,8 @@ from wstui.execution.run.result import Result
 from wstui.execution.run.verdict import judged_by
 from wstui.measure.format import clock, count, duration, short
 from wstui.measure.sanitize import sanitize
+from wstui.report.model.cell_text import clip, pad, tilde, wrap
 from wstui.report.model.labels import Tone, verdict_sign
-from wstui.report.model.text import clip, pad, tilde, wrap
 from wstui.scenario.load_curve import LoadCurve
 from wstui.scenario.model import Scenario
 from wstui.scenario.presets import PresetEntry
@@ -24,9 +24,9 @@ from wstui.tui.bindings import key
 from wstui.tui.dashboard.thresholds import limit_words, metric_words
 from wstui.tui.kit import chart
 from wstui.tui.kit.compact_view import as_rows
+from wstui.tui.kit.list_table import ListTable
 from wstui.tui.kit.load_chart import plot, sketch
 from wstui.tui.kit.row_widget import Line, RowWidget, cells, rule
-from wstui.tui.kit.table import ListTable
 
 _TONES = {Tone.GOOD: "ok", Tone.NEAR: "warn", Tone.BAD: "bad", Tone.PLAIN: "accent"}
 

@@ -15,20 +15,20 @@ from textual.screen import Screen
 
 from wstui.execution.run.result import Result
 from wstui.measure.sanitize import sanitize
-from wstui.report.model.text import tilde
+from wstui.report.model.cell_text import tilde
 from wstui.scenario.model import Scenario
 from wstui.scenario.presets import PresetEntry, available, recent_files
 from wstui.scenario.secrets import mask_url
-from wstui.tui import messages
+from wstui.tui import requests
 from wstui.tui.bindings import key
 from wstui.tui.dialogs.confirm import ConfirmDialog
 from wstui.tui.dialogs.filter import FilterDialog
-from wstui.tui.dialogs.new import NewDialog
+from wstui.tui.dialogs.new_dialog import NewDialog
 from wstui.tui.dialogs.save import SaveDialog
 from wstui.tui.kit import chart
 from wstui.tui.kit.compact_view import CompactView
 from wstui.tui.kit.key_row import KeyRow
-from wstui.tui.kit.table import ListTable
+from wstui.tui.kit.list_table import ListTable
 from wstui.tui.kit.title_bar import TitleBar
 from wstui.tui.services import Services
 from wstui.tui.start.preset_list import PresetChoice, PresetDetails, PresetTable, Welcome
@@ -190,16 +190,16 @@ class StartScreen(Screen[None]):
     def action_run(self) -> None:
         """Run the preset; ask before loading anything that is not this machine."""
         if (chosen := self._runnable()) is not None:
-            self.post_message(messages.Launch(list(chosen.scenarios), chosen.entry.name, chosen.cooldown_s))
+            self.post_message(requests.Launch(list(chosen.scenarios), chosen.entry.name, chosen.cooldown_s))
 
     def action_checklist(self) -> None:
         """Look at everything that a run of the preset needs."""
         if (chosen := self._runnable()) is not None:
-            self.post_message(messages.OpenChecklist(list(chosen.scenarios), chosen.entry.name, chosen.cooldown_s))
+            self.post_message(requests.OpenChecklist(list(chosen.scenarios), chosen.entry.name, chosen.cooldown_s))
 
     def action_demo(self) -> None:
         """Start a server here, and load it."""
-        self.post_message(messages.LaunchDemo())
+        self.post_message(requests.LaunchDemo())
 
     def action_edit(self) -> None:
         """Open the preset in the editor."""
@@ -209,7 +209,7 @@ class StartScreen(Screen[None]):
         if chosen.entry.content is None:
             self.notify(f"cannot be read: {chosen.entry.problem}", severity="error")
         else:
-            self.post_message(messages.OpenEditor(chosen.entry.content, chosen.entry))
+            self.post_message(requests.OpenEditor(chosen.entry.content, chosen.entry))
 
     def action_new(self) -> None:
         """Ask for a server, and what it speaks; open the editor on a scenario for it."""
@@ -217,7 +217,7 @@ class StartScreen(Screen[None]):
 
     def _begin(self, asked: tuple[str, str] | None) -> None:
         if asked == ("", ""):
-            self.post_message(messages.OpenEditor(fresh()))
+            self.post_message(requests.OpenEditor(fresh()))
         elif asked is not None:
             self.run_worker(self._propose(*asked), exclusive=True)
 
@@ -236,7 +236,7 @@ class StartScreen(Screen[None]):
             url = seen.url
             protocol, options = (seen.guess.protocol, seen.guess.options) if seen.guess else ("", {})
             self.notify(str(seen))
-        self.post_message(messages.OpenEditor(scenario_for(protocol or "json", url, options)))
+        self.post_message(requests.OpenEditor(scenario_for(protocol or "json", url, options)))
 
     def action_import(self) -> None:
         """Ask for a recorded session; open the guesses that are made from it."""

@@ -9,14 +9,14 @@ from typing import Any
 from textual.widget import Widget
 
 from wstui.measure.sanitize import sanitize
-from wstui.report.model.text import clip, pad
+from wstui.report.model.cell_text import clip, pad
 from wstui.scenario.errors import BadValue
 from wstui.scenario.fields import Field, FieldKind
 from wstui.tui.dialogs.dialog import Dialog, DialogField, Form
 from wstui.tui.editor.roles.matching import tried
 from wstui.tui.editor.roles.outline import Item, OutlineRow, editable_fields, text_of, value_of
+from wstui.tui.kit.list_table import ListTable
 from wstui.tui.kit.row_widget import Line
-from wstui.tui.kit.table import ListTable
 
 Kind = tuple[str, str]
 _MATCHERS = ("expect", "refuse", "on", "of")

@@ -11,7 +11,7 @@ from textual.geometry import Region
 from textual.message import Message
 
 from wstui.measure.sanitize import sanitize
-from wstui.report.model.text import clip, pad
+from wstui.report.model.cell_text import clip, pad
 from wstui.scenario.env_refs import value_at
 from wstui.scenario.errors import Key
 from wstui.tui.bindings import key

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from wstui.execution.run.status import TargetHealth
 from wstui.measure.sanitize import sanitize
-from wstui.report.model.text import clip, pad, width_of, wrap
+from wstui.report.model.cell_text import clip, pad, width_of, wrap
 from wstui.tui.dashboard.panel import Panel
 from wstui.tui.dashboard.thresholds import BARS, SIGNS
 from wstui.tui.kit.bars import gauge

@@ -8,10 +8,10 @@ from enum import IntEnum
 from typing import Any, Protocol
 
 from wstui.load.client import LoadClient
+from wstui.load.compiled_matcher import Head
 from wstui.load.context import WorkerContext
 from wstui.load.conversation.program import WorkerRole
 from wstui.load.conversation.timers import Timers
-from wstui.load.matcher import Head
 
 
 class Phase(IntEnum):

@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any, AnyStr
 
-from wstui.recording.inference.draft import Guess, escaped
+from wstui.recording.inference.inferred_scenario import Guess, escaped
 from wstui.recording.inference.message import Message, Path, Scalar, words_of
 from wstui.recording.inference.traffic import STATUS, ObservedReply, SortedTraffic
 from wstui.recording.inference.values import InferredValue, Values, dotted_path

@@ -18,7 +18,7 @@ from importlib.metadata import version
 import msgspec
 
 from wstui.control import registry
-from wstui.control.protocol import (
+from wstui.control.control_messages import (
     LINE_LIMIT,
     PROTOCOL,
     Answered,

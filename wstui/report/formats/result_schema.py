@@ -1,6 +1,6 @@
 """The JSON Schema of a result, made from the result's own types so that it cannot say anything else.
 
-`python -m wstui.report.formats.schema` writes it into the package, beside this file.
+`python -m wstui.report.formats.result_schema` writes it into the package, beside this file.
 """
 
 from __future__ import annotations

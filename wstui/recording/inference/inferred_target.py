@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import unquote
 
-from wstui.recording.inference.draft import Guess, InferredScenario, escaped
+from wstui.recording.inference.inferred_scenario import Guess, InferredScenario, escaped
+from wstui.recording.inference.inferred_step import payload
 from wstui.recording.inference.message import Path, Scalar
 from wstui.recording.inference.request import cookies_of, header_text, plain, sent_by, told_headers, url_text
 from wstui.recording.inference.speech import Speech
-from wstui.recording.inference.step import payload
 from wstui.recording.inference.values import InferredValue, Values, reference
 from wstui.recording.session import RecordedConnection, value_of
 from wstui.scenario.conversation.dialect import Verbatim

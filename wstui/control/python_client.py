@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from wstui.control.client import RemoteRun
-from wstui.control.client import attach as attach_to
 from wstui.control.condition import WaitCondition
+from wstui.control.remote_run import RemoteRun
+from wstui.control.remote_run import attach as attach_to
 from wstui.execution.run.commands import (
     AbortRun,
     AddNote,

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from wstui.recording.inference.draft import Guess, InferredScenario
+from wstui.recording.inference.inferred_scenario import Guess, InferredScenario
+from wstui.recording.inference.inferred_step import templated
 from wstui.recording.inference.message import Message, Path
 from wstui.recording.inference.request import (
     cookies_of,
@@ -19,7 +20,6 @@ from wstui.recording.inference.request import (
     told_headers,
     url_text,
 )
-from wstui.recording.inference.step import templated
 from wstui.recording.inference.values import HTTP, InferredValue, Values, dotted_path, is_specific
 from wstui.recording.session import RecordedConnection, RecordedRequest, RecordedSession
 from wstui.scenario.conversation.http import METHODS

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from statistics import fmean, median, pstdev
 from typing import Any
 
-from wstui.recording.inference.draft import Guess
+from wstui.recording.inference.inferred_scenario import Guess
+from wstui.recording.inference.inferred_step import Guesses, matcher, payload, status_of, why_reply
 from wstui.recording.inference.message import Message, Path
-from wstui.recording.inference.rounds import ParsedClient, RoundPattern, find_rounds, parse
-from wstui.recording.inference.step import Guesses, matcher, payload, status_of, why_reply
+from wstui.recording.inference.round_pattern import ParsedClient, RoundPattern, find_rounds, parse
 from wstui.recording.inference.traffic import SortedTraffic
 from wstui.recording.inference.values import InferredValue, Values, dotted_path
 from wstui.scenario.units import format_duration

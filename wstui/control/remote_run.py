@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from importlib.metadata import version
 
+from wstui.control.control_messages import Answered, Failed, Hello, Request, ToServer, Watch, line
 from wstui.control.link import GREETING_S, LONGEST, ConnectionLost, Link, connect, greeted
-from wstui.control.protocol import Answered, Failed, Hello, Request, ToServer, Watch, line
 from wstui.control.status_lines import StatusReader
 from wstui.control.stream import Changed, StreamEnd, ToClient, decode_to_client
 from wstui.execution.run.command_queue import set_answer
