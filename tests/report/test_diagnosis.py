@@ -232,6 +232,7 @@ def asking(key: str) -> list[dict[str, Any]]:
         ({"duplicates": 401}, [], "The server answered 401 messages more than once."),
         ({"unmatched": 20, "altered": 20}, [], "Replies were not what was sent."),
         ({"unmatched": 600}, [], "Most of what arrived answers nothing."),
+        ({"unmatched": 13}, [], "Replies came that match no message of the client that got them."),
         (
             {"duplicates": 200, "unmatched": 50},
             asking("{{seq}}"),

@@ -90,7 +90,8 @@ class Connection:
             if data:
                 self.write(data)
             elif self.writer.can_write_eof():
-                self.writer.write_eof()
+                with contextlib.suppress(OSError):  # the client was faster
+                    self.writer.write_eof()
 
     def reset(self) -> None:
         """End with a TCP reset."""

@@ -104,7 +104,7 @@ CASES = [
     ),
     Case(
         "replies that are not as expected",
-        failed("refused unexpected", finding=""),
+        failed("refused unexpected", finding="expectations"),
         message=sends(b'{"ok":false}'),
         scenario=asking("1", expect={"ok": True}, refuse={"ok": "*"}),
         more=("broken_expectations",),

@@ -16,6 +16,7 @@ from wstui.report.analysis.evidence import addresses_hit, most_frequent, remedy,
 from wstui.report.analysis.finding import Finding, stages_since
 from wstui.report.analysis.latency_rules import slow_responses
 from wstui.report.analysis.message_rules import (
+    broken_expectations,
     broken_protocol,
     fan_out,
     no_replies,
@@ -110,6 +111,7 @@ _RULES: tuple[Callable[[Result], Finding | None], ...] = (
     own_limit,
     drops,
     broken_protocol,
+    broken_expectations,
     no_replies,
     odd_replies,
     silent_pings,

@@ -13,6 +13,9 @@ from wstui.report.analysis.connection_rules import BROKEN
 from wstui.report.analysis.evidence import clients_hit, counted_in, finding_of, last_seen
 from wstui.report.analysis.finding import Finding, stages_between
 
+STRAY = 0.01
+"""Fewer replies than this share may match no message: servers may send pong frames unasked (RFC 6455 5.5.3)."""
+
 
 def no_replies(result: Result) -> Finding | None:
     seen = result.messages
@@ -60,6 +63,19 @@ def broken_protocol(result: Result) -> Finding | None:
     )
 
 
+def broken_expectations(result: Result) -> Finding | None:
+    seen = [f for f in result.failures if f.outcome == "unexpected" and f.kind not in BROKEN]
+    if not seen:
+        return None
+    return finding_of(
+        result,
+        seen,
+        "expectations",
+        "Replies were not what the scenario expects.",
+        "Look at the samples of these failures: is it the server, or what the step expects?",
+    )
+
+
 def silent_pings(result: Result) -> Finding | None:
     seen = result.connections
     missing = seen.pings - seen.pongs
@@ -93,16 +109,20 @@ def odd_replies(result: Result) -> Finding | None:
             "Look at what the server or a proxy does with payloads",
         )
     if seen.duplicates:
+        more = f"{format.count(seen.duplicates)} replies too many of {format.count(seen.received)} messages received"
+        stray = f"; {format.count(seen.unmatched)} replies match no message" if seen.unmatched else ""
         return Finding(
             "replies",
             f"The server answered {format.count(seen.duplicates)} messages more than once.",
-            f"{format.count(seen.duplicates)} replies too many of {format.count(seen.received)} messages received",
+            more + stray,
             "Look at retries, redelivery and handlers that are registered twice",
         )
-    if seen.unmatched > 10 and 2 * seen.unmatched > seen.received:
+    if seen.unmatched > 10 and seen.unmatched > STRAY * seen.received:
         return Finding(
             "replies",
-            "Most of what arrived answers nothing.",
+            "Most of what arrived answers nothing."
+            if 2 * seen.unmatched > seen.received
+            else "Replies came that match no message of the client that got them.",
             f"{format.count(seen.unmatched)} of {format.count(seen.received)} messages received",
             'Is messages.exchange right? Messages of other clients are broadcasts: messages.fanout = "on"',
         )
