@@ -28,8 +28,13 @@ async def test_workers_that_outnumber_the_cores_give_way_to_their_operator(monke
 
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs Linux's /proc")
 async def test_workers_inherit_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("AUTH_TOKEN", "JWT_SECRET", "AUTH_PASSWORD", "DASK_DISTRIBUTED__COMM__TLS__CLIENT__KEY"):
+    for name in (
+        *("AUTH_TOKEN", "JWT_SECRET", "AUTH_PASSWORD", "DASK_DISTRIBUTED__COMM__TLS__CLIENT__KEY"),
+        *("AWS_SECRET_ACCESS_KEY", "SHOP_API_KEY", "GH_TOKEN", "npm_config__authToken", "PGPASSWORD"),
+    ):
         monkeypatch.setenv(name, "s3cret-value")
+    monkeypatch.setenv("HTTPS_PROXY", "http://me:s3cret@proxy.example:3128")
+    monkeypatch.setenv("DATABASE_URL", "postgres://shop:s3cret@db.example/shop")
     monkeypatch.setenv("WORKERS_MAY_SEE", "this")
     transport = LocalTransport()
     await transport.start({0: Spec(connect=ConnectSpec(url="ws://127.0.0.1:9/"))})

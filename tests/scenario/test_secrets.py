@@ -57,12 +57,20 @@ def test_the_words_for_a_secret_are_none() -> None:
     )
 
 
-@pytest.mark.parametrize("name", ["Authorization", "Cookie", "set-cookie", "X-Api-Key", "X-Auth-Token", "api-key"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("Authorization", "Cookie", "set-cookie", "X-Api-Key", "X-Auth-Token", "api-key"),
+        *("PRIVATE_KEY", "signingKey", "SERVICE_JWT", "DB_PASS", "DB_PWD", "X-Auth"),
+    ],
+)
 def test_secret_headers_are_known_by_name(name: str) -> None:
     assert is_secret_header(name)
 
 
-@pytest.mark.parametrize("name", ["Accept", "User-Agent", "Origin", "X-Request-Id"])
+@pytest.mark.parametrize(
+    "name", ["Accept", "User-Agent", "Origin", "X-Request-Id", "PWD", "Author", "Sec-WebSocket-Key", "primaryKey"]
+)
 def test_other_headers_are_shown(name: str) -> None:
     assert not is_secret_header(name)
 

@@ -17,18 +17,24 @@ from wstui.fleet.host_facts import cores, spare_cores
 from wstui.fleet.transport import FleetError, HostState, Lost, MessageReceived
 from wstui.load.pipe_link import LENGTH, LinkLost, read_message
 from wstui.load.protocol import Spec, encode
-from wstui.scenario.secret_fields import VARIABLES
+from wstui.scenario.secrets import is_secret_header, secrets_in_url
 
 STDERR_LINES = 20
 REAP_S = 10.0
 """How long a killed process may take to go, on a machine without free CPU."""
 LOWER_BY = 10
-_WITHHELD = frozenset(VARIABLES.values())
 
 
 def _environment() -> dict[str, str]:
-    """Return what workers inherit: not the secrets, which their spec has, nor a Dask worker's private key."""
-    return {name: v for name, v in os.environ.items() if name not in _WITHHELD and not name.startswith("DASK_")}
+    """Return what workers inherit: no secrets, as their spec has those of the scenario, and a script could read others.
+
+    Settings of Dask are withheld too: they contain a private key.
+    """
+    return {name: value for name, value in os.environ.items() if not _is_withheld(name, value)}
+
+
+def _is_withheld(name: str, value: str) -> bool:
+    return name.startswith("DASK_") or is_secret_header(name) or bool(secrets_in_url(value))
 
 
 def give_way(pids: Collection[int]) -> None:

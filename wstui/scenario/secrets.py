@@ -29,7 +29,8 @@ _SCHEME = re.compile(
 )
 _CREDENTIAL_FREE = re.compile(r"(?:(?:Bearer|Basic|Digest|Token|ApiKey)\s*)?|(?:[\w.-]+=[;,\s]*)+", re.IGNORECASE)
 _SECRET_HEADER = re.compile(
-    r"authorization|cookie|token|secret|pass(w|code|phrase)|credential|session|signature|api-?_?key|access-?_?key|^x-.*key$|^key$",
+    r"authorization|cookie|token|secret|pass(w|code|phrase)|credential|session|signature|^x-.*key$|^key$"
+    r"|(api|access|private|signing|encryption|master|account)[-_]?key|(^|[-_.])(jwt|pass|auth|otp)$|[-_.]pwd$",
     re.IGNORECASE,
 )
 
