@@ -4,9 +4,11 @@ import io
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from tests.report.example import broken, good, hostile, suite
 from wstui.cli.github import MOST_SUMMARY, Workflow, workflow_commands
+from wstui.measure.sanitize import sanitize
 
 
 def workflow(summary: Path) -> Workflow:
@@ -20,6 +22,35 @@ def test_broken_thresholds_are_errors_and_findings_warnings() -> None:
     assert all(
         "\n" not in line and line.startswith(("::error ", "::warning ")) for line in workflow_commands(hostile())
     )
+
+
+def read(line: str) -> tuple[str, dict[str, str], str]:
+    """Return a workflow command's name, properties and text as a runner reads them."""
+    head, _, text = line.removeprefix("::").partition("::")
+    name, _, rest = head.partition(" ")
+    properties = dict(part.split("=", 1) for part in rest.split(",") if part)
+
+    def plain(escaped: str) -> str:
+        for code, character in (("%0D", "\r"), ("%0A", "\n"), ("%3A", ":"), ("%2C", ","), ("%25", "%")):
+            escaped = escaped.replace(code, character)
+        return escaped
+
+    return name, {key: plain(value) for key, value in properties.items()}, plain(text)
+
+
+def test_what_means_something_to_the_runner_arrives_as_it_was() -> None:
+    run = broken()
+    reason = "100% of a, b: c::error::made up\r\n::warning title=x::y"
+    name = "a,b=c:d%0A\n::error::"
+    outcomes = [replace(outcome, passed=None) for outcome in run.verdict.thresholds]
+    hard = replace(
+        run,
+        scenario={**run.scenario, "name": name},
+        verdict=replace(run.verdict, thresholds=outcomes, passed=False, reason=reason),
+    )
+    line = workflow_commands(hard)[0]
+    assert "\n" not in line and "\r" not in line
+    assert read(line) == ("error", {"title": f"{sanitize(name)}: FAILED"}, sanitize(reason))
 
 
 def test_the_summary_is_added_to_the_file(tmp_path: Path) -> None:

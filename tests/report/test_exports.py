@@ -6,7 +6,9 @@ import io
 import json
 import re
 from pathlib import Path
+from typing import Any
 
+import jsonschema
 import pytest
 from hdrh.histogram import HdrHistogram
 from hdrh.log import HistogramLogReader
@@ -82,6 +84,35 @@ def test_the_summary_of_k6_has_counts_trends_and_thresholds() -> None:
     assert metrics["wstui_response_time"]["values"]["p(95)"] == result.latency_ms.response.p95
     judged = [ok for metric in metrics.values() for ok in metric.get("thresholds", {}).values()]
     assert len(judged) == len(result.verdict.thresholds) and {"ok": False} in judged
+
+
+QUALITY: dict[str, Any] = {
+    "type": "array",
+    "items": {
+        "type": "object",
+        "required": ["description", "check_name", "fingerprint", "severity", "location"],
+        "properties": {
+            "description": {"type": "string", "minLength": 1},
+            "check_name": {"type": "string", "minLength": 1},
+            "fingerprint": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+            "severity": {"enum": ["info", "minor", "major", "critical", "blocker"]},
+            "location": {
+                "type": "object",
+                "required": ["path", "lines"],
+                "properties": {
+                    "path": {"type": "string", "pattern": "^[^./]"},
+                    "lines": {"required": ["begin"], "properties": {"begin": {"type": "integer", "minimum": 1}}},
+                },
+            },
+        },
+    },
+}
+"""What GitLab documents of a report: https://docs.gitlab.com/ci/testing/code_quality/#code-quality-report-format"""
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_code_quality_has_the_shape_that_gitlab_documents(name: str) -> None:
+    jsonschema.validate(json.loads(format_registry.named("codequality").render(EVERY[name])), QUALITY)
 
 
 def test_code_quality_issues_have_stable_fingerprints() -> None:
