@@ -83,6 +83,8 @@ def test_the_socket_is_private_is_named_and_goes_with_the_run() -> None:
         assert (mode(at.entry.socket), mode(Path(at.entry.socket).parent)) == (0o600, 0o700)
         (entry,) = registry.entries()
         assert entry == at.entry and entry.pid == os.getpid() and entry.runs == [7]
+        assert Path(entry.socket).parent == registry.folder() / entry.id
+        assert all(mode(path) == 0o600 for path in Path(entry.socket).parent.iterdir())
         for reference in ("", "last", entry.id, entry.id[:2], "7", "checkout-soak"):
             assert registry.find(reference).id == entry.id
         with Raw(entry.socket) as client:
@@ -90,7 +92,7 @@ def test_the_socket_is_private_is_named_and_goes_with_the_run() -> None:
         assert (hello["type"], hello["protocol"], hello["run"], hello["pid"]) == ("hello", 1, entry.id, os.getpid())
         with served(), pytest.raises(NoSuchRun, match=r"2 runs are going on, say which: \w{4} \(checkout-soak\)"):
             registry.find("")
-    assert not Path(entry.socket).exists() and registry.entries() == []
+    assert not Path(entry.socket).parent.exists() and registry.entries() == []
     with pytest.raises(NoSuchRun, match="no run is going on"):
         registry.find("last")
 
@@ -104,7 +106,16 @@ def test_what_a_killed_run_left_behind_is_removed(tmp_path: Path) -> None:
     left = Path(done.stdout.strip())
     assert left.is_socket()
     assert registry.entries() == [] and not left.exists()
-    assert not [path for path in registry.folder().iterdir() if path.stem == left.stem]
+    assert not left.parent.exists()
+
+
+def test_a_file_that_names_another_folder_is_left_alone(tmp_path: Path) -> None:
+    with served() as at:
+        bad = registry.folder() / "bcdf"
+        bad.mkdir()
+        dead = {**msgspec.to_builtins(at.entry), "id": "..", "writer": at.entry.writer.replace(str(os.getpid()), "1")}
+        (bad / "run.json").write_text(msgspec.json.encode(dead).decode())
+        assert registry.entries() == [at.entry] and bad.exists() and Path(at.entry.socket).exists()
 
 
 def test_a_data_folder_too_deep_for_a_socket_gets_one_in_a_short_private_folder(

@@ -1,4 +1,4 @@
-"""`wstui schema`: the JSON Schema of the files that people write, for editors that complete and check them."""
+"""`wstui schema`: the JSON Schema of the files that people write and of what programs read."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import click
 
 
 @click.command()
-@click.argument("file", type=click.Choice(["scenario", "suite", "settings", "result"]))
+@click.argument("file", type=click.Choice(["scenario", "suite", "settings", "result", "control"]))
 def schema(file: str) -> None:
-    """Print the JSON Schema of a scenario, a suite, the settings, or a result.
+    """Print the JSON Schema of a scenario, a suite, the settings, a result, or the lines of a control socket.
 
     In an editor with taplo (VS Code: Even Better TOML): `wstui schema scenario > scenario.schema.json`, and
     `#:schema ./scenario.schema.json` as the first line of the file. Copies of shipped presets have both.
@@ -33,6 +33,10 @@ def _schema(file: str) -> dict[str, Any]:
         from wstui.report.formats.result_schema import generate
 
         return generate()
+    if file == "control":
+        from wstui.control.line_schema import json_schema as control
+
+        return control()
     from wstui.scenario.scenario_schema import json_schema, suite_schema
 
     return suite_schema() if file == "suite" else json_schema()

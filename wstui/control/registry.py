@@ -1,4 +1,4 @@
-"""The runs of this user that can be steered: a file for each, beside its socket, in a private folder."""
+"""The runs of this user that can be steered: a private folder for each, with its socket and a file that names it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ _LETTERS = "bcdfghjkmnpqrstvwxz"
 """Of ids: never a number of the store, nor a word."""
 _LONGEST = 100
 """Bytes of a socket's path that every system takes."""
-_PREFIX = "wstui-"
+_SHORT, _PREFIX = Path("/tmp"), "wstui-"
+_FILE, _SOCKET = "run.json", "control.sock"
 
 
 class NoSuchRun(Exception):
@@ -52,27 +53,29 @@ def folder() -> Path:
 
 
 def new_id() -> str:
-    """Return an id that no run has. Raises OSError when the folder can't be used."""
+    """Make the folder of a run, and return its id. Raises OSError."""
     place = folder()
     place.mkdir(mode=0o700, parents=True, exist_ok=True)
     place.chmod(0o700)
     draw = random.SystemRandom()
-    while (place / f"{(made := ''.join(draw.choices(_LETTERS, k=4)))}.json").exists():
-        pass
-    return made
+    while True:
+        made = "".join(draw.choices(_LETTERS, k=4))
+        with contextlib.suppress(FileExistsError):
+            (place / made).mkdir(mode=0o700)
+            return made
 
 
 def socket_path(id: str) -> Path:
-    """Return where the socket of a run goes: beside its file, or in a short private folder if that path is too long."""
-    path = folder() / f"{id}.sock"
+    """Return where the socket of a run goes: into its folder, or a short private one if that path is too long."""
+    path = folder() / id / _SOCKET
     if len(os.fsencode(path)) <= _LONGEST:
         return path
-    return Path(tempfile.mkdtemp(prefix=_PREFIX, dir="/tmp")) / f"{id}.sock"
+    return Path(tempfile.mkdtemp(prefix=_PREFIX, dir=_SHORT)) / _SOCKET
 
 
 def write(entry: Entry) -> None:
     """Make a run known, or what has changed of it."""
-    path = folder() / f"{entry.id}.json"
+    path = folder() / entry.id / _FILE
     fresh = path.with_suffix(".new")
     fresh.touch(mode=0o600)
     fresh.write_bytes(msgspec.json.encode(entry))
@@ -81,22 +84,20 @@ def write(entry: Entry) -> None:
 
 def remove(entry: Entry) -> None:
     """Forget a run and its socket."""
-    (folder() / f"{entry.id}.json").unlink(missing_ok=True)
-    path = Path(entry.socket)
-    with contextlib.suppress(OSError):
-        path.unlink(missing_ok=True)
-        if path.parent.name.startswith(_PREFIX):
-            shutil.rmtree(path.parent, ignore_errors=True)
+    shutil.rmtree(folder() / entry.id, ignore_errors=True)
+    place = Path(entry.socket).parent
+    if place.parent == _SHORT and place.name.startswith(_PREFIX):
+        shutil.rmtree(place, ignore_errors=True)
 
 
 def entries() -> list[Entry]:
     """Return the runs of this machine, the newest first. Those whose process has ended are removed."""
     found = []
-    for path in folder().glob("*.json"):
+    for path in folder().glob(f"*/{_FILE}"):
         try:
             entry = msgspec.json.decode(path.read_bytes(), type=Entry)
             updated = path.stat().st_mtime
-            here = json.loads(entry.writer)[0] == socket.gethostname()
+            here = json.loads(entry.writer)[0] == socket.gethostname() and entry.id == path.parent.name
         except (OSError, ValueError, msgspec.MsgspecError):
             continue  # it ended a moment ago, or is of a later version
         if not here:

@@ -99,9 +99,9 @@ class ControlServer:
         self.loop = asyncio.get_running_loop()
         entry = self.entry
         entry.id = registry.new_id()
-        path = registry.socket_path(entry.id)
-        entry.socket = str(path)
         try:
+            path = registry.socket_path(entry.id)
+            entry.socket = str(path)
             server = await asyncio.start_unix_server(self._accept, path, limit=LINE_LIMIT)
             path.chmod(0o600)
             entry.runs = list(self._numbers())

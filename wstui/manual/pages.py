@@ -29,6 +29,7 @@ SECTIONS: Sections = {
     "metrics": reference.metrics,
     "protocols": reference.protocols,
     "result": reference.result,
+    "control": reference.control,
     "house": house.diagram,
     **{f"protocol-{name}": partial(reference.protocol, name) for name in DIALECTS},
 }

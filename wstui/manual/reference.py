@@ -1,4 +1,4 @@
-"""Reference sections made from the code: fields of the scenario file, metrics, and the result as JSON."""
+"""Reference sections made from the code: fields of the scenario file, metrics, the result as JSON, the control socket."""
 
 from __future__ import annotations
 
@@ -102,6 +102,47 @@ def result() -> str:
     return "\n\n".join(parts)
 
 
+def control() -> str:
+    """Return the lines of the control socket, its commands, and the fields of a status, from their JSON Schema."""
+    from wstui.control.line_schema import json_schema  # imports all of a run
+
+    definitions = json_schema()["$defs"]
+    heads = ("`type`", "members", "")
+
+    def lines(names: Iterable[str]) -> str:
+        return table(heads, (_line(definitions[name]) for name in names))
+
+    to_run, from_run = (_names(definitions[name]) for name in ("ToRun", "FromRun"))
+    fields = definitions["Changed"]["properties"]["changed"]["properties"]
+    return "\n\n".join(
+        (
+            "### To the run",
+            lines(to_run),
+            "### `command`",
+            lines(_names(definitions["Request"]["properties"]["command"])),
+            "### From the run",
+            lines(from_run),
+            "### `changed`",
+            table(("field", "type"), [(f"`{name}`", _type(schema)) for name, schema in fields.items()]),
+        )
+    )
+
+
+def _names(union: dict[str, Any]) -> list[str]:
+    return [part["$ref"].rpartition("/")[2] for part in union["anyOf"]]
+
+
+def _line(described: dict[str, Any]) -> tuple[str, str, str]:
+    members = dict(described["properties"])
+    (kind,) = members.pop("type")["enum"]
+    told = []
+    for name, schema in members.items():
+        default = _default(schema, name in described["required"])
+        kind_of_it = "one of those below" if "discriminator" in schema else _type(schema)
+        told.append(f"`{name}` {kind_of_it}" + (f" ({default})" if default[:1] not in ("", "a") else ""))
+    return f"`{kind}`", ", ".join(told), str(described.get("description", ""))
+
+
 def _type(schema: dict[str, Any]) -> str:
     if "$ref" in schema:
         return str(schema["$ref"]).rpartition("/")[2]
@@ -109,8 +150,12 @@ def _type(schema: dict[str, Any]) -> str:
         return " or ".join(map(_type, schema["anyOf"]))
     if "const" in schema or "enum" in schema:
         return " or ".join(json.dumps(value) for value in schema.get("enum", [schema.get("const")]))
+    if "prefixItems" in schema:
+        return f"[{', '.join(map(_type, schema['prefixItems']))}]"
     if schema.get("type") == "array":
         return f"list of {_type(schema.get('items', {}))}"
+    if isinstance(values := schema.get("additionalProperties"), dict):
+        return f"{_type(values)} by name"
     return str(schema.get("type", "any"))
 
 
