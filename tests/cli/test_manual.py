@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import subprocess
@@ -24,6 +25,15 @@ def test_a_page_is_rendered_and_plain_is_its_text() -> None:
     assert invoke("manual", "metrics", "--plain")[1] == manual_pages().text("metrics")
     rendered = invoke("manual", "metrics")[1]
     assert "response.*" in rendered and "`" not in rendered and "\x1b" not in rendered
+
+
+def test_topics_a_page_and_the_lines_found_are_printed_as_json() -> None:
+    topics = json.loads(invoke("manual", "--json")[1])
+    assert [topic["topic"] for topic in topics] == list(TOPICS) and all(topic["summary"] for topic in topics)
+    page = json.loads(invoke("manual", "metrics", "--json")[1])
+    assert page == {"topic": "metrics", "text": manual_pages().text("metrics")}
+    found = json.loads(invoke("manual", "--find", "holds a lease", "--json")[1])
+    assert {place["topic"] for place in found} >= {"hosts"} and all("lease" in place["line"] for place in found)
 
 
 def test_a_terminal_gets_it_through_its_pager() -> None:

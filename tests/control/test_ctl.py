@@ -66,6 +66,8 @@ async def test_a_run_is_steered_by_scripts_and_tells_who_did_it(tmp_path: Path) 
         assert (await ctl("1", "note", "--name", "deploy", "3 → 6 \x1b[31mpods"))[1] == "noted: 3 → 6 \\x1b[31mpods\n"
         status, out, _ = await ctl("wait", "--until", "messages.sent_per_second > 10/s", "--timeout", "60s")
         assert status == 0 and out.startswith("messages.sent_per_second is ")
+        held = json.loads((await ctl("wait", "--until", "messages.sent_per_second > 1/s", "--json"))[1])
+        assert held["until"] == "messages.sent_per_second > 1/s" and held["value"] > 1 and held["unit"] == "/s"
         status, out, err = await ctl("wait", "--until", "response.p99 > 100s", "--timeout", "100ms")
         assert (status, out) == (124, "") and "response.p99 > 100s" in err
         document = json.loads((await ctl("status", "--json"))[1])
@@ -86,11 +88,13 @@ async def test_a_run_is_steered_by_scripts_and_tells_who_did_it(tmp_path: Path) 
 async def test_who_waits_for_the_end_gets_the_status_of_the_run() -> None:
     run = Steered(None, fake.result(passed=False))
     with served(run) as at:
-        ending = asyncio.create_task(ctl("wait"))
-        await until(lambda: bool(at.clients))
+        both = asyncio.gather(ctl("wait"), ctl("wait", "--json"))
+        await until(lambda: len(at.clients) == 2)
         run.ended.set()
         run.execute()
-        assert await ending == (1, "response.p99 was 312 ms, the limit is < 250 ms\n", "")
+        why = "response.p99 was 312 ms, the limit is < 250 ms"
+        plain, as_json = await both
+        assert plain == (1, f"{why}\n", "") and json.loads(as_json[1]) == {"passed": False, "reason": why}
     with served(run := Steered()) as at:
         ending = asyncio.create_task(ctl("wait", "--until", "connections.dropped > 1000000"))
         await until(lambda: bool(at.clients))

@@ -13,9 +13,9 @@ from tests.cli.commands import invoke
 from tests.control.served import Raw, Steered
 from tests.tui import fake_roles, fake_search
 from wstui.cli.manual import manual_pages
-from wstui.control.protocol import Hello, Request, Watch, line
+from wstui.control.control_messages import Hello, Request, Watch, line
 from wstui.control.line_schema import json_schema
-from wstui.control.server import ControlServer
+from wstui.control.run_server import ControlServer
 from wstui.execution.run.commands import (
     AddNote,
     BeginSpan,

@@ -15,6 +15,7 @@ import pytest
 from tests.cli.commands import invoke
 from tests.control.served import Steered, served
 from tests.servers.server import until
+from wstui.control import registry
 from wstui.tui.top import NOTHING, TopApp, WatchedRuns
 
 
@@ -46,6 +47,17 @@ def test_a_run_that_has_ended_is_no_longer_listed() -> None:
         assert list(watched.lines()) == [at.entry.id]
     assert watched.lines() == {}
     watched.close()
+
+
+def test_a_run_that_speaks_another_protocol_is_named() -> None:
+    with served() as at:
+        at.entry.protocol, at.entry.wstui = 2, "9.9\x1b"
+        registry.write(at.entry)
+        status, out, _ = invoke("top")
+        told = "of wstui 9.9\\x1b and speaks protocol 2, this one ("
+        assert status == 0 and out.startswith(f"{at.entry.id}  checkout-soak") and f"✗ {told}" in out
+        (run,) = json.loads(invoke("top", "--json")[1])
+        assert run["run"] == at.entry.id and run["problem"].startswith(told)
 
 
 def test_without_a_terminal_the_lines_are_printed_once() -> None:

@@ -7,6 +7,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 from textual.widgets import Input, RichLog
 
@@ -17,6 +18,7 @@ from tests.tui.driving import running, shown, until
 from wstui.control.remote_run import attach
 from wstui.load.conversation.role_shares import RoleShares
 from wstui.load.protocol import TraceLine
+from wstui.report.live.trace_lines import watched_rows
 from wstui.tui.app import WstuiApp
 from wstui.tui.dashboard.steps_panel import StepsPanel
 from wstui.tui.dashboard.watch_screen import WatchScreen
@@ -141,3 +143,12 @@ async def test_who_is_attached_read_only_watches_a_client_too() -> None:
             await pilot.press("W", "end", "shift+home", *"3", "enter")
             await until(lambda: "client 3  ready" in shown(app) and "✓ reply" in shown(app), pilot)
         remote.close()
+
+
+def test_json_of_a_message_is_printed_over_several_lines_whatever_it_says() -> None:
+    line = TraceLine(1000.0, "", 7, True, '{"note":"3 → 6 pods","n":[1]}', "reply", size=31)
+    assert [row.strip() for row in watched_rows(line, pretty=True)] == [
+        "1.000s ←     31 B", "{", '"note": "3 → 6 pods",', '"n": [', "1", "]", "}", "✓ reply",
+    ]  # fmt: skip
+    cut = msgspec.structs.replace(line, text='{"note":"3 → 6 po', size=31)  # only the beginning is kept
+    assert watched_rows(cut, pretty=True)[0].endswith('{"note":"3 → 6 po')

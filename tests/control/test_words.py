@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from textual.widgets import Input
 
 from tests.tui.driving import running, shown, until
 from wstui.cli.ctl import ctl
@@ -32,7 +33,7 @@ def test_ctl_and_the_dashboard_have_the_same_words() -> None:
         ("span deploy", BeginSpan("deploy")),
         ("span --end", EndSpan()),
         ("status", ShowStatus(False)),
-        ("wait --until 'response.p99 > 200ms' --timeout 5m", WaitUntil("response.p99 > 200ms", 300.0, 10.0)),
+        ("wait --until 'response.p99 > 200ms' --timeout 5m", WaitUntil("response.p99 > 200ms", 300.0, 10.0, False)),
         ("watch 12", WatchOne(12, None, False, False)),
     ],
 )
@@ -92,9 +93,13 @@ async def test_the_dashboard_takes_the_words_completes_them_and_remembers(
         await until(lambda: "Stop sends, ramps" in shown(app), pilot)
         await pilot.press("down", "down", *"status", "enter")
         await until(lambda: "clients" in shown(app).splitlines()[-2], pilot)
-        await pilot.press("colon", *"wait --until 'connections.dropped >= 0' --window 0", "enter")
+        await pilot.press("colon")
+        app.screen.query_one(Input).value = "wait --until 'connections.dropped >= 0' --window 0"
+        await pilot.press("enter")
         await until(lambda: "connections.dropped >= 0: it is" in shown(app), pilot)
-        await pilot.press("colon", *"wait --until 'response.p98x > 1'", "enter")
+        await pilot.press("colon")
+        app.screen.query_one(Input).value = "wait --until 'response.p98x > 1'"
+        await pilot.press("enter")
         await until(lambda: "is not a metric" in shown(app), pilot)
         await pilot.press("escape", "colon", *"watch 7", "enter")
         await until(lambda: ("watch_client", 7) in session.commands, pilot)

@@ -144,19 +144,25 @@ def _wait(reference: str, wanted: WaitUntil) -> None:
     except BadValue as error:
         fail(f'--until "{until}" {error}', USAGE)
     with attached(reference, _BY) as run:
-        if run.await_status(condition.holds if condition else lambda _: run.ended, wanted.timeout):
-            if condition is not None and condition.value is not None:
-                click.echo(f"{condition.metric.name} is {significant(condition.value)}{condition.metric.unit}")
-            elif not run.lost:
-                result = run.execute()
-                click.echo(result.verdict.reason)
-                sys.exit(status_of(result))
+        held = run.await_status(condition.holds if condition else lambda _: run.ended, wanted.timeout)
+        if held and condition is not None and condition.value is not None:
+            figure = f"{significant(condition.value)}{condition.metric.unit}"
+            _tell({"until": until, "value": condition.value, "unit": condition.metric.unit}, wanted.as_json,
+                  f"{condition.metric.name} is {figure}")  # fmt: skip
+        elif held and not run.lost:
+            verdict = run.execute().verdict
+            _tell({"passed": verdict.passed, "reason": verdict.reason}, wanted.as_json, verdict.reason)
+            sys.exit(status_of(run.execute()))
         elif not run.ended:
             fail(f"{until or 'the run'} did not come true within the time" if until else "the run goes on", TIMED_OUT)
         elif not run.lost:
             fail(f"the run ended before {until}", REFUSED)
         if run.lost:
             fail(run.lost, UNREACHABLE)
+
+
+def _tell(known: dict[str, Any], as_json: bool, text: str) -> None:
+    click.echo(msgspec.json.encode(known).decode() if as_json else text)
 
 
 def _watch(reference: str, wanted: WatchOne) -> None:

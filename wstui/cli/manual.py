@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import json
 import os
 import shutil
 import sys
 from collections.abc import Iterator
+from dataclasses import asdict
 from importlib.metadata import version
 
 import click
@@ -24,7 +26,8 @@ _WIDEST = 100
 @click.option("--plain", is_flag=True, help="Print the Markdown as it is, without a pager.")
 @click.option("--man", "as_man", is_flag=True, help="Print the man page: wstui manual --man > wstui.1")
 @click.option("--find", "words", metavar="WORDS", help="List the lines that have these words, in TOPIC or all pages.")
-def manual(topic: str | None, plain: bool, as_man: bool, words: str | None) -> None:
+@click.option("--json", "as_json", is_flag=True, help="JSON: the topics, the lines found, or the page as Markdown.")
+def manual(topic: str | None, plain: bool, as_man: bool, words: str | None, as_json: bool) -> None:
     """Read the manual: TOPIC, or the list of topics without one."""
     if as_man:
         click.echo(man_page(described_commands(), MEANINGS, version("wstui")), nl=False)
@@ -35,7 +38,10 @@ def manual(topic: str | None, plain: bool, as_man: bool, words: str | None) -> N
         fail(f'"{topic}" is not a topic of the manual: {meant}', USAGE)
     pages = manual_pages()
     if words is not None:
-        _find(pages, topic, words)
+        _find(pages, topic, words, as_json)
+    elif as_json:
+        listed = [{"topic": name, "summary": pages.summaries[name]} for name in TOPICS]
+        _print_json(listed if topic is None else {"topic": topic, "text": pages.text(topic)})
     elif topic is None:
         width = max(map(len, TOPICS))
         click.echo("\n".join(f"{name:<{width}}  {pages.summaries[name]}" for name in TOPICS))
@@ -46,12 +52,19 @@ def manual(topic: str | None, plain: bool, as_man: bool, words: str | None) -> N
         _show(pages.text(topic))
 
 
-def _find(pages: Manual, topic: str | None, words: str) -> None:
+def _find(pages: Manual, topic: str | None, words: str, as_json: bool) -> None:
     found = [place for place in pages.find(words) if topic in (None, place.topic)]
     if not found:
         fail(f'the manual has no line with "{words}"', USAGE)
+    if as_json:
+        _print_json([asdict(place) for place in found])
+        return
     for place in found:
         click.echo(f"{place.topic}: {place.line}")
+
+
+def _print_json(value: object) -> None:
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 
 def _show(text: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from contextlib import closing, suppress
+from typing import Any
 
 import click
 import msgspec
@@ -54,11 +55,15 @@ def _print_all(hosts: tuple[str, ...]) -> None:
     from wstui.control.link import ConnectionLost, local
     from wstui.control.registry import entries
     from wstui.control.remote_run import RemoteRun
+    from wstui.tui.top import other_version
 
     if hosts:
         raise click.UsageError("--json prints the runs of this machine: leave --host out.")
-    found = []
+    found: list[dict[str, Any]] = []
     for entry in entries():
+        if problem := other_version(entry):
+            found.append({"run": entry.id, "pid": entry.pid, "name": entry.name, "problem": problem})
+            continue
         with suppress(ConnectionLost), closing(RemoteRun(local(entry), "top", read_only=True)) as run:
             found.append(known_of(run))
     write(STDOUT, msgspec.json.format(msgspec.json.encode(found)).decode() + "\n")

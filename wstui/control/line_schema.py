@@ -7,7 +7,7 @@ from typing import Any, get_type_hints
 
 import msgspec
 
-from wstui.control.protocol import PROTOCOL, ToServer
+from wstui.control.control_messages import PROTOCOL, ToServer
 from wstui.control.stream import ToClient
 from wstui.execution.run.status import Status
 from wstui.scenario.model import Scenario

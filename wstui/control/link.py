@@ -99,11 +99,15 @@ def greeted(hello: object) -> Hello:
     if not isinstance(hello, Hello):
         raise ConnectionLost(hello.text if isinstance(hello, Failed) else "what answers is not a run of wstui")
     if hello.protocol != PROTOCOL:
-        raise ConnectionLost(
-            f"run {hello.run} is of wstui {hello.wstui} and speaks protocol {hello.protocol}, this one "
-            f"({version('wstui')}) {PROTOCOL}: use that version, in {hello.user}'s environment"
-        )
+        raise ConnectionLost(f"run {hello.run} is {speaks(hello.wstui, hello.protocol)}")
     return hello
+
+
+def speaks(other: str, protocol: int) -> str:
+    """Say which version of wstui a run is of, and that it speaks another protocol than this one."""
+    return (
+        f"of wstui {other} and speaks protocol {protocol}, this one ({version('wstui')}) {PROTOCOL}: use that version"
+    )
 
 
 def ask(reference: str, name: str, command: RunCommand) -> CommandAnswer:

@@ -46,6 +46,7 @@ class WaitUntil:
     until: str | None
     timeout: float | None
     window: float
+    as_json: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +145,7 @@ _TABLE: tuple[tuple[str, Callable[..., Asked], tuple[click.Parameter, ...], str]
             ),
             _time("--timeout", "timeout", "Give up after this."),
             _time("--window", "window", "Judge the last 10s, or this; 0 judges all of it.", default=10.0),
+            _JSON,
         ),
         "Wait until a condition holds, or until the run has ended: then with the exit status of the run.",
     ),

@@ -1,4 +1,4 @@
-"""Reference sections made from the code: fields of the scenario file, metrics, the result as JSON, the control socket."""
+"""Reference sections made from the code: keys of scenarios, metrics, the result as JSON, the control socket."""
 
 from __future__ import annotations
 

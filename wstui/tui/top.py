@@ -15,8 +15,9 @@ from textual.content import Content
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
-from wstui.control.link import ConnectionLost, Link, local, ssh
-from wstui.control.registry import entries
+from wstui.control.control_messages import PROTOCOL
+from wstui.control.link import ConnectionLost, Link, local, speaks, ssh
+from wstui.control.registry import Entry, entries
 from wstui.control.remote_run import RemoteRun
 from wstui.measure.sanitize import sanitize
 from wstui.report.live.progress_line import live_line
@@ -65,6 +66,11 @@ class HostRuns:
             self._link.close()
 
 
+def other_version(entry: Entry) -> str:
+    """Return what a run speaks that this version does not, or ""."""
+    return "" if entry.protocol == PROTOCOL else sanitize(speaks(entry.wstui, entry.protocol), 200)
+
+
 class WatchedRuns:
     """The runs that can be steered, each watched through a connection of its own. Blocks: for a thread."""
 
@@ -86,16 +92,17 @@ class WatchedRuns:
         there = {entry.id: entry for entry in entries()}
         for gone in [id for id, run in self._runs.items() if id not in there or run.ended]:
             self._runs.pop(gone).close()
+        found = {}
         for id, entry in there.items():
-            if id not in self._runs:
+            if told := other_version(entry):
+                told = f"✗ {told}"
+            elif id not in self._runs:
                 try:
                     self._runs[id] = RemoteRun(local(entry), "top", read_only=True)
                 except ConnectionLost:
-                    continue  # it has ended, or is of another version
-        return {
-            id: f"{id}  {sanitize(run.name, 24):<24}  {sanitize(live_line(run.status))}"
-            for id, run in self._runs.items()
-        }
+                    continue  # it has ended
+            found[id] = f"{id}  {sanitize(entry.name, 24):<24}  {told or sanitize(live_line(self._runs[id].status))}"
+        return found
 
     def close(self) -> None:
         for run in self._runs.values():

@@ -45,10 +45,10 @@ def watched_rows(line: TraceLine, pretty: bool = False) -> list[str]:
     kind = f"{line.kind} " if line.kind else ""
     step = f"{sanitize(line.step)}: " if line.step and not line.received else ""
     text = [sanitize(line.text, _LONGEST)]
-    if pretty and line.text[:1] in "{[" and len(line.text) == line.size:
+    if pretty and line.text[:1] in "{[":
         try:
             document = json.loads(line.text)
-        except (ValueError, RecursionError):
+        except (ValueError, RecursionError):  # or longer than what is kept of it
             pass
         else:
             text = [
