@@ -235,6 +235,12 @@ async def test_the_command_shows_messages_without_secrets_and_ends_with_ctrl_c(t
         async with connect(address[0]) as client:
             await client.send(json.dumps({"type": "auth", "token": "good-token-1"}))
             assert "auth_ok" in str(await client.recv())
+            for hidden in (
+                "CONNECT\npasscode:well-hidden\n\n\0",
+                "a=1&secret=well-hidden",
+                '["{\\"pin_token\\":44774477}"]',
+            ):
+                await client.send(hidden)
         path = tmp_path / "r.jsonl"
         await asyncio.to_thread(until, lambda: '"close"' in path.read_text(), "the close is recorded")
         process.send_signal(signal.SIGINT)
@@ -243,7 +249,8 @@ async def test_the_command_shows_messages_without_secrets_and_ends_with_ctrl_c(t
     assert (
         '#1 → {"type": "auth", "token": "***"}' in out and '#1 ← {"type":"auth_ok"' in out and "good-token" not in out
     )
-    assert "1 connections, 2 messages" in out and "only you can read it" in out and "wstui import r.jsonl" in out
+    assert "well-hidden" not in out and "44774477" not in out and "passcode:***" in out
+    assert "1 connections, 5 messages" in out and "only you can read it" in out and "wstui import r.jsonl" in out
     assert path.stat().st_mode & 0o777 == 0o600 and "good-token-1" in path.read_text()
 
 

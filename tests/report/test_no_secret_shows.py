@@ -10,6 +10,8 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
+from unittest.mock import MagicMock
 from urllib.parse import quote, quote_plus, urlencode
 
 import pytest
@@ -153,6 +155,24 @@ def outputs(status: Status, result: Result, folder: Path) -> Iterator[tuple[str,
     from wstui.report.live.otlp import metrics_of
 
     yield "otlp", metrics_of(StandIn(status), replace(status, started=NOW)).to_json()
+    from opentelemetry.sdk._logs.export import LogRecordExportResult
+
+    from wstui.report.live.otlp_logs import OtlpLogs
+
+    sent: list[str] = []
+    logs = OtlpLogs(StandIn(replace(status, started=NOW)), "http://127.0.0.1:9/v1/logs")
+    logs._exporter.shutdown()
+    logs._exporter = MagicMock()
+
+    def export(records: list[Any]) -> LogRecordExportResult:
+        sent.extend(f"{record.log_record.body} {record.log_record.attributes}" for record in records)
+        return LogRecordExportResult.SUCCESS
+
+    logs._exporter.export = export
+    logs.follow()
+    logs.finish(result)
+    assert "restarted with" in "".join(sent)
+    yield "otlp logs", "".join(sent)
     recording = StoreWriter(StandIn(status), folder / "runs.db")
     recording.follow()
     recording.finish(result)

@@ -24,6 +24,7 @@ from wstui.scenario.secrets import is_secret_header, mask_text, secrets_in_heade
 _WIDTH = 160
 _MOST_LINES = 500
 _SECRET_IN_JSON = re.compile(r'"([\w.-]+)"\s*:\s*"((?:[^"\\]|\\.)+)"')
+_SECRET_IN_LINE = re.compile(r"""([\w.-]+)["\\]*\s*[=:]\s*([^\s&;,"'\\{}\[\]\0]{4,})""")
 _MOST_SECRETS = 1000
 """Of those that are looked for on the screen; the oldest are forgotten."""
 
@@ -140,7 +141,8 @@ class RecordLines:
     def _learn(self, passed: TrafficLine) -> None:
         found: list[str] = []
         if isinstance(passed.data, str):
-            found += [value for name, value in _SECRET_IN_JSON.findall(passed.data[:65536]) if is_secret_header(name)]
+            pairs = [*_SECRET_IN_JSON.findall(passed.data[:65536]), *_SECRET_IN_LINE.findall(passed.data[:65536])]
+            found += [value for name, value in pairs if is_secret_header(name)]
             found += secrets_in_url(passed.data) if passed.sent is None else []
         for name, value in passed.headers:
             if is_secret_header(name):
