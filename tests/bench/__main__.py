@@ -8,7 +8,7 @@ import sys
 
 import click
 
-CASES = ("closed", "memory", "delay", "stall", "lost", "reset")
+CASES = ("closed", "conversation", "memory", "delay", "stall", "lost", "reset")
 
 
 @click.group()

@@ -39,9 +39,10 @@ class Websockets:
     async def welcome(self, connection: Any) -> None:
         await connection.recv()
 
-    async def talk(self, connection: Any, text: str) -> None:
+    async def talk(self, connection: Any, text: str) -> Any:
+        """Send, and return the next message."""
         await connection.send(text)
-        json.loads(await connection.recv())
+        return json.loads(await connection.recv())
 
     async def loop(self, connection: Any) -> None:
         while True:
@@ -69,9 +70,9 @@ class Aiohttp(Websockets):
     async def welcome(self, connection: Any) -> None:
         await connection.receive_str()
 
-    async def talk(self, connection: Any, text: str) -> None:
+    async def talk(self, connection: Any, text: str) -> Any:
         await connection.send_str(text)
-        json.loads(await connection.receive_str())
+        return json.loads(await connection.receive_str())
 
 
 class Picows(Websockets):
@@ -88,11 +89,11 @@ class Picows(Websockets):
 
             def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
                 if frame.msg_type == WSMsgType.TEXT:
-                    json.loads(frame.get_payload_as_bytes())
+                    answer = json.loads(frame.get_payload_as_bytes())
                     if self.looping:
                         transport.send(WSMsgType.TEXT, ping().encode())
                     elif not self.waiter.done():
-                        self.waiter.set_result(None)
+                        self.waiter.set_result(answer)
 
             def on_ws_disconnected(self, transport: WSTransport) -> None:
                 if not self.waiter.done():
@@ -103,13 +104,13 @@ class Picows(Websockets):
     async def welcome(self, connection: Any) -> None:
         await connection[1].waiter
 
-    async def talk(self, connection: Any, text: str) -> None:
+    async def talk(self, connection: Any, text: str) -> Any:
         from picows import WSMsgType
 
         transport, listener = connection
         listener.waiter = asyncio.get_running_loop().create_future()
         transport.send(WSMsgType.TEXT, text.encode())
-        await listener.waiter
+        return await listener.waiter
 
     async def loop(self, connection: Any) -> None:
         from picows import WSMsgType

@@ -59,7 +59,14 @@ class Observation:
 
 
 async def observe(
-    tool: Tool, program: str, clients: int, every_s: float, seconds: float, ramp_s: float, *sink_options: str
+    tool: Tool,
+    program: str,
+    clients: int,
+    every_s: float,
+    seconds: float,
+    ramp_s: float,
+    *sink_options: str,
+    talks: bool = False,
 ) -> Observation:
     """Let a tool make a load against a sink of its own, and watch both."""
     cores = Cores.apart()
@@ -67,7 +74,7 @@ async def observe(
         folder = Path(name)
         file = folder / "sink.log"
         async with SinkProcess("--mode", "echo", "--log", str(file), *sink_options, core=cores.target) as sink:
-            order = Order(sink.url, clients, every_s, seconds, ramp_s, folder)
+            order = Order(sink.url, clients, every_s, seconds, ramp_s, folder, talks)
             command = tool.command(program, order)
             status, samples, console = await _watch(tool, command, sink, order, cores)
         log = SinkLog.decode(file.read_bytes())
@@ -128,7 +135,16 @@ def _daemons() -> set[int]:
 
 async def closed(tool: Tool, program: str) -> dict[str, str]:
     """As many round trips as one core gives, from 200 clients."""
-    seen = await observe(tool, program, CLOSED_CLIENTS, 0.0, 8.0, 1.0)
+    return await _as_many_as_go(tool, program, "round trips", talks=False)
+
+
+async def conversation(tool: Tool, program: str) -> dict[str, str]:
+    """The same after a login, with numbered messages whose answers are matched by their numbers."""
+    return await _as_many_as_go(tool, program, "conversation rounds", talks=True)
+
+
+async def _as_many_as_go(tool: Tool, program: str, what: str, *, talks: bool) -> dict[str, str]:
+    seen = await observe(tool, program, CLOSED_CLIENTS, 0.0, 8.0, 1.0, talks=talks)
     costs, rates, own, others = [], [], [], []
     for first, last in seen.steady():
         if trips := last.sink["replied"] - first.sink["replied"]:
@@ -138,12 +154,13 @@ async def closed(tool: Tool, program: str) -> dict[str, str]:
             own.append(cpu_s / seconds)
             others.append((last.sink["cpu_ns"] - first.sink["cpu_ns"]) / 1e9 / seconds)
     if not costs:
-        return {"round trips/s": "none"}
+        return {f"{what}/s": f"none; {seen.report.said}"}
     return {
-        "round trips/s: median (most)": f"{grouped(statistics.median(rates))} ({grouped(max(rates))})",
-        "µs of CPU each: median (least)": f"{statistics.median(costs):.1f} ({min(costs):.1f})",
-        "its core": f"{statistics.median(own):.0%}",
-        "sink's core": f"{statistics.median(others):.0%}",
+        f"{what}/s: median (most)": f"{grouped(statistics.median(rates))} ({grouped(max(rates))})",
+        f"{what}, µs of CPU each: median (least)": f"{statistics.median(costs):.1f} ({min(costs):.1f})",
+        f"{what}: its core": f"{statistics.median(own):.0%}",
+        f"{what}: sink's core": f"{statistics.median(others):.0%}",
+        f"{what}: it says": seen.report.said,
     }
 
 
@@ -211,7 +228,15 @@ async def reset(tool: Tool, program: str) -> dict[str, str]:
     }
 
 
-_RUN = {"closed": closed, "memory": memory, "delay": delay, "stall": stall, "lost": lost, "reset": reset}
+_RUN = {
+    "closed": closed,
+    "conversation": conversation,
+    "memory": memory,
+    "delay": delay,
+    "stall": stall,
+    "lost": lost,
+    "reset": reset,
+}
 
 
 def _quantiles(latency: Mapping[str, float | None]) -> str:

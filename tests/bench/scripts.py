@@ -16,7 +16,7 @@ from tests.bench.clients import IN_FLIGHT, LIBRARIES, ping
 from tests.bench.truth import quantiles
 
 
-async def run(name: str, url: str, clients: int, every_s: float, seconds: float) -> dict[str, Any]:
+async def run(name: str, url: str, clients: int, every_s: float, seconds: float, talks: bool) -> dict[str, Any]:
     """Open `clients`, let each of them talk for `seconds`, and sum up."""
     library = LIBRARIES[name][1]()
     times: list[float] = []
@@ -28,10 +28,17 @@ async def run(name: str, url: str, clients: int, every_s: float, seconds: float)
         try:
             async with gate:
                 connection = await library.open(url)
+            if talks and (await library.talk(connection, '{"type":"auth","token":"t"}'))["type"] != "auth":
+                raise ValueError("not logged in")
             await asyncio.sleep(every_s * number / clients)
+            sequence = 0
             while time.monotonic() < end:
                 began = time.perf_counter()
-                await library.talk(connection, ping())
+                sequence += 1
+                said = json.dumps({"type": "say", "seq": sequence}) if talks else ping()
+                answer = await library.talk(connection, said)
+                if talks and answer["seq"] != sequence:
+                    raise ValueError("the answer to another message")
                 times.append((time.perf_counter() - began) * 1000)
                 await asyncio.sleep(every_s)
         except Exception as error:
@@ -47,8 +54,8 @@ async def run(name: str, url: str, clients: int, every_s: float, seconds: float)
 
 def main() -> None:
     """Entry point of the process."""
-    name, url, clients, every_s, seconds = sys.argv[1:]
-    work = run(name, url, int(clients), float(every_s), float(seconds))
+    name, url, clients, every_s, seconds, *talks = sys.argv[1:]
+    work = run(name, url, int(clients), float(every_s), float(seconds), bool(talks))
     if LIBRARIES[name][2]:
         import uvloop
 

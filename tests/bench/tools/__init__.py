@@ -1,7 +1,8 @@
 """Other load testers: where they are, how they are told to make a load, and what they report of it.
 
 Every one gets the same orders: so many clients, each sending a ping every so many seconds (0: as soon as it has its
-answer) for so many seconds. Scripts are what the documentation of each tool leads to.
+answer) for so many seconds; in a conversation they log in first, and match each answer by its
+number. Scripts are what the documentation of each tool leads to.
 """
 
 from __future__ import annotations

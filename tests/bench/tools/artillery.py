@@ -20,15 +20,17 @@ scenarios:
   - engine: ws
     flow:
       - function: "phase"
-      - loop:
+{login}      - loop:
           - function: "begin"
           - send:
               payload: "{{{{ ping }}}}"
-              capture:
-                json: "$.timestamp"
-                as: "back"
+              {answer}
           - function: "end"
         whileTrue: "more"
+"""
+_LOGIN = """      - send:
+          payload: '{"type":"auth","token":"t"}'
+          match: { json: "$.type", value: "auth" }
 """
 _ARTILLERY_STEPS = """
 const every = {every_ms:g}, lasts = {lasts_ms:g};
@@ -36,7 +38,10 @@ module.exports = {{
   phase(context, ee, next) {{ context.vars.end = Date.now() + lasts; setTimeout(next, Math.random() * every); }},
   begin(context, ee, next) {{
     context.vars.at = performance.now();
-    context.vars.ping = `{{"type":"ping","timestamp":${{Date.now()}}}}`;
+    if ({talks}) {{
+      context.vars.seq = (context.vars.seq || 0) + 1;
+      context.vars.ping = `{{"type":"say","seq":${{context.vars.seq}}}}`;
+    }} else context.vars.ping = `{{"type":"ping","timestamp":${{Date.now()}}}}`;
     next();
   }},
   end(context, ee, next) {{
@@ -56,6 +61,11 @@ def _artillery(program: str, order: Order) -> list[str]:
         "duration": max(1, round(order.ramp_s)),
         "every_ms": order.every_s * 1000,
         "lasts_ms": order.seconds * 1000,
+        "talks": str(order.talks).lower(),
+        "login": _LOGIN if order.talks else "",
+        "answer": 'match: { json: "$.seq", value: "{{ seq }}" }'
+        if order.talks
+        else 'capture: { json: "$.timestamp", as: "back" }',
     }
     (order.folder / "script.yml").write_text(_ARTILLERY.format(**values))
     (order.folder / "steps.cjs").write_text(_ARTILLERY_STEPS.format(**values))

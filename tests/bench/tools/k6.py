@@ -22,15 +22,26 @@ export const options = {{
 }};
 export function handleSummary(data) {{ return {{ 'report.json': JSON.stringify(data.metrics) }}; }}
 const every = {every_ms:g}, lasts = {lasts_ms:g}, phase = Math.random() * Math.max(every, {ramp_ms:g});
-const ping = () => JSON.stringify({{ type: 'ping', timestamp: Date.now() }});
-const took = (text) => trips.add(Date.now() - JSON.parse(text).timestamp);
+const talks = {talks};
+let seq = 0, at = 0;  // of this client: each has a runtime of its own
+const first = () => talks ? JSON.stringify({{ type: 'auth', token: 't' }}) : ping();
+const ping = () => {{
+  at = Date.now();
+  return JSON.stringify(talks ? {{ type: 'say', seq: ++seq }} : {{ type: 'ping', timestamp: at }});
+}};
+const took = (text) => {{
+  const answer = JSON.parse(text);
+  if (!talks) trips.add(Date.now() - answer.timestamp);
+  else if (answer.type === 'say' && answer.seq === seq) trips.add(Date.now() - at);
+  else if (answer.type !== 'auth') errors.add(1);
+}};
 """
 _K6_WS = """
 import ws from 'k6/ws';
 export default function () {{
   ws.connect('{order.url}', {{}}, (socket) => {{
     socket.on('open', () => {{
-      if (every === 0) socket.send(ping());
+      if (every === 0) socket.send(first());
       else socket.setTimeout(() => {{ socket.send(ping()); socket.setInterval(() => socket.send(ping()), every); }},
         phase + 1);
       socket.setTimeout(() => socket.close(), lasts);
@@ -41,12 +52,12 @@ export default function () {{
 }}
 """
 _K6_NEW = """
-import {{ WebSocket }} from 'k6/experimental/websockets';
+import {{ WebSocket }} from 'k6/websockets';
 export default function () {{
   const socket = new WebSocket('{order.url}');
   let timer = null;
   socket.addEventListener('open', () => {{
-    if (every === 0) socket.send(ping());
+    if (every === 0) socket.send(first());
     else setTimeout(() => {{ socket.send(ping()); timer = setInterval(() => socket.send(ping()), every); }}, phase);
     setTimeout(() => {{ clearInterval(timer); socket.close(); }}, lasts);
   }});
@@ -64,6 +75,7 @@ def _k6(script: str) -> Callable[[str, Order], list[str]]:
             "every_ms": order.every_s * 1000,
             "lasts_ms": order.seconds * 1000,
             "ramp_ms": order.ramp_s * 1000,
+            "talks": str(order.talks).lower(),
             "most": order.seconds + 20,
         }
         (order.folder / "script.js").write_text((_K6_COMMON + script).format(**values))
@@ -94,5 +106,5 @@ def _k6_report(folder: Path, console: str) -> Report:
 
 TOOLS = (
     Tool("k6/ws", on_path("k6"), says("version"), _k6(_K6_WS), _k6_report),
-    Tool("k6/experimental/websockets", on_path("k6"), says("version"), _k6(_K6_NEW), _k6_report),
+    Tool("k6/websockets", on_path("k6"), says("version"), _k6(_K6_NEW), _k6_report),
 )

@@ -19,6 +19,11 @@ class Client(User):
 
     def on_start(self):
         self.ws = create_connection("{order.url}", timeout=4)
+        self.seq = 0
+        if {order.talks}:
+            self.ws.send('{{"type":"auth","token":"t"}}')
+            if json.loads(self.ws.recv())["type"] != "auth":
+                raise StopUser()
         gevent.sleep(random.random() * {order.every_s:g})
 
     def on_stop(self):
@@ -28,8 +33,15 @@ class Client(User):
     def round_trip(self):
         began, error, size = time.perf_counter(), None, 0
         try:
-            self.ws.send(json.dumps({{"type": "ping", "timestamp": int(time.time() * 1000)}}))
-            size = len(json.loads(self.ws.recv()))
+            self.seq += 1
+            said = {{"type": "ping", "timestamp": int(time.time() * 1000)}}
+            if {order.talks}:
+                said = {{"type": "say", "seq": self.seq}}
+            self.ws.send(json.dumps(said))
+            text = self.ws.recv()
+            size, answer = len(text), json.loads(text)
+            if {order.talks} and answer["seq"] != self.seq:
+                raise ValueError("the answer to another message")
         except Exception as raised:
             error = raised
         events.request.fire(request_type="WS", name="trips", response_length=size, exception=error,

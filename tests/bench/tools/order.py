@@ -20,6 +20,8 @@ class Order:
     seconds: float
     ramp_s: float
     folder: Path
+    talks: bool = False
+    """Log in, then number each message, and take only the answer with its number for its answer."""
 
 
 @dataclass(frozen=True)

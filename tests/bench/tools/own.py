@@ -40,8 +40,20 @@ limit = "<= 0"
 """
 
 
+_ROLE = """
+[[roles]]
+name = "member"
+open = [{{ name = "auth", json = {{ type = "auth", token = "t" }}, expect = {{ type = "auth" }} }}]
+[[roles.loop]]
+name = "say"
+json = {{ type = "say", seq = "{{{{seq}}}}" }}
+expect = {{ type = "say", seq = "{{{{seq}}}}" }}
+"""
+
+
 def _wstui(program: str, order: Order) -> list[str]:
-    (order.folder / "bench.toml").write_text(_PRESET.format(order=order))
+    preset = _PRESET.replace('exchange = "echo"\n', "") + _ROLE if order.talks else _PRESET
+    (order.folder / "bench.toml").write_text(preset.format(order=order))
     return [program, "-m", "wstui", "run", "bench.toml", "--json", "report.json", "-q", "--no-store", "--no-probe"]
 
 
@@ -58,6 +70,7 @@ def _script(name: str) -> Callable[[str, Order], list[str]]:
     return lambda program, order: [
         program, "-m", "tests.bench.scripts", name,
         order.url, str(order.clients), f"{order.every_s:g}", f"{order.seconds + order.ramp_s:g}",
+        *(["talks"] if order.talks else []),
     ]  # fmt: skip
 
 

@@ -20,12 +20,13 @@ _TSUNG = """<?xml version="1.0"?>
   <sessions>
     <session name="load" probability="100" type="ts_websocket">
       <request><websocket type="connect" path="/ws"/></request>
+      {login}
       {offset}
       <for from="1" to="{times}" var="i">
         <setdynvars sourcetype="eval" code="{now}"><var name="stamp"/></setdynvars>
         <transaction name="trips">
           <request subst="true">
-            <websocket type="message" frame="text">{{"type":"ping","timestamp":%%_stamp%%}}</websocket>
+            {match}<websocket type="message" frame="text">{said}</websocket>
           </request>
         </transaction>
         {pause}
@@ -34,6 +35,10 @@ _TSUNG = """<?xml version="1.0"?>
   </sessions>
 </tsung>
 """
+_LOGIN = """<request>
+        <match do="abort" when="nomatch">auth</match>
+        <websocket type="message" frame="text">{"type":"auth","token":"t"}</websocket>
+      </request>"""
 _TSUNG_DTD = ("/usr/share/tsung/tsung-1.0.dtd", "/usr/local/share/tsung/tsung-1.0.dtd")
 
 
@@ -48,6 +53,9 @@ def _tsung(program: str, order: Order) -> list[str]:
         times=round(order.seconds / order.every_s) if order.every_s else 100_000_000,
         offset=f'<thinktime value="{order.every_s / 2:g}" random="true"/>' if order.every_s else "",
         pause=f'<thinktime value="{order.every_s:g}"/>' if order.every_s else "",
+        login=_LOGIN if order.talks else "",
+        match='<match do="log" when="nomatch">"seq":%%_i%%}</match>' if order.talks else "",
+        said='{"type":"say","seq":%%_i%%}' if order.talks else '{"type":"ping","timestamp":%%_stamp%%}',
         now="fun(_) -&gt; integer_to_list(erlang:system_time(millisecond)) end.",
     )
     (order.folder / "load.xml").write_text(text)
