@@ -1,4 +1,5 @@
-// The official client of Phoenix: `talk URL VSN` goes through a conversation, `encode` and `decode` show its serializer.
+// The official client of Phoenix: `talk URL VSN` goes through a conversation, `session URL NUMBER
+// ROUNDS PAUSE_MS` is one of a member of a room, `encode` and `decode` show its serializer.
 import { createRequire } from "node:module"
 import { text } from "node:stream/consumers"
 const require = createRequire(process.argv[2] + "/")
@@ -33,6 +34,21 @@ async function talk(url, vsn) {
   process.exit(0)
 }
 
+async function session(url, number, rounds, pauseMs) {
+  const socket = new Socket(url, { transport: require("ws"), params: { token: "t-" + number } })
+  socket.connect()
+  const answered = push => new Promise((done, failed) => push.receive("ok", done).receive("error", failed).receive("timeout", failed))
+  const room = socket.channel("room:" + number, { who: "member" + number })
+  await answered(room.join())
+  for (let n = 0; n < rounds; n++) {
+    const { n: back } = await answered(room.push("echo", { n: n + 1000 * number }))
+    room.push("seen", { n: back })
+    await new Promise(done => setTimeout(done, pauseMs))
+  }
+  await answered(room.leave())
+  socket.disconnect(() => process.exit(0))
+}
+
 async function convert(how) {
   const found = []
   for (const told of JSON.parse(await text(process.stdin))) {
@@ -49,4 +65,4 @@ async function convert(how) {
 }
 
 const [how, ...more] = process.argv.slice(3)
-await (how === "talk" ? talk(...more) : convert(how))
+await (how === "talk" ? talk(...more) : how === "session" ? session(more[0], ...more.slice(1).map(Number)) : convert(how))

@@ -60,7 +60,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     (folder / "mosquitto.conf").write_text(
         f"listener {plain} 127.0.0.1\n"  # it does not start with WebSocket alone
         f"listener {port} 127.0.0.1\nprotocol websockets\nallow_anonymous true\nacl_file {folder / 'acl'}\n"
-        f"password_file {folder / 'passwords'}\nsys_interval 1\nuser root\n"
+        f"password_file {folder / 'passwords'}\nsys_interval 1\nuser root\nlog_type all\n"
     )
     assert MOSQUITTO is not None
     log = (folder / "log").open("wb")

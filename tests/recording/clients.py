@@ -16,8 +16,10 @@ from urllib.parse import urlsplit
 import pytest
 from websockets.asyncio.client import connect
 
+from tests.protocols.test_phoenix import modules
+
 ROUNDS = 4
-PAUSE_S = 0.25
+PAUSE_S = 1.0
 WAIT_S = 20.0
 CABLE = [
     *Path("/usr/share/nodejs/@rails/actioncable").glob("**/action_cable.js"),
@@ -110,7 +112,11 @@ async def actioncable(url: str, number: int) -> None:
             received: () => n < {ROUNDS} ? setTimeout(say, {PAUSE_S * 1000}) : (cable.disconnect(), process.exit(0)),
         }});
     """
-    node = await asyncio.create_subprocess_exec("node", "--no-warnings", "--experimental-websocket", "-e", script)
+    await in_node("--no-warnings", "--experimental-websocket", "-e", script)
+
+
+async def in_node(*arguments: str) -> None:
+    node = await asyncio.create_subprocess_exec("node", *arguments)
     try:
         assert await asyncio.wait_for(node.wait(), WAIT_S) == 0
     finally:
@@ -282,6 +288,28 @@ async def stomp(url: str, number: int) -> None:
         client.send(f"/topic/own.{number}", told, content_type="application/json")
         await heard.wait()
     await asyncio.to_thread(client.disconnect)
+
+
+async def phoenix(url: str, number: int) -> None:
+    """The official client, in node."""
+    if not (folder := modules()):
+        pytest.skip("the npm packages phoenix and ws are not installed globally")
+    script = Path(__file__).parents[1] / "protocols/phoenix_client.mjs"
+    told = (url, str(number), str(ROUNDS), str(round(1000 * PAUSE_S)))
+    await in_node(str(script), folder, "session", *told)
+
+
+async def realtime(url: str, number: int) -> None:
+    library = pytest.importorskip("openai").AsyncOpenAI(api_key=f"key-{number}", websocket_base_url=url)
+    async with library.realtime.connect(model="any") as connection:
+        await connection.session.update(session={"type": "realtime", "instructions": "be brief"})
+        async for n in rounds():
+            content = [{"type": "input_text", "text": f"what is {n} and {n * 7919}?"}]
+            await connection.conversation.item.create(item={"type": "message", "role": "user", "content": content})
+            await connection.response.create()
+            async for event in connection:
+                if event.type == "response.done":
+                    break
 
 
 async def plain(url: str, number: int) -> None:

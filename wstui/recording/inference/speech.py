@@ -31,7 +31,8 @@ _BY_ITSELF = re.compile(r"(?i)(.*:)?(ping|pong|heartbeat|pubrec|pubrel)")
 _FARTHEST = 2000
 _CONTENT = ("text", "audio")
 """Keys whose values are what is said, and not what kind of message it is."""
-_PLAIN = ("json", "raw")
+PLAIN = ("json", "raw")
+"""Protocols whose frames have no terms of their own."""
 _HAS_SPOKEN = (Malformed, BadKey, ValueError, LookupError, TypeError, AttributeError)
 """What readers raise for frames that clients of their protocol do not send."""
 OPTIONS = "(options)"
@@ -56,13 +57,18 @@ class Speech:
         return all(name in own or ((g := guess("", name)) and g.protocol == self.protocol) for name in subprotocols)
 
 
-def listen(connections: Sequence[RecordedConnection]) -> Speech | None:
-    """Return the messages in the terms of the protocol; None if it has no terms, or some frame does not fit it."""
+def listen(connections: Sequence[RecordedConnection], protocol: str = "") -> Speech | None:
+    """Return the messages in the terms of the protocol, which is recognised unless it is given.
+
+    None if it has no terms, or some frame does not fit it.
+    """
     longest = max(connections, key=lambda connection: len(connection.frames))
     agreed = value_of(longest.answer, "sec-websocket-protocol")
     frames = sorted(longest.frames, key=lambda frame: frame.at)
     found = guess(longest.url, agreed, ((frame.sent, frame.data) for frame in frames))
-    if found is None or found.protocol in _PLAIN:
+    if protocol and (found is None or found.protocol != protocol):
+        found = Guess(protocol, "")
+    if found is None or found.protocol in PLAIN:
         return None
     try:
         speech = Speech(found, dialect(found.protocol, found.options))
@@ -131,7 +137,7 @@ class _Listener:
         command = next(iter(table))
         name = _name(table[command])
         made.kind = f"{command} {re.sub('[0-9]+', '0', name)}" if command != "query" else f"query {name}"
-        if command in _CONTENT:
+        if command in _CONTENT or table[command] is True:
             made.kind = command
         elif isinstance(table[command], str) and not re.search(r"\d", table[command]):
             made.marks = ((command,),)
