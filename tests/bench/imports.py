@@ -13,7 +13,7 @@ from pathlib import Path
 from tests.recording.hars import entry, message
 
 MOST_MIB = 400
-"""Of memory: the 64 MiB of messages that are kept, as documents, and Python itself."""
+"""Of memory: the 32 MiB of messages that are kept, as documents, and Python itself."""
 
 
 def write(path: Path, mib: int) -> None:

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.cli.commands import call
 from tests.conversations.chat import Chat
 from tests.recording.hars import entry, har, message
-from tests.servers.server import Connection
+from tests.servers.server import Connection, Server
+from wstui.recording.inference.infer import infer
+from wstui.recording.session import ImportFailed
+from wstui.recording.sources import read_session
 from wstui.scenario.file import load
 from wstui.scenario.model import Scenario
 
@@ -84,6 +90,49 @@ async def test_a_login_that_is_refused_is_told_and_not_loosened(tmp_path: Path) 
     assert status == 1 and "0 of 1 ready" in out and "who are you?" in out
     made = load(tmp_path / "session.toml", {"AUTH_TOKEN": "x"})
     assert isinstance(made, Scenario) and made.roles[0].open[0].expect == {"type": "auth_ok"}
+
+
+class Rpc(Server):
+    """Speaks JSON-RPC, and refuses `gone`."""
+
+    welcome = False
+
+    async def other(self, client: Connection, first: int, payload: bytes) -> None:
+        asked = json.loads(payload)
+        gone = {"error": {"code": -32601, "message": "no such method"}}
+        client.say(jsonrpc="2.0", id=asked["id"], **(gone if asked["method"] == "gone" else {"result": 1}))
+
+
+def calls(url: str, *methods: str) -> dict[str, Any]:
+    messages: list[dict[str, Any]] = []
+    for n, method in enumerate(method for _ in range(3) for method in methods):
+        messages.append(message(n, True, json.dumps({"jsonrpc": "2.0", "id": n, "method": method, "params": [n]})))
+        messages.append(message(n + 0.1, False, f'{{"jsonrpc":"2.0","id":{n},"result":1}}'))
+    return entry(url, messages)
+
+
+async def test_a_reply_that_the_protocol_waits_for_is_told_and_marked_if_it_refuses(tmp_path: Path) -> None:
+    async with Rpc() as server:
+        status, out, _ = await imported(tmp_path, calls(server.url, "add", "gone"))
+    assert status == 1, out
+    assert re.search(r"call-add: held, \d+ of \d+ answered\n  call-gone: FAILED, \d+ of \d+ answered", out), out
+    marked = [line for line in (tmp_path / "session.toml").read_text().splitlines() if "NOT PROVEN" in line]
+    assert len(marked) == 1 and marked[0].startswith('name = "call-gone"')
+
+
+async def test_frames_are_taken_as_those_of_the_protocol_asked_for(tmp_path: Path) -> None:
+    async with Rpc() as server:
+        status, out, err = await imported(tmp_path, calls(server.url, "add"), arguments=("--protocol", "raw"))
+        assert (status, err) == (0, "") and "all of it held" in out, out
+    text = (tmp_path / "session.toml").read_text()
+    assert 'protocol = "raw"  # sure: as asked for' in text and '"add", "params": [{{seq}}]' in text.replace('\\"', '"')
+    status, _, err = await imported(tmp_path, calls(server.url, "add"), arguments=("--protocol", "jsn"))
+    assert status == 2 and "--protocol jsn: did you mean json" in err
+    session = read_session(tmp_path / "session.har")
+    assert "call = " in infer(session, session.connections, "a", protocol="jsonrpc").text()
+    assert 'json = { jsonrpc = "2.0"' in infer(session, session.connections, "a", protocol="json").text()
+    with pytest.raises(ImportFailed, match="its frames are not those of mqtt"):
+        infer(session, session.connections, "a", protocol="mqtt")
 
 
 async def test_without_a_target_the_preset_is_kept_unproven(tmp_path: Path) -> None:

@@ -262,7 +262,7 @@ async def runs(name: str, request: pytest.FixtureRequest, folder: Path) -> None:
             for step, key in steps.items():
                 begun = counts(workers, step).begun
                 if key:
-                    await until(lambda key=key, begun=begun: log()[key] - before[key] >= begun)  # type: ignore[misc]
+                    await until(lambda key=key, begun=begun: log()[key] - before[key] >= begun)
                     assert log()[key] - before[key] == begun, (step, text)
 
 

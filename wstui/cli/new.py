@@ -14,8 +14,8 @@ from wstui.execution.preflight.first_message import rehearse
 from wstui.execution.preflight.look import Look, look
 from wstui.execution.preflight.probe import Unreachable
 from wstui.measure.sanitize import sanitize
-from wstui.scenario.conversation.dialect import DIALECTS, kind_of
-from wstui.scenario.errors import BadValue, PresetExistsError, ScenarioError, describe, nearest, printable
+from wstui.scenario.conversation.dialect import DIALECTS, kind_of, known
+from wstui.scenario.errors import BadValue, PresetExistsError, ScenarioError, describe, printable
 from wstui.scenario.file import dumps, write
 from wstui.scenario.fresh import scenario_for
 from wstui.scenario.model import Scenario
@@ -42,9 +42,10 @@ def new(url: str | None, protocol: str | None, out: str | None, force: bool, ins
     asks = sys.stdin.isatty() and sys.stdout.isatty()
     if url is None and asks:
         url = click.prompt("URL of the server (empty: none yet)", default="", show_default=False)
-    if protocol is not None and protocol not in DIALECTS:
-        near = nearest(protocol, DIALECTS)
-        fail(f"--protocol {protocol}: {f'did you mean {near}?' if near else 'there are ' + ', '.join(DIALECTS)}", USAGE)
+    try:
+        protocol = protocol and known(protocol)
+    except BadValue as error:
+        fail(f"--protocol {printable(protocol or '')}: {error}", USAGE)
     options: Any = {}
     if protocol is None and url:
         seen = _look(url, insecure)

@@ -20,7 +20,8 @@ from wstui.recording.proof import Proof, prove
 from wstui.recording.saving import address, choose, save
 from wstui.recording.session import ImportFailed
 from wstui.recording.sources import read_session
-from wstui.scenario.errors import PresetExistsError, ScenarioError, printable
+from wstui.scenario.conversation.dialect import known
+from wstui.scenario.errors import BadValue, PresetExistsError, ScenarioError, printable
 from wstui.scenario.presets import is_path, own_folder
 from wstui.scenario.secrets import mask_text, mask_url
 
@@ -36,10 +37,17 @@ _SHOWN_EVERY_S = 0.5
     help="Take this WebSocket connection; without it they are listed.",
 )
 @click.option("--url", metavar="URL", help="The server's address, in place of that in the file, or if it has none.")
+@click.option(
+    "--protocol",
+    metavar="NAME",
+    help="What the server speaks, instead of recognising it; json or raw: the frames as they are.",
+)
 @click.option("--out", metavar="PRESET", help="Where to save: a path, or the name of a preset of yours.")
 @click.option("--force", is_flag=True, help="Replace a file that is there already.")
 @click.option("--no-prove", is_flag=True, help="Do not try the scenario with one client and with five.")
-def import_session(file: str, entry: int | None, url: str | None, out: str | None, force: bool, no_prove: bool) -> None:
+def import_session(
+    file: str, entry: int | None, url: str | None, protocol: str | None, out: str | None, force: bool, no_prove: bool
+) -> None:
     """Make a scenario from a recorded session: a HAR with WebSocket messages, a flow file of mitmproxy, or a
     recording of `wstui record`; or from an AsyncAPI document, a k6 or Artillery
     script, or an Insomnia export.
@@ -51,6 +59,10 @@ def import_session(file: str, entry: int | None, url: str | None, out: str | Non
     Exit status: 0 all held, 1 a guess did not hold and is marked, 2 the file can't be used, 3 no target.
     """
     path = Path(file)
+    try:
+        protocol = known(protocol) if protocol else ""
+    except BadValue as error:
+        fail(f"--protocol {printable(protocol or '')}: {error}", USAGE)
     try:
         session = read_session(path, _Progress(path))
         for note, count in session.notes.items():
@@ -67,7 +79,10 @@ def import_session(file: str, entry: int | None, url: str | None, out: str | Non
             click.echo(sanitize(line, 200))
         sys.exit(USAGE)
     target = _destination(path, out)
-    draft = infer(session, chosen, target.stem)
+    try:
+        draft = infer(session, chosen, target.stem, protocol=protocol)
+    except ImportFailed as error:
+        fail(f"{printable(file)}: {error}", USAGE)
     try:
         save(draft, target, overwrite=force)
     except PresetExistsError:

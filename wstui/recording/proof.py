@@ -109,8 +109,12 @@ def _inner(steps: list[dict[str, Any]], place: Key) -> Iterator[tuple[Key, dict[
             yield from _inner(way["steps"], (*place, index, "choose", number, "steps"))
 
 
+def _name(draft: InferredScenario, key: Key, step: dict[str, Any]) -> tuple[str, str]:
+    return draft.tables["roles"][key[1]]["name"], step["name"]
+
+
 def _counts(seen: Rehearsal, draft: InferredScenario, key: Key, step: dict[str, Any]) -> Any:
-    return seen.steps.get((draft.tables["roles"][key[1]]["name"], step["name"]))
+    return seen.steps.get(_name(draft, key, step))
 
 
 def _holds(seen: Rehearsal, draft: InferredScenario, key: Key, step: dict[str, Any]) -> bool:
@@ -121,11 +125,15 @@ def _holds(seen: Rehearsal, draft: InferredScenario, key: Key, step: dict[str, A
 def _judge(seen: Rehearsal, draft: InferredScenario, key: Key, step: dict[str, Any]) -> str:
     """Say whether a step held, and note it beside its guess."""
     counts = _counts(seen, draft, key, step)
-    guess = draft.guesses.get((*key, "expect"))
     if counts is None or not counts.begun:
         return f"{step['name']}: not reached"
-    waits = "answered" if "expect" in step else "sent"
+    waits = "answered" if _name(draft, key, step) in seen.waiting else "sent"
     holds = not (counts.lost or counts.failed)
+    place: Key = (*key, "expect")
+    if place not in draft.guesses and not holds:  # the reply is one that the protocol itself waits for
+        place = (*key, "name")
+        draft.guesses.setdefault(place, Guess("no reply came, or one that refuses", "unsure"))
+    guess = draft.guesses.get(place)
     if guess is not None:
         guess.held = holds if guess.held is not False else False
     return f"{step['name']}: {'held' if holds else 'FAILED'}, {counts.done} of {counts.begun} {waits}"

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 Headers = list[tuple[str, str]]
-MOST_MESSAGES = 200_000
-MOST_BYTES = 64 << 20
+MOST_MESSAGES = 100_000
+MOST_BYTES = 32 << 20
 """Of all messages that are kept for guesses; what comes after is counted and left out."""
 MOST_BODY = 256 << 10
 """Of one HTTP body."""

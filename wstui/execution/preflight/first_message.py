@@ -88,12 +88,16 @@ async def _one_round(scenario: Scenario, note: Note | None) -> FirstReply:
 
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
-    """Results of a few clients of each role: counts by role and step, and failures in words, masked."""
+    """Results of a few clients of each role: counts by role and step, and failures in words, masked.
+
+    `waiting` are the steps that wait for a reply.
+    """
 
     steps: dict[tuple[str, str], StepCounts]
     failures: list[str]
     ready: int
     round_trip_ms: float | None
+    waiting: frozenset[tuple[str, str]] = frozenset()
 
 
 async def rehearse(
@@ -140,7 +144,11 @@ async def rehearse(
     median = trip.quantile(0.5)
     steps = {(step.role, step.name): step.counts for step in worker.steps().rows}
     ready = sum(role.ready for role in worker.role_counts().values())
-    return Rehearsal(steps, [mask(text) for text in why], ready, None if median is None else median / 1e6)
+    waiting = {(role.name, step.name) for role in roles for step in all_steps(role) if step.expect is not None}
+    waiting |= {(role.name, beat.name) for role in roles for beat in role.heartbeats if beat.expect is not None}
+    return Rehearsal(
+        steps, [mask(text) for text in why], ready, None if median is None else median / 1e6, frozenset(waiting)
+    )
 
 
 def _is_through(role: RoleSpec, counts: RoleCounts, rounds: int, after_s: float) -> bool:

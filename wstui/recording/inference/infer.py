@@ -14,29 +14,33 @@ from wstui.recording.inference.inferred_target import put_protocol, target_of
 from wstui.recording.inference.login_tables import attach, cookies_given, find_logins, login_tables
 from wstui.recording.inference.message import read_messages
 from wstui.recording.inference.pushes import broadcasts, deliveries, sequences
-from wstui.recording.inference.speech import listen
+from wstui.recording.inference.speech import PLAIN, listen
 from wstui.recording.inference.traffic import SortedTraffic, sort_traffic
 from wstui.recording.inference.values import Values
-from wstui.recording.session import RecordedConnection, RecordedSession
+from wstui.recording.session import ImportFailed, RecordedConnection, RecordedSession
 
 MOST_CLIENTS = 200
 
 
 def infer(
-    session: RecordedSession, connections: Sequence[RecordedConnection], name: str, *, plain: bool = False
+    session: RecordedSession, connections: Sequence[RecordedConnection], name: str, *, protocol: str = ""
 ) -> InferredScenario:
     """Return the scenario that these connections of one endpoint suggest.
 
-    `plain`: with the frames as they are, even if they are those of a protocol that has steps of its own.
+    `protocol` is what they speak, "" to recognise it; "json" and "raw" leave the frames as they are.
+    Raises ImportFailed for frames that are not of the protocol asked for.
     """
+    plain = protocol in PLAIN
     draft = InferredScenario()
     connections = [c for c in connections if c.frames or c.status == 101][:MOST_CLIENTS] or list(connections[:1])
     if not plain:
         connections = with_polled(session, connections)
-    speech = None if plain else listen(connections)
+    speech = None if plain else listen(connections, protocol)
+    if speech is None and protocol and not plain:
+        raise ImportFailed(f"its frames are not those of {protocol}: leave --protocol out, or take json or raw")
     if speech is not None:
         connections = [replace(one, url=speech.dialect.bare(one.url)) for one in connections]
-    clients = speech.clients if speech is not None else read_messages(connections)
+    clients = speech.clients if speech is not None else read_messages(connections, as_json=protocol != "raw")
     options = speech.options if speech is not None else []
     sayings = [[*(o for o in options if o.client == n), *messages] for n, messages in enumerate(clients)]
     logins = find_logins(session, connections, sayings)
@@ -55,6 +59,9 @@ def infer(
     target = target_of(draft, connections, values, cookies_given(logins))
     if speech is not None:
         put_protocol(draft, target, speech, values)
+    elif protocol == "raw":
+        target["protocol"] = protocol
+        draft.guesses["target", "protocol"] = Guess("as asked for", "sure")
     draft.tables = {"name": name, "target": target, "stages": _stages(), "messages": {}, "roles": []}
     if requests:
         draft.tables["login"] = [table for _, table in requests]

@@ -63,7 +63,9 @@ def put_protocol(draft: InferredScenario, target: dict[str, Any], speech: Speech
     """Say in the table what the target speaks, with the options of its opening."""
     found = speech.guess
     target["protocol"] = found.protocol
-    draft.guesses["target", "protocol"] = Guess(f"recognised by {found.why}", "sure" if found.certain else "likely")
+    draft.guesses["target", "protocol"] = Guess(
+        f"recognised by {found.why}" if found.why else "as asked for", "sure" if found.certain else "likely"
+    )
     if speech.offers(target.get("subprotocols", [])):
         target.pop("subprotocols", None)
         draft.guesses.pop(("target", "subprotocols"), None)

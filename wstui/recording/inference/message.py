@@ -70,11 +70,11 @@ def words_of(text: str) -> list[tuple[int, int]]:
     return [match.span() for match in _TOKEN.finditer(text)][:MOST_FIELDS]
 
 
-def read_messages(connections: Sequence[RecordedConnection]) -> list[list[Message]]:
-    """Return the messages of each connection in their order, with their kinds."""
+def read_messages(connections: Sequence[RecordedConnection], *, as_json: bool = True) -> list[list[Message]]:
+    """Return the messages of each connection in their order, with their kinds; JSON as documents, or as text too."""
     clients = [
         [
-            plain_message(number, frame)
+            plain_message(number, frame, as_json=as_json)
             for frame in sorted(connection.frames, key=lambda frame: frame.at)
             if frame.data or not frame.sent  # no step sends an empty message
         ]
@@ -85,12 +85,12 @@ def read_messages(connections: Sequence[RecordedConnection]) -> list[list[Messag
     return clients
 
 
-def plain_message(client: int, frame: RecordedMessage) -> Message:
+def plain_message(client: int, frame: RecordedMessage, *, as_json: bool = True) -> Message:
     """Return a frame as the document or the text that it holds."""
     made = Message(client, frame.at, frame.sent, frame.data, "binary")
     if isinstance(frame.data, str):
         made.form = "text"
-        if frame.data.lstrip()[:1] in ("{", "["):
+        if as_json and frame.data.lstrip()[:1] in ("{", "["):
             try:
                 made.document = _decode(frame.data)
                 made.form = "json"

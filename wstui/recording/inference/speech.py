@@ -67,7 +67,7 @@ def listen(connections: Sequence[RecordedConnection], protocol: str = "") -> Spe
     frames = sorted(longest.frames, key=lambda frame: frame.at)
     found = guess(longest.url, agreed, ((frame.sent, frame.data) for frame in frames))
     if protocol and (found is None or found.protocol != protocol):
-        found = Guess(protocol, "")
+        found = ProtocolGuess(protocol, "")
     if found is None or found.protocol in PLAIN:
         return None
     try:

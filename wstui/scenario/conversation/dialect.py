@@ -225,6 +225,14 @@ def dialect(protocol: str, options: Mapping[str, Any]) -> Dialect:
     return kind(read(kind.option_keys, options))
 
 
+def known(protocol: str) -> str:
+    """Return the name of a protocol. Raises BadValue, with the name that is meant."""
+    if protocol not in DIALECTS:
+        near = nearest(protocol, DIALECTS)
+        raise BadValue(f"did you mean {near}?" if near else "there are " + ", ".join(DIALECTS))
+    return protocol
+
+
 def kind_of(protocol: str) -> type[Dialect]:
     """Return the class of a protocol's dialect; its module is only imported now."""
     module = importlib.import_module(f"wstui.protocols.{DIALECTS[protocol]}")

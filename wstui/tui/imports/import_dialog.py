@@ -6,10 +6,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from wstui.scenario.conversation.dialect import known
 from wstui.scenario.errors import BadValue
 from wstui.tui.dialogs.dialog import DialogField, Form
 
-Asked = tuple[Path, str, int | None]
+Asked = tuple[Path, str, int | None, str]
+"""The file, the address, the entry and the protocol."""
 
 
 class ImportDialog(Form[Asked]):
@@ -23,9 +25,11 @@ class ImportDialog(Form[Asked]):
         yield DialogField("file", "file", "", _file, lambda _: kinds, placeholder="session.har")
         yield DialogField("url", "url", "", str, lambda url: "" if url else "empty: the recorded server")
         yield DialogField("entry", "entry", "", _entry, lambda entry: "" if entry else "empty: all connections")
+        asked = "empty: recognised by its frames; json or raw: the frames as they are"
+        yield DialogField("protocol", "protocol", "", _protocol, lambda protocol: "" if protocol else asked)
 
     def answer(self, values: dict[str, Any]) -> Asked:
-        return values["file"], values["url"], values["entry"]
+        return values["file"], values["url"], values["entry"], values["protocol"]
 
 
 def _file(text: str) -> Path:
@@ -33,6 +37,10 @@ def _file(text: str) -> Path:
     if not text or not path.is_file():
         raise BadValue("no such file" if text else "which file?")
     return path
+
+
+def _protocol(text: str) -> str:
+    return known(text) if text else ""
 
 
 def _entry(text: str) -> int | None:

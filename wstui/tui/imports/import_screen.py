@@ -8,13 +8,14 @@ import os
 import tomllib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Horizontal, VerticalScroll
+from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Static
@@ -121,11 +122,15 @@ class ImportScreen(Screen[None]):
         self._services, self._name, self._plainly = services, name, plainly
         self._draft, self._first = draft, copy.deepcopy(draft)
         self._judged: dict[Key, str] = {}
+        self._proof: list[str] = []
 
     def compose(self) -> ComposeResult:
         yield TitleBar(self._services.clock)
         with Horizontal(id="import"):
-            yield Guesses()
+            with Vertical(id="import-guesses"):
+                yield Guesses()
+                with VerticalScroll(id="import-proof"):
+                    yield Static(id="import-steps", markup=False)
             with VerticalScroll(id="import-file"):
                 yield Static(id="import-toml", markup=False)
         yield KeyRow()
@@ -196,6 +201,7 @@ class ImportScreen(Screen[None]):
 
     def action_reset(self) -> None:
         self._draft, self._judged = copy.deepcopy(self._first), {}
+        self._told([])
         self._show()
 
     def action_change(self) -> None:
@@ -217,8 +223,9 @@ class ImportScreen(Screen[None]):
     async def _prove(self) -> None:
         file = str(self._services.presets / f"{self._name}.toml")
         self.notify("one client tries it, then five")
+        self._told([])
         try:
-            proof = await prove(self._draft, file, lambda _: None)
+            proof = await prove(self._draft, file, lambda line: self._told([*self._proof, line]))
         except (ScenarioError, OSError) as error:
             self.notify(f"it can't be tried: {error}", severity="error")
             return
@@ -227,6 +234,16 @@ class ImportScreen(Screen[None]):
         bad = bool(proof.unreachable or proof.failed)
         self.notify(sanitize(mask_text(told, secrets), 300), severity="error" if bad else "information")
         self._show()
+
+    def _told(self, lines: list[str]) -> None:
+        """Show the lines of the proof below the guesses, step by step."""
+        self._proof = lines
+        secrets = sorted(self._draft.secrets.values())
+        text = "\n".join(sanitize(mask_text(line, secrets), 300) for line in lines)
+        self.query_one("#import-steps", Static).update(Content(text))
+        panel = self.query_one("#import-proof")
+        panel.display = bool(lines)
+        panel.scroll_end(animate=False)
 
     def action_save(self) -> None:
         """Save it into the operator's presets, under a name that is free."""
@@ -248,7 +265,7 @@ class ImportScreen(Screen[None]):
         return f"; set before a run: {', '.join(self._draft.secrets)}" if self._draft.secrets else ""
 
 
-async def imported(services: Services, path: Path, url: str, entry: int | None) -> ImportScreen:
+async def imported(services: Services, path: Path, url: str, entry: int | None, protocol: str) -> ImportScreen:
     """Return the screen for a recorded session. Raises ImportFailed."""
     from wstui.recording.har import entries_of
     from wstui.recording.inference.infer import infer
@@ -262,8 +279,6 @@ async def imported(services: Services, path: Path, url: str, entry: int | None) 
         listed = "; ".join(" ".join(line.split()) for line in list(entries_of(session))[:8])
         raise ImportFailed(f"it has several endpoints, choose an entry: {sanitize(listed, 400)}")
     address(chosen, url or None)
-    draft = await asyncio.to_thread(infer, session, chosen, path.stem)
-    has_protocol = "protocol" in draft.tables["target"]
-    return ImportScreen(
-        services, draft, path.stem, (lambda: infer(session, chosen, path.stem, plain=True)) if has_protocol else None
-    )
+    draft = await asyncio.to_thread(infer, session, chosen, path.stem, protocol=protocol)
+    plainly = partial(infer, session, chosen, path.stem, protocol="json")
+    return ImportScreen(services, draft, path.stem, plainly if "protocol" in draft.tables["target"] else None)

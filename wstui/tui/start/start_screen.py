@@ -242,18 +242,18 @@ class StartScreen(Screen[None]):
         """Ask for a recorded session; open the guesses that are made from it."""
         from wstui.tui.imports.import_dialog import ImportDialog
 
-        def begin(asked: tuple[Path, str, int | None] | None) -> None:
+        def begin(asked: tuple[Path, str, int | None, str] | None) -> None:
             if asked is not None:
                 self.run_worker(self._import(*asked))
 
         self.app.push_screen(ImportDialog(), begin)
 
-    async def _import(self, path: Path, url: str, entry: int | None) -> None:
+    async def _import(self, path: Path, url: str, entry: int | None, protocol: str) -> None:
         from wstui.recording.session import ImportFailed
         from wstui.tui.imports.import_screen import imported
 
         try:
-            self.app.push_screen(await imported(self.services, path, url, entry))
+            self.app.push_screen(await imported(self.services, path, url, entry, protocol))
         except ImportFailed as error:
             self.notify(sanitize(str(error), 600), severity="error")
 
