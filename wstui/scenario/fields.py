@@ -75,7 +75,7 @@ def fields(model: type[BaseModel], under: Key = ()) -> tuple[Field, ...]:
 
 
 def editable(model: type[BaseModel]) -> list[Field]:
-    """The fields that a form can edit; roles, logins and options, which hold JSON, are kept as the file has them."""
+    """The fields that a form can edit; roles and logins have rows of their own, options stay as the file has them."""
     hidden = ("roles",), ("login",), ("target", "options")
     return [field for field in fields(model) if field.path[:1] not in hidden and field.path not in hidden]
 

@@ -15,7 +15,7 @@ from wstui.scenario.model import Scenario, Suite
 from wstui.scenario.secrets import is_secret_header
 from wstui.tui.editor.field_text import text_of
 from wstui.tui.editor.layout import SEARCH
-from wstui.tui.editor.roles.outline import roles_in
+from wstui.tui.editor.roles.outline import conversation_in
 
 STAGES, SEARCHES = "stages", "search"
 """The two kinds of load."""
@@ -41,7 +41,7 @@ class Draft:
         self._numbers = itertools.count()
         for made_of in editable(type(content)):
             self._enter(made_of, made_of.path, made_of.path)
-        self.roles: list[dict[str, Any]] = roles_in(content) if isinstance(content, Scenario) else []
+        self.conversation: dict[str, Any] = conversation_in(content) if isinstance(content, Scenario) else {}
         self.first = dict(self.texts)
         self._saved = self._state
 
@@ -134,7 +134,7 @@ class Draft:
 
     @property
     def _state(self) -> tuple[Any, ...]:
-        return dict(self.texts), {key: list(rows) for key, rows in self.rows.items()}, copy.deepcopy(self.roles)
+        return dict(self.texts), {key: list(rows) for key, rows in self.rows.items()}, copy.deepcopy(self.conversation)
 
     @property
     def changed(self) -> bool:

@@ -17,7 +17,7 @@ from wstui.scenario.presets import members
 from wstui.tui.editor.draft import STAGES, Draft
 from wstui.tui.editor.field_text import value_of
 from wstui.tui.editor.layout import SEARCH
-from wstui.tui.editor.roles.outline import Unset, resolved
+from wstui.tui.editor.roles.outline import LISTS, Unset, resolved
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +77,14 @@ class _Read:
                 _put(data, key, value)
         if searches:
             data[STAGES] = []
-        if draft.roles or "roles" in data:
-            try:
-                data["roles"] = resolved(draft.roles, self._references)
-            except Unset as error:
-                self._wrong[error.place] = str(error)
-        shown = {"roles", *(key[0] for key in draft.texts)}
+        try:
+            made = resolved(draft.conversation, self._references)
+            data |= {name: items for name, items in made.items() if items or name in data}
+        except Unset as error:
+            self._wrong[error.place] = str(error)
+        shown = {*LISTS, *(key[0] for key in draft.texts)}
         for key, known in draft.content.origin.references.items():
-            if key[0] not in shown:  # what has no rows here, such as the login, stays as the file says it
+            if key[0] not in shown:  # what has no rows here stays as the file says it
                 self._references.setdefault(key, known.raw)
         if self._wrong:
             return self._refused()
@@ -171,7 +171,7 @@ class _Read:
 
     def _blamed(self, name: str) -> Key:
         """The field that a problem belongs to, or the nearest one around it, or ()."""
-        if name.startswith("roles"):
+        if name.startswith(LISTS):
             parts = re.findall(r'"((?:[^"\\]|\\.)*)"|([^.\[\]"]+)', name)
             return tuple(int(bare) if bare.isdigit() else bare or quoted for quoted, bare in parts)
         known = {dotted(place): key for place, key in self._places.items()}

@@ -243,7 +243,7 @@ class Editor(Screen[None]):
     def roles_changed(self) -> None:
         """A scenario has roles or an exchange: the choice follows."""
         exchange = ("messages", "exchange")
-        wanted = "roles" if self._draft.roles else self._draft.texts[exchange].replace("roles", "odin")
+        wanted = "roles" if self._draft.conversation["roles"] else self._draft.texts[exchange].replace("roles", "odin")
         if self._draft.texts[exchange] != wanted and isinstance(row := self.form.control_at(exchange), OptionRow):
             self._draft.set_text(exchange, wanted)
             row.value = wanted
@@ -255,32 +255,31 @@ class Editor(Screen[None]):
         """Ask what to add where the cursor is."""
         tree = self.form.roles
         if tree is not None:
-            self.app.push_screen(AddDialog(edits.kinds_at(tree.roles, tree.place)), self._add_to_roles)
+            self.app.push_screen(AddDialog(edits.kinds_at(tree.conversation, tree.place)), self._add_to_roles)
 
     def _add_to_roles(self, kind: str | None) -> None:
         if kind is not None and (tree := self.form.roles) is not None:
-            tree.change(edits.add(tree.roles, tree.place, kind))
+            tree.change(edits.add(tree.conversation, tree.place, kind))
 
     @on(RoleTree.Opened)
     def edit_item(self, event: RoleTree.Opened) -> None:
-        """Edit a role, a step or a rule."""
+        """Edit a login, a role, a step or a rule."""
         tree, entry = self.form.roles, event.entry
         if tree is None:
             return
-        item = value_at(tree.roles, entry.place)
+        item = value_at(tree.conversation, entry.place)
 
-        def problems(values: Mapping[str, Any]) -> dict[str, str]:
+        def problems(values: Mapping[str, Any]) -> dict[Key, str]:
             trial = copy.copy(self._draft)
-            trial.roles = copy.deepcopy(tree.roles)
-            put(trial.roles, entry.place, values)
-            size = len(entry.place) + 1
-            wrong = {key: text for key, text in read(trial).wrong.items() if key[1:size] == entry.place}
-            return {str(key[size]) if len(key) > size else "": text for key, text in wrong.items()
-                    if key not in self._reading.wrong}  # fmt: skip
+            trial.conversation = copy.deepcopy(tree.conversation)
+            put(trial.conversation, entry.place, values)
+            size = len(entry.place)
+            wrong = {key: text for key, text in read(trial).wrong.items() if key[:size] == entry.place}
+            return {key[size:]: text for key, text in wrong.items() if key not in self._reading.wrong}
 
         def keep(values: dict[str, Any] | None) -> None:
             if values is not None:
-                put(tree.roles, entry.place, values)
+                put(tree.conversation, entry.place, values)
                 tree.change(entry.place)
 
         self.app.push_screen(ItemForm(entry, item, self.preview.messages, problems), keep)

@@ -154,7 +154,7 @@ class FormView(VerticalScroll, can_focus=False, inherit_bindings=False):
         self._shown: tuple[Mapping[Key, str], Mapping[Key, str]] = {}, {}
         self._parts: dict[type[Widget], list[Widget]] = {}
         self.opened: set[Key] = set()
-        self.roles = RoleTree(draft.roles) if isinstance(draft.content, Scenario) else None
+        self.roles = RoleTree(draft.conversation) if isinstance(draft.content, Scenario) else None
         self.note = ""
         self._section = ""
 
@@ -255,8 +255,8 @@ class FormView(VerticalScroll, can_focus=False, inherit_bindings=False):
 
     def control_at(self, key: Key) -> Widget | None:
         """What edits the value at a key, of a row its first value, of a list or a fold the line itself."""
-        if key[:1] == ("roles",) and self.roles is not None:
-            self.roles.go_to(key[1:])
+        if key[:1] in (("login",), ("roles",)) and self.roles is not None:
+            self.roles.go_to(key)
             return self.roles
         for line in self._all(FormLine):
             if line.key == key:

@@ -1,4 +1,4 @@
-"""The dialogs of the roles: what to add, and the form of a role, a step or a rule."""
+"""The dialogs of the roles: what to add, and the form of a login, a role, a step or a rule."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from textual.widget import Widget
 
 from wstui.measure.sanitize import sanitize
 from wstui.report.model.cell_text import clip, pad
-from wstui.scenario.errors import BadValue
+from wstui.scenario.errors import BadValue, Key
 from wstui.scenario.fields import Field, FieldKind
 from wstui.tui.dialogs.dialog import Dialog, DialogField, Form
+from wstui.tui.editor.roles import http_fields
 from wstui.tui.editor.roles.matching import tried
 from wstui.tui.editor.roles.outline import Item, OutlineRow, editable_fields, text_of, value_of
 from wstui.tui.kit.list_table import ListTable
@@ -20,9 +21,9 @@ from wstui.tui.kit.row_widget import Line
 
 Kind = tuple[str, str]
 _MATCHERS = ("expect", "refuse", "on", "of")
-_TABLES = (*_MATCHERS, "json", "capture")
-Check = Callable[[Mapping[str, Any]], Mapping[str, str]]
-"""Returns what would be wrong with an item, by field, if it had these values."""
+_TABLES = (*_MATCHERS, "json", "capture", "headers", "form")
+Check = Callable[[Mapping[str, Any]], Mapping[Key, str]]
+"""Returns what would be wrong with an item, by place in it, if it had these values."""
 
 
 class Kinds(ListTable[Kind]):
@@ -78,25 +79,28 @@ class ItemForm(Form[dict[str, Any]]):
         super().__init__()
         self.title_text = f"{entry.kind} {sanitize(entry.name, 60)}".rstrip()
         self.add_class("wide-dialog")
-        self._item, self._messages, self._check = item, messages, check
+        self._kind, self._item, self._messages, self._check = entry.kind, item, messages, check
         self._made = editable_fields(entry.kind, item)
 
     def fields(self) -> Iterable[DialogField]:
+        item = http_fields.to_form(self._kind, self._item)
         for field in self._made:
-            value = self._item.get(field.name)
+            value = item.get(field.name)
             text = inline_table(value) if field.name in _TABLES else text_of(value)
             label = field.title if len(field.title) < 14 else field.name
             yield DialogField(field.name, label, text, partial(_parsed, field), partial(self._hint, field))
 
     def _hint(self, field: Field, value: Any) -> str:
-        if field.name in _MATCHERS and value is not None:
+        if field.name in _MATCHERS and self._kind not in ("login", "http") and value is not None:
             return tried(value, self._messages)
         choices = f" ({', '.join(field.options)})" if field.options else ""
         return f"{field.description}{choices}"
 
     def answer(self, values: dict[str, Any]) -> dict[str, Any] | None:
         """The values, unless the scenario would not take them."""
-        for name, problem in self._check(values).items():
+        values = http_fields.from_form(self._kind, self._item, values)
+        for place, problem in self._check(values).items():
+            name = http_fields.field_at(self._kind, place)
             here = name if any(field.name == name for field in self._made) else self._made[0].name
             self.refuse(here, problem)
             return None

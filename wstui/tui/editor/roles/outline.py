@@ -1,4 +1,4 @@
-"""The roles of a scenario while they are edited: plain tables, as rows that fold and as texts that are typed."""
+"""The logins and roles of a scenario while they are edited: plain tables, as rows that fold and as typed texts."""
 
 from __future__ import annotations
 
@@ -17,12 +17,15 @@ from wstui.scenario.env_refs import escape, expand, has_reference, value_at, wal
 from wstui.scenario.errors import BadValue, Key
 from wstui.scenario.fields import Field, FieldKind, fields
 from wstui.scenario.model import Scenario
+from wstui.tui.editor.roles import http_fields
 
 Item = dict[str, Any]
+LISTS = ("login", "roles")
+"""What of a scenario file is rows here."""
 PHASES = ("open", "loop", "leave")
 RULES: Mapping[str, Field] = {f.name: f for f in fields(Role) if f.kind is FieldKind.ROWS and f.name not in PHASES}
 """The lists of rules that act by themselves."""
-_KINDS = ("think", "repeat", "choose", "meet", "close")
+_KINDS = ("think", "repeat", "choose", "meet", "close", "http")
 _MESSAGE = ("send", "json", "hex", "base64", "file", "binary", "size")
 STEPS: Mapping[str, tuple[str, Item]] = {
     "ask": ("send a message and wait for its answer", {"json": {"type": "hello"}, "expect": {"type": "welcome"}}),
@@ -33,6 +36,7 @@ STEPS: Mapping[str, tuple[str, Item]] = {
     "choose": ("take one of several ways", {"choose": [{"weight": 1.0, "steps": [{"think": "1s"}]}, {"weight": 1.0}]}),
     "meet": ("wait for other clients", {"meet": "all ready"}),
     "close": ("close the connection", {"close": True}),
+    "http": ("make an HTTP request", {"http": http_fields.NEW}),
 }
 """What a step can be: what it does, and how it begins."""
 NEW_RULES: Mapping[str, Item] = {
@@ -66,26 +70,30 @@ CONVERSATION: Item = {
 _OPTIONAL = {"name", "send", "json", "expect", "refuse", "within", "capture"}
 
 
-def roles_in(content: Scenario) -> list[Item]:
-    """Return the roles as tables that can be changed; references to the environment stand as they were written."""
-    roles: list[Item] = content.model_dump(mode="json", exclude_unset=True).get("roles", [])
-    raw = {key[1:]: known.raw for key, known in content.origin.references.items() if key[0] == "roles"}
-    for key, text in list(walk(roles)):
+def conversation_in(content: Scenario) -> Item:
+    """Return logins and roles as tables that can be changed; references to the environment stand as written."""
+    written = content.model_dump(mode="json", exclude_unset=True)
+    made: Item = {name: written.get(name, []) for name in LISTS}
+    raw = {key: known.raw for key, known in content.origin.references.items()}
+    for key, text in list(walk(made)):
         if key in raw or "${" in text:
-            value_at(roles, key[:-1])[key[-1]] = raw.get(key) or escape(text)
-    return roles
+            value_at(made, key[:-1])[key[-1]] = raw.get(key) or escape(text)
+    return made
 
 
-def resolved(roles: Sequence[Item], references: dict[Key, str]) -> list[Item]:
-    """Return the roles with references resolved; `references` takes them by place. Raises BadValue with the place."""
-    made = copy.deepcopy(list(roles))
+def resolved(conversation: Item, references: dict[Key, str]) -> Item:
+    """Return logins and roles with references resolved; `references` takes them by place.
+
+    Raises BadValue with the place.
+    """
+    made = copy.deepcopy(conversation)
     for key, text in list(walk(made)):
         if has_reference(text) or "$${" in text:
             value, missing = expand(text, os.environ)
             if missing:
-                raise Unset(("roles", *key), f'{missing[0]} is not set: set it, or write "${{{missing[0]}:-default}}"')
+                raise Unset(key, f'{missing[0]} is not set: set it, or write "${{{missing[0]}:-default}}"')
             if has_reference(text):
-                references["roles", *key] = text
+                references[key] = text
             value_at(made, key[:-1])[key[-1]] = value
     return made
 
@@ -106,7 +114,7 @@ class Unset(BadValue):
 
 @dataclass(frozen=True, slots=True)
 class OutlineRow:
-    """One row: `kind` is "role", "phase", "choice", a kind of step, or the name of a list of rules."""
+    """One row: `kind` is "login", "role", "phase", "choice", a kind of step, or the name of a list of rules."""
 
     place: Key
     depth: int
@@ -128,9 +136,19 @@ def step_kind(step: Mapping[str, Any]) -> str:
     )
 
 
-def outline(roles: Sequence[Item], folded: set[Key]) -> list[OutlineRow]:
-    """The rows of all roles."""
-    return [entry for index, role in enumerate(roles) for entry in _role((index,), role, folded)]
+def outline(conversation: Item, folded: set[Key]) -> list[OutlineRow]:
+    """The rows of all logins and roles."""
+    found, logins = [], conversation["login"]
+    if logins:
+        found.append(OutlineRow(("login",), 0, "phase", "login", "by HTTP, before it connects", len(logins)))
+    if ("login",) not in folded:
+        for index, login in enumerate(logins):
+            found.append(
+                OutlineRow(("login", index), 1, "login", str(login.get("name", "")), http_fields.said(login, inline))
+            )
+    for index, role in enumerate(conversation["roles"]):
+        found += _role(("roles", index), role, folded)
+    return found
 
 
 def _role(place: Key, role: Item, folded: set[Key]) -> Iterator[OutlineRow]:
@@ -183,6 +201,8 @@ def _said(item: Mapping[str, Any]) -> str:
         parts.append(str(item["think"]))
     if item.get("repeat"):
         parts.append(f"{item['repeat']} times")
+    if item.get("http"):
+        parts.append(http_fields.said(item["http"], inline))
     if item.get("meet"):
         meet = item["meet"] if isinstance(item["meet"], dict) else {"name": item["meet"]}
         parts.append(f'"{meet.get("name", "")}"' + (f", {_clients(meet['clients'])}" if meet.get("clients") else ""))
@@ -243,6 +263,8 @@ def editable_fields(kind: str, item: Mapping[str, Any]) -> list[Field]:
         model = RULES[kind].model
         assert model is not None
         found = list(fields(model))
+    elif kind in ("login", "http"):
+        return http_fields.form_fields(kind)
     elif kind == "role":
         found = [f for f in fields(Role) if f.name not in (*PHASES, *RULES)]
     elif kind == "choice":

@@ -1,4 +1,4 @@
-"""The roles in the form: rows with a cursor that fold, move, come and go."""
+"""The logins and roles in the form: rows with a cursor that fold, move, come and go."""
 
 from __future__ import annotations
 
@@ -20,11 +20,12 @@ from wstui.tui.editor.roles.outline import Item, OutlineRow
 from wstui.tui.kit.row_widget import Line, RowWidget, cells, cut
 
 _SIGNS = {"ask": "⇄", "send": "→", "wait": "←", "think": "…", "repeat": "↻", "choose": "◇", "meet": "⇥", "close": "■"}
+_SIGNS |= dict.fromkeys(("login", "http"), "⇅")
 _EMPTY = "+ roles, instead of an exchange: steps and rules of each kind of client"
 
 
 class RoleTree(RowWidget, can_focus=True):
-    """All roles of a draft. It changes them itself, and tells by `Changed`."""
+    """All logins and roles of a draft. It changes them itself, and tells by `Changed`."""
 
     DEFAULT_CSS = "RoleTree { height: auto; }"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -36,7 +37,7 @@ class RoleTree(RowWidget, can_focus=True):
     ]
 
     class Changed(Message):
-        """The roles are different now."""
+        """The logins or roles are different now."""
 
     class Opened(Message):
         """An item is to be edited."""
@@ -48,12 +49,12 @@ class RoleTree(RowWidget, can_focus=True):
     class Adding(Message):
         """Something is to be added where the cursor is."""
 
-    def __init__(self, roles: list[Item]) -> None:
+    def __init__(self, conversation: Item) -> None:
         super().__init__()
-        self.roles = roles
+        self.conversation = conversation
         self._folded: set[Key] = set()
         self._wrong: Mapping[Key, str] = {}
-        self._entries = outline.outline(roles, self._folded)
+        self._entries = outline.outline(conversation, self._folded)
         self._cursor = 0
 
     @property
@@ -67,7 +68,7 @@ class RoleTree(RowWidget, can_focus=True):
 
     def show(self, wrong: Mapping[Key, str]) -> None:
         """Say what is wrong with which item."""
-        self._wrong = {place[1:]: text for place, text in wrong.items() if place[:1] == ("roles",)}
+        self._wrong = {place: text for place, text in wrong.items() if place[:1] in (("login",), ("roles",))}
         self._list()
 
     def go_to(self, place: Key) -> None:
@@ -88,7 +89,7 @@ class RoleTree(RowWidget, can_focus=True):
 
     def _list(self) -> None:
         before = len(self._entries)
-        self._entries = outline.outline(self.roles, self._folded)
+        self._entries = outline.outline(self.conversation, self._folded)
         self._cursor = max(0, min(self._cursor, len(self._entries) - 1))
         if len(self._entries) != before:
             self.refresh(layout=True)
@@ -131,17 +132,17 @@ class RoleTree(RowWidget, can_focus=True):
 
     def action_duplicate(self) -> None:
         if edits.is_item(self.place):
-            self.change(edits.duplicate(self.roles, self.place))
+            self.change(edits.duplicate(self.conversation, self.place))
 
     def take_out(self) -> None:
         """Take out the item under the cursor."""
         if edits.is_item(self.place):
-            self.change(edits.remove(self.roles, self.place))
+            self.change(edits.remove(self.conversation, self.place))
 
     def move_item(self, by: int) -> None:
         """Move the item under the cursor."""
         if edits.is_item(self.place):
-            self.change(edits.move(self.roles, self.place, by))
+            self.change(edits.move(self.conversation, self.place, by))
 
     def on_click(self, event: events.Click) -> None:
         """Go to a row; the second click edits it."""
@@ -198,9 +199,9 @@ class RoleTree(RowWidget, can_focus=True):
         return [*line, (" " * max(0, width - cells(line)), "text@cursor")]
 
 
-def put(roles: list[Item], place: Key, values: Mapping[str, Any]) -> None:
+def put(conversation: Item, place: Key, values: Mapping[str, Any]) -> None:
     """Set the values of an item; None takes one out."""
-    item = value_at(roles, place)
+    item = value_at(conversation, place)
     for name, value in values.items():
         if value is None:
             item.pop(name, None)
