@@ -93,13 +93,16 @@ class Accounts(Web):
         return answer({"token": "t-secret-secret", "plan": "gold"}) if asked.path == "/login" else answer({}, 503)
 
 
-async def test_logins_requests_and_steps_without_an_answer_are_in_the_trace(tmp_path: Path) -> None:
+async def test_logins_requests_and_steps_and_heartbeats_without_an_answer_are_in_the_trace(tmp_path: Path) -> None:
     preset = tmp_path / "chat.toml"
     async with Accounts() as web, Chat(lose=frozenset(range(1, 999))) as server:
         text = PRESET.partition("[[roles.open]]")[0].replace("clients = 8", "clients = 2") + HTTP + LOST
         preset.write_text(text.format(url=server.url, web=web.url))
         arguments = ("run", str(preset), "--trace", "1", "--no-store", "--no-control")
         _, out, _ = await asyncio.to_thread(call, *arguments)
+    assert '→ quiet: {"type":"nothing"}' in out and '→ beat: {"type":"beat"}' in out
+    assert re.search(r"← ✗ member, quiet: no reply within 80ms$", out, re.MULTILINE)
+    assert "member, beat: no reply" not in out
     assert re.search(r"→ login, session: POST /login\?api_key=\*\*\*$", out, re.MULTILINE)
     assert re.search(r"← login, session: HTTP 200, \d+ B\n +token = \*\*\*\n +plan = gold$", out, re.MULTILINE)
     assert re.search(r"→ member, create: POST /rooms$", out, re.MULTILINE) and "member, create: HTTP 503" in out
@@ -112,4 +115,16 @@ choose = [
     {{ steps = [{{ name = "say", json = {{ type = "say", seq = "{{{{seq}}}}" }}, expect = {{ seq = "{{{{seq}}}}" }}, within = "50ms" }}] }},
     {{ steps = [{{ name = "create", http = {{ post = "{web}/rooms", body = "x" }} }}] }},
 ]
+[[roles.heartbeats]]
+name = "quiet"
+every = "100ms"
+within = "80ms"
+json = {{ type = "nothing" }}
+expect = {{ type = "nothing_ok" }}
+[[roles.heartbeats]]
+name = "beat"
+every = "100ms"
+json = {{ type = "beat" }}
+expect = {{ type = "beat_ok" }}
+within = "5s"
 """

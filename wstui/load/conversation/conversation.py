@@ -55,6 +55,7 @@ class ConversationHost(Protocol):
 
     def begin_talk(self, conversation: Conversation) -> Coroutine[Any, bool, None] | Generator[Any, bool, None]: ...
     def walk(self, conversation: Conversation, operations: list[Operation]) -> Generator[Any, bool, None]: ...
+    def heartbeats_of(self, conversation: Conversation) -> Heartbeats: ...
     def mistaken(self, conversation: Conversation, error: BaseException | None) -> None: ...
     def deal_row(self, conversation: Conversation) -> None: ...
 
@@ -145,7 +146,7 @@ class Conversation:
         self.intended_ns = 0
         self.client.become_ready(_now())
         if self.role.beats:
-            self.heartbeats = Heartbeats(self)
+            self.heartbeats = self.host.heartbeats_of(self)
         if self.role.watchdogs:
             self.watched = [_now()] * len(self.role.watchdogs)
         self.next_ns = self.host.rounds.first(self)

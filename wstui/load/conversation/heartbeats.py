@@ -75,13 +75,15 @@ class Heartbeats:
             self._waiting[beat.index] = (beat.expect.bind(talk), now)
         return True
 
-    def _miss(self, beat: Beat) -> None:
+    def _miss(self, beat: Beat) -> Cause:
         self._waiting[beat.index] = None
         beat.tally.counts.lost += 1
         talk = self._talk
         within = format_duration(beat.within_ns / 1e9)
         words = f"{talk.role.name}, {beat.tally.name or 'heartbeat'}: no reply within {within}"
-        talk.context.events.step_failed(talk.number, Cause("heartbeat", words), "")
+        cause = Cause("heartbeat", words)
+        talk.context.events.step_failed(talk.number, cause, "")
+        return cause
 
 
 class _Due:

@@ -14,6 +14,7 @@ from wstui.load.connect_outcome import Cause
 from wstui.load.context import MessageClient, WorkerContext
 from wstui.load.conversation.conversation import Conversation
 from wstui.load.conversation.conversation_state import ENDED
+from wstui.load.conversation.heartbeats import Heartbeats
 from wstui.load.conversation.meeting_points import Meetings
 from wstui.load.conversation.program import WorkerRole
 from wstui.load.conversation.role_shares import RoleShares
@@ -116,6 +117,10 @@ class Roles(Exchange):
         if function is None:
             return walk(conversation, conversation.role.opening)
         return converse(conversation, function)
+
+    def heartbeats_of(self, conversation: Conversation) -> Heartbeats:
+        """Begin the heartbeats of a client that is ready."""
+        return Heartbeats(conversation)
 
     def mistaken(self, conversation: Conversation, error: BaseException | None) -> None:
         """A conversation raised an error, or, without one, awaits something that is not ours: end the run."""

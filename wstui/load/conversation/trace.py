@@ -11,7 +11,8 @@ from wstui.load.client import LoadClient
 from wstui.load.connect_outcome import Cause
 from wstui.load.context import MessageClient
 from wstui.load.conversation.conversation import Conversation
-from wstui.load.conversation.program import Operation
+from wstui.load.conversation.heartbeats import Heartbeats
+from wstui.load.conversation.program import Beat, Operation
 from wstui.load.conversation.replies import Replies
 from wstui.load.conversation.roles import Roles
 from wstui.load.protocol import Spec, TraceLine
@@ -42,6 +43,18 @@ class _TracedReplies(Replies):
     def _told(self, cause: Cause) -> None:
         talk = cast(Conversation, self._talk)
         cast(TracedRoles, talk.host).note_end(talk, cause.message)
+
+
+class _TracedHeartbeats(Heartbeats):
+    """Notes replies that stay away."""
+
+    __slots__ = ()
+
+    def _miss(self, beat: Beat) -> Cause:
+        cause = super()._miss(beat)
+        talk = cast(Conversation, self._talk)
+        cast(TracedRoles, talk.host).note_end(talk, cause.message)
+        return cause
 
 
 class TracedRoles(Roles):
@@ -127,6 +140,9 @@ class TracedRoles(Roles):
             transmit(first, payload)
 
         talk.transmit = traced
+
+    def heartbeats_of(self, conversation: Conversation) -> Heartbeats:
+        return _TracedHeartbeats(conversation) if self._follows(conversation) else Heartbeats(conversation)
 
     def receive(self, client: MessageClient, first: int, payload: bytes) -> None:
         talk = client.conversation
