@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -146,6 +147,11 @@ HEALTH = TargetHealth(
 
 def rows(seconds: int = ELAPSED_S, *, seed: int = 7) -> list[TimelineRow]:
     """A ramp of two minutes, a hold, and a bump at 3:24."""
+    return list(_rows(seconds, seed))
+
+
+@cache
+def _rows(seconds: int, seed: int) -> tuple[TimelineRow, ...]:
     chance = random.Random(seed)
     out: list[TimelineRow] = []
     for second in range(1, seconds + 1):
@@ -192,7 +198,7 @@ def rows(seconds: int = ELAPSED_S, *, seed: int = 7) -> list[TimelineRow]:
             sent_per_s=24_100.0,
             received_per_s=24_100.0,
         )
-    return out
+    return tuple(out)
 
 
 def broadcast_rows() -> tuple[TimelineRow, ...]:

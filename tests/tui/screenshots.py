@@ -24,6 +24,7 @@ from textual.widgets import Input
 from tests.tui import editing, fake, fake_roles, fake_search, fake_store, fake_trouble, test_hosts_panel
 from wstui.execution.run.status import Status
 from wstui.tui.app import WstuiApp
+from wstui.tui.dashboard.dashboard_screen import Dashboard
 from wstui.tui.kit import chart
 from wstui.tui.result.result_screen import ResultScreen
 
@@ -213,7 +214,9 @@ async def _staged(shot: Shot, presets: Path) -> AsyncIterator[WstuiApp]:
                     await pilot.pause(0.02)
             for field in app.screen.query(Input):
                 field.cursor_blink = False
-            await pilot.pause(0.3)
+            if isinstance(app.screen, Dashboard):
+                app.screen.poll()  # as it does by itself a moment after a key
+            await pilot.pause()
             yield app
     finally:
         session.ended.set()
