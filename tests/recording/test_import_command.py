@@ -150,6 +150,12 @@ async def test_of_several_endpoints_one_is_chosen(tmp_path: Path) -> None:
     entries = chat("ws://127.0.0.1:9/a?token=secret123"), entry("http://a.example/"), chat("ws://127.0.0.1:9/b")
     status, out, _ = await imported(tmp_path, *entries)
     assert status == 2 and "    1  7 sent, 6 received  ws://127.0.0.1:9/a?token=***" in out and "    3  7 sent" in out
+    status, out, _ = await imported(tmp_path, *entries, arguments=("--json",))
+    assert status == 0 and not (tmp_path / "session.toml").exists()
+    assert json.loads(out) == [
+        {"entry": 1, "sent": 7, "received": 6, "url": "ws://127.0.0.1:9/a?token=***"},
+        {"entry": 3, "sent": 7, "received": 6, "url": "ws://127.0.0.1:9/b"},
+    ]
     status, out, _ = await imported(tmp_path, *entries, arguments=("--entry", "3", "--no-prove"))
     assert status == 0 and "ws://127.0.0.1:9/b" in (tmp_path / "session.toml").read_text()
     status, _, err = await imported(tmp_path, *entries, arguments=("--entry", "2"))

@@ -18,6 +18,7 @@ from tests.report.example import EVERY, broken, good, hostile, suite
 from tests.report.test_runs_command import call
 from tests.report.test_store import record
 from wstui.measure.hdr import decode
+from wstui.measure.sanitize import sanitize
 from wstui.report.formats import format_registry
 
 
@@ -84,6 +85,61 @@ def test_the_summary_of_k6_has_counts_trends_and_thresholds() -> None:
     assert metrics["wstui_response_time"]["values"]["p(95)"] == result.latency_ms.response.p95
     judged = [ok for metric in metrics.values() for ok in metric.get("thresholds", {}).values()]
     assert len(judged) == len(result.verdict.thresholds) and {"ok": False} in judged
+
+
+def _values(*names: str) -> dict[str, Any]:
+    return {"type": "object", "required": list(names), "additionalProperties": {"type": "number"}}
+
+
+K6: dict[str, Any] = {
+    "type": "object",
+    "required": ["metrics", "root_group", "options", "state"],
+    "properties": {
+        "metrics": {
+            "additionalProperties": {
+                "type": "object",
+                "required": ["type", "contains", "values"],
+                "properties": {
+                    "contains": {"enum": ["default", "time", "data"]},
+                    "thresholds": {"additionalProperties": {"properties": {"ok": {"type": "boolean"}}}},
+                },
+                "oneOf": [
+                    {"properties": {"type": {"const": kind}, "values": _values(*names)}}
+                    for kind, names in {
+                        "counter": ("count", "rate"),
+                        "gauge": ("value", "min", "max"),
+                        "rate": ("rate", "passes", "fails"),
+                        "trend": ("avg", "min", "med", "max", "p(90)", "p(95)"),
+                    }.items()
+                ],
+            }
+        },
+        "root_group": {"required": ["name", "path", "groups", "checks"]},
+        "state": {"required": ["testRunDurationMs", "isStdOutTTY", "isStdErrTTY"]},
+    },
+}
+"""What k6 documents of `handleSummary`: https://grafana.com/docs/k6/latest/results-output/end-of-test/custom-summary/"""
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_the_summary_has_the_shape_that_k6_documents(name: str) -> None:
+    document = json.loads(format_registry.named("k6").render(EVERY[name]))
+    for summary in document if isinstance(document, list) else [document]:
+        jsonschema.validate(summary, K6)
+        trends = [metric["values"] for metric in summary["metrics"].values() if metric["type"] == "trend"]
+        assert all(list(values) == summary["options"]["summaryTrendStats"] for values in trends)
+
+
+def test_a_parser_reads_the_line_protocol() -> None:
+    parser = pytest.importorskip("line_protocol_parser", reason="line-protocol-parser is not installed")
+    for result in (good(), hostile()):
+        rows = [parser.parse_line(line) for line in format_registry.named("influx").render(result).splitlines()]
+        assert [row["measurement"] for row in rows] == ["wstui"] * len(result.timeline)
+        for row, second in zip(rows, result.timeline, strict=True):
+            expected = {name: value for name, value in second.items() if name != "stage" and value is not None}
+            assert row["fields"] == pytest.approx(expected) and row["tags"].get("stage", "") == sanitize(
+                second["stage"]
+            )
 
 
 QUALITY: dict[str, Any] = {

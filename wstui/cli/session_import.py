@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 import time
 from collections import Counter
@@ -44,9 +45,17 @@ _SHOWN_EVERY_S = 0.5
 )
 @click.option("--out", metavar="PRESET", help="Where to save: a path, or the name of a preset of yours.")
 @click.option("--force", is_flag=True, help="Replace a file that is there already.")
+@click.option("--json", "as_json", is_flag=True, help="Only list its WebSocket connections, as a JSON array.")
 @click.option("--no-prove", is_flag=True, help="Do not try the scenario with one client and with five.")
 def import_session(
-    file: str, entry: int | None, url: str | None, protocol: str | None, out: str | None, force: bool, no_prove: bool
+    file: str,
+    entry: int | None,
+    url: str | None,
+    protocol: str | None,
+    out: str | None,
+    force: bool,
+    as_json: bool,
+    no_prove: bool,
 ) -> None:
     """Make a scenario from a recorded session: a HAR with WebSocket messages, a flow file of mitmproxy, or a
     recording of `wstui record`; or from an AsyncAPI document, a k6 or Artillery
@@ -65,6 +74,10 @@ def import_session(
         fail(f"--protocol {printable(protocol or '')}: {error}", USAGE)
     try:
         session = read_session(path, _Progress(path))
+        if as_json:
+            entries = [listed._asdict() for listed in entries_of(session)]
+            click.echo(json.dumps(entries, indent=2, ensure_ascii=False))
+            return
         for note, count in session.notes.items():
             click.echo(f"note: {count} × {sanitize(note, 300)}")
         chosen = choose(session, entry)
@@ -75,8 +88,8 @@ def import_session(
     if chosen is None:
         click.echo(f"{printable(file)} has WebSocket connections to several endpoints: choose one with --entry")
         click.echo("ENTRY  MESSAGES  URL")
-        for line in entries_of(session):
-            click.echo(sanitize(line, 200))
+        for listed in entries_of(session):
+            click.echo(sanitize(str(listed), 200))
         sys.exit(USAGE)
     target = _destination(path, out)
     try:

@@ -6,7 +6,7 @@ import base64
 import binascii
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import ijson
 
@@ -195,9 +195,20 @@ def _started(text: Any) -> float:
         return 0.0
 
 
-def entries_of(session: RecordedSession) -> Iterator[str]:
-    """Return a line for each WebSocket connection, as `--entry` counts them."""
+class ListedConnection(NamedTuple):
+    """A WebSocket connection as `--entry` counts them, with its messages and its masked URL."""
+
+    entry: int
+    sent: int
+    received: int
+    url: str
+
+    def __str__(self) -> str:
+        return f"{self.entry:>5}  {self.sent} sent, {self.received} received  {self.url}"
+
+
+def entries_of(session: RecordedSession) -> Iterator[ListedConnection]:
+    """Return the WebSocket connections of a session."""
     for connection in session.connections:
         sent = sum(frame.sent for frame in connection.frames)
-        counts = f"{sent} sent, {len(connection.frames) - sent} received"
-        yield f"{connection.number:>5}  {counts}  {mask_url(connection.url)}"
+        yield ListedConnection(connection.number, sent, len(connection.frames) - sent, mask_url(connection.url))

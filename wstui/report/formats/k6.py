@@ -1,4 +1,4 @@
-"""The result in the shape of k6's end-of-test summary, for tools that read `handleSummary` or `--summary-export`."""
+"""The result as k6 1.x gives it to `handleSummary`: its end-of-test summary, for tools that read that."""
 
 from __future__ import annotations
 
@@ -46,21 +46,17 @@ def _summary(run: Result) -> dict[str, Any]:
                 "fails": ended - connections.ready,
             },
         },
-        "vus_max": {
-            "type": "gauge",
-            "contains": "default",
-            "values": dict.fromkeys(("value", "min", "max"), peak_clients(run)),
-        },
+        "vus_max": _gauge(peak_clients(run)),
         **{f"wstui_step_{step.name}": _trend(step.response_ms) for step in run.steps if step.response_ms.count},
     }
     for outcome in run.verdict.thresholds:
         name, text = _threshold(outcome)
-        metric = metrics.setdefault(name, {"type": "gauge", "contains": "default", "values": {"value": outcome.value}})
+        metric = metrics.setdefault(name, _gauge(outcome.value or 0))
         metric.setdefault("thresholds", {})[text] = {"ok": outcome.passed is not False}
     return {
         "metrics": metrics,
         "root_group": {"name": "", "path": "", "id": "", "groups": [], "checks": []},
-        "options": {"summaryTrendStats": ["avg", "min", "med", "max", "p(90)", "p(95)"]},
+        "options": {"summaryTrendStats": list(_trend(Latency())["values"]), "summaryTimeUnit": "ms", "noColor": True},
         "state": {"testRunDurationMs": run.duration_s * 1000, "isStdErrTTY": False, "isStdOutTTY": False},
     }
 
@@ -68,6 +64,10 @@ def _summary(run: Result) -> dict[str, Any]:
 def _counter(count: float, seconds: float, contains: str = "default") -> dict[str, Any]:
     values = {"count": count, "rate": count / seconds if seconds > 0 else 0}
     return {"type": "counter", "contains": contains, "values": values}
+
+
+def _gauge(value: float) -> dict[str, Any]:
+    return {"type": "gauge", "contains": "default", "values": dict.fromkeys(("value", "min", "max"), value)}
 
 
 def _trend(latency: Latency) -> dict[str, Any]:

@@ -276,7 +276,7 @@ async def imported(services: Services, path: Path, url: str, entry: int | None, 
     session = await asyncio.to_thread(read_session, path)
     chosen = choose(session, entry)
     if chosen is None:
-        listed = "; ".join(" ".join(line.split()) for line in list(entries_of(session))[:8])
+        listed = "; ".join(" ".join(str(found).split()) for found in list(entries_of(session))[:8])
         raise ImportFailed(f"it has several endpoints, choose an entry: {sanitize(listed, 400)}")
     address(chosen, url or None)
     draft = await asyncio.to_thread(infer, session, chosen, path.stem, protocol=protocol)
