@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
 import itertools
 import json
@@ -11,7 +10,6 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +32,17 @@ from wstui.scenario.model import Scenario
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium is installed")
 CLIENTS = 50
+WATCHES = """import("devtools://devtools/bundled/core/sdk/sdk.js").then(
+  ({TargetManager}) => TargetManager.TargetManager.instance().targets().length > 0)"""
+SAVE = """async () => {
+  const {NetworkLog} = await import("devtools://devtools/bundled/models/logs/logs.js");
+  const {Writer} = await import("devtools://devtools/bundled/models/har/har.js");
+  const requests = NetworkLog.NetworkLog.instance().requests();
+  const progress = {canceled: false, isCanceled: () => false, createSubProgress: () => progress,
+                    setTitle() {}, setTotalWork() {}, setWorked() {}, incrementWorked() {}, done() {}};
+  return Writer.Writer.harStringForRequests(requests, {sanitize: false}, progress);
+}"""
+"""What "Save all as HAR with content" does."""
 PAGE = """<!doctype html><title>wait</title><script>
 const pause = time => new Promise(done => setTimeout(done, time));
 (async () => {
@@ -109,14 +118,13 @@ async def site() -> AsyncIterator[Site]:
 
 
 class Browser:
-    """One page of a browser, and the events of its network."""
+    """One page of a browser, and its developer tools."""
 
-    def __init__(self, connection: ClientConnection) -> None:
-        self._connection = connection
+    def __init__(self, connection: ClientConnection, port: int) -> None:
+        self._connection, self._port = connection, port
         self._answers: dict[int, asyncio.Future[Any]] = {}
-        self._session: dict[str, str] = {}
+        self._page, self._tools = "", ""
         self._numbers = itertools.count(1)
-        self.events: list[tuple[str, dict[str, Any]]] = []
         self._reading = asyncio.ensure_future(self._read())
 
     async def _read(self) -> None:
@@ -124,86 +132,59 @@ class Browser:
             message = json.loads(text)
             if "id" in message:
                 self._answers.pop(message["id"]).set_result(message.get("result", {}))
-            else:
-                self.events.append((message["method"], message["params"]))
 
-    async def ask(self, method: str, **params: Any) -> Any:
+    async def ask(self, method: str, session: str = "", **params: Any) -> Any:
         number = next(self._numbers)
         self._answers[number] = asyncio.get_running_loop().create_future()
         answer = self._answers[number]
-        await self._connection.send(json.dumps({"id": number, "method": method, "params": params} | self._session))
+        to = {"sessionId": session} if session else {}
+        await self._connection.send(json.dumps({"id": number, "method": method, "params": params} | to))
         return await asyncio.wait_for(answer, 30)
 
     async def visit(self, url: str) -> None:
-        """Open a page of its own, and wait until its script is done."""
-        target = await self.ask("Target.createTarget", url="about:blank")
-        attached = await self.ask("Target.attachToTarget", targetId=target["targetId"], flatten=True)
-        self._session = {"sessionId": attached["sessionId"]}
-        await self.ask("Network.enable")
-        await self.ask("Page.navigate", url=url)
+        """Open a page of its own with the developer tools beside it, and wait until its script is done."""
+        page = (await self.ask("Target.createTarget", url="about:blank"))["targetId"]
+        tools = f"devtools://devtools/bundled/devtools_app.html?ws=127.0.0.1:{self._port}/devtools/page/{page}"
+        self._tools = await self._attach((await self.ask("Target.createTarget", url=tools))["targetId"])
+        self._page = await self._attach(page)
+        await self._until(self._tools, WATCHES, True)
+        await self.ask("Page.navigate", session=self._page, url=url)
+        await self._until(self._page, "document.title", "done")
+
+    async def _attach(self, target: str) -> str:
+        session: str = (await self.ask("Target.attachToTarget", targetId=target, flatten=True))["sessionId"]
+        return session
+
+    async def _until(self, session: str, script: str, wanted: Any) -> None:
         for _ in range(600):
-            found = await self.ask("Runtime.evaluate", expression="document.title")
-            if found["result"].get("value") == "done":
+            if await self.evaluate(session, script) == wanted:
                 return
             await asyncio.sleep(0.1)
-        raise AssertionError("the page has not finished")
+        raise AssertionError(f"{script} is not {wanted}")
 
-    async def har(self) -> dict[str, Any]:
-        """The log of the network as the browser's own tools save it."""
-        entries: dict[str, dict[str, Any]] = {}
-        offset = 0.0
-        for method, params in self.events:
-            entry = entries.setdefault(str(params.get("requestId")), {"request": {"headers": []}, "response": {}})
-            match method:
-                case "Network.requestWillBeSent":
-                    asked = params["request"]
-                    offset = params["wallTime"] - params["timestamp"]
-                    entry["startedDateTime"] = when(params["wallTime"])
-                    entry["request"] |= {"method": asked["method"], "url": asked["url"]}
-                    if "postData" in asked:
-                        entry["request"]["postData"] = {"mimeType": "application/json", "text": asked["postData"]}
-                case "Network.requestWillBeSentExtraInfo":
-                    entry["request"]["headers"] = named(params["headers"])
-                case "Network.responseReceived":
-                    entry["response"] |= {"status": params["response"]["status"]}
-                    entry["mime"] = params["response"]["mimeType"]
-                case "Network.responseReceivedExtraInfo":
-                    entry["response"] |= {"status": params["statusCode"], "headers": named(params["headers"])}
-                case "Network.webSocketCreated":
-                    entry |= {"_resourceType": "websocket", "_webSocketMessages": []}
-                    entry["request"] |= {"method": "GET", "url": params["url"]}
-                case "Network.webSocketWillSendHandshakeRequest":
-                    entry["startedDateTime"] = when(params["wallTime"])
-                    entry["request"]["headers"] = named(params["request"]["headers"])
-                case "Network.webSocketHandshakeResponseReceived":
-                    answer = params["response"]
-                    entry["response"] |= {"status": answer["status"], "headers": named(answer["headers"])}
-                case "Network.webSocketFrameSent" | "Network.webSocketFrameReceived":
-                    frame = params["response"]
-                    kind = "send" if method.endswith("Sent") else "receive"
-                    told = {"type": kind, "time": params["timestamp"] + offset, "opcode": frame["opcode"]}
-                    entry["_webSocketMessages"].append(told | {"data": frame["payloadData"]})
-        for number, entry in entries.items():
-            if mime := entry.pop("mime", ""):
-                body = await self.ask("Network.getResponseBody", requestId=number)
-                text = base64.b64decode(body["body"]).decode() if body.get("base64Encoded") else body.get("body", "")
-                entry["response"]["content"] = {"mimeType": mime, "text": text}
-        kept = [entry for entry in entries.values() if "url" in entry["request"]]
-        return {"log": {"version": "1.2", "creator": {"name": "WebInspector", "version": "537.36"}, "entries": kept}}
+    async def evaluate(self, session: str, script: str) -> Any:
+        found = await self.ask(
+            "Runtime.evaluate", session=session, expression=script, awaitPromise=True, returnByValue=True
+        )
+        return found["result"].get("value")
 
-
-def named(headers: dict[str, str]) -> list[dict[str, str]]:
-    return [{"name": name, "value": value} for name, values in headers.items() for value in values.split("\n")]
-
-
-def when(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat()
+    async def har(self) -> str:
+        """The log of the network as the developer tools save it."""
+        await self._until(self._tools, f"({SAVE})().then(har => har.includes('\\\\\"leave'))", True)
+        return str(await self.evaluate(self._tools, f"({SAVE})()"))
 
 
 @contextlib.asynccontextmanager
 async def browser(folder: Path) -> AsyncIterator[Browser]:
     assert CHROMIUM is not None
-    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-dev-shm-usage"]
+    flags = [
+        "--headless",
+        "--remote-allow-origins=*",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--no-first-run",
+        "--disable-dev-shm-usage",
+    ]
     process = await asyncio.create_subprocess_exec(
         CHROMIUM, *flags, f"--user-data-dir={folder}", "--remote-debugging-port=0", "about:blank",
         stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
@@ -213,7 +194,7 @@ async def browser(folder: Path) -> AsyncIterator[Browser]:
         await until(lambda: told.exists() and len(told.read_text().splitlines()) == 2)
         port, path = told.read_text().splitlines()
         async with connect(f"ws://127.0.0.1:{port}{path}", max_size=None) as connection:
-            yield Browser(connection)
+            yield Browser(connection, int(port))
     finally:
         process.kill()
         await process.wait()
@@ -244,7 +225,7 @@ async def test_the_har_of_a_browser_and_a_recording_of_it_become_runs(tmp_path: 
     async with site() as made, browser(tmp_path / "profile") as page:
         await page.visit(made.url.replace("ws", "http", 1) + "/")
         har = tmp_path / "page.har"
-        har.write_text(json.dumps(await page.har()))
+        har.write_text(await page.har())
         await runs(made, read_session(har), tmp_path)
     async with site() as made, browser(tmp_path / "other") as page:
         async with recording(made.url, tmp_path, http=True) as through:

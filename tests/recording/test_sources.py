@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.recording.hars import START, entry, har, message
+from wstui.recording.inference.infer import infer
 from wstui.recording.recording import Recorder
 from wstui.recording.saving import choose
 from wstui.recording.session import ImportFailed, RecordedMessage, RecordedRequest
@@ -179,16 +180,8 @@ HTTP2 = CHROME | {
     "request": CHROME["request"] | {"method": "CONNECT", "url": "https://a.example/ws"},  # type: ignore[operator]
     "response": {"status": 200, "headers": [{"name": ":status", "value": "200"}]},
 }
-FIREFOX = {
-    "pageref": "page_1", "startedDateTime": "2026-01-01T00:00:00.000+01:00",
-    "request": {"method": "GET", "url": "wss://a.example/ws", "httpVersion": "HTTP/1.1", "cookies": [], "headers": []},
-    "response": {"status": 101, "statusText": "Switching Protocols", "headers": [], "content": {"size": 0}},
-}  # fmt: skip
-SAFARI = {
-    "startedDateTime": "2026-01-01T00:00:00.000Z", "time": -1, "cache": {},
-    "request": {"method": "GET", "url": "https://a.example/ws", "headers": [{"name": "upgrade", "value": "websocket"}]},
-    "response": {"status": 101, "headers": []}, "_fetchType": "Network Load",
-}  # fmt: skip
+SAMPLES = Path(__file__).with_name("samples")
+"""What browsers saved of the page in `test_browser`: Chromium 156, Firefox 153, and WebKitGTK 2.50 for Safari."""
 
 
 @pytest.mark.parametrize("browser", [CHROME, HTTP2], ids=["chrome and edge", "over http/2"])
@@ -199,8 +192,22 @@ def test_the_messages_of_a_browser_are_read(tmp_path: Path, browser: dict[str, A
     assert [(frame.sent, frame.data) for frame in found.frames] == [(True, '{"type":"say"}'), (False, b"\0\xff")]
 
 
-@pytest.mark.parametrize("browser", [FIREFOX, SAFARI], ids=["firefox", "safari"])
-def test_a_browser_that_leaves_the_messages_out_is_told(tmp_path: Path, browser: dict[str, Any]) -> None:
-    session = read_session(written(tmp_path / "page.har", json.dumps({"log": {"entries": [browser]}})))
+def test_the_file_that_chromium_saved_is_imported_with_its_login() -> None:
+    session = read_session(SAMPLES / "chromium.har")
+    (found,) = choose(session, None) or []
+    draft = infer(session, [found], "page")
+    assert [json.loads(frame.data)["type"] for frame in found.frames if frame.sent] == ["auth", *["say"] * 4, "leave"]
+    assert (
+        draft.tables["login"][0]["capture"] == {"access_token": "access_token"} and "correct horse" not in draft.text()
+    )
+    (role,) = draft.tables["roles"]
+    assert role["open"][0]["json"] == {"type": "auth", "token": "{{access_token}}"}
+    assert role["loop"][-1]["expect"] == {"type": "said", "seq": "{{seq}}"}
+
+
+@pytest.mark.parametrize("browser", ["firefox", "webkit"])
+def test_a_browser_that_leaves_the_messages_out_is_told(browser: str) -> None:
+    session = read_session(SAMPLES / f"{browser}.har")
+    assert len(session.connections) == 1 and len(session.requests) == 3
     with pytest.raises(ImportFailed, match=r"no messages, which Firefox and Safari leave out.*wstui record"):
         choose(session, None)
