@@ -7,6 +7,8 @@ import csv
 import io
 import json
 import re
+import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
 
 from tests.conversations.chat import Chat
+from tests.servers.web import Answer, Asked, Web, answer
 from wstui.execution.run.result import Result
 from wstui.execution.run.result_figures import distribution_in, figure
 from wstui.execution.run.run import Run
@@ -62,6 +65,10 @@ name = "beat"
 every = "200ms"
 json = { type = "beat" }
 expect = { type = "beat_ok" }
+[[login]]
+name = "token"
+post = "WEB/login"
+json = { user = "u" }
 [[roles]]
 name = "guest"
 clients = 1
@@ -70,6 +77,9 @@ loop = [{ name = "say", json = { type = "say", seq = "{{seq}}" }, expect = { typ
 name = "echo"
 of = { type = "said" }
 stamp = "at"
+[roles.sequence]
+of = { type = "said" }
+number = "number"
 [fleet]
 workers = 1
 """
@@ -92,21 +102,40 @@ limit = "== 0"
 [[thresholds]]
 metric = "delivery.echo.p99"
 limit = "< 60s"
+[[thresholds]]
+metric = "login.p95"
+limit = "< 60s"
+[[thresholds]]
+metric = "login.token.failed"
+limit = "<= 0"
+[[thresholds]]
+metric = "sequence.gaps"
+limit = "<= 0"
 """
 
 
 class Stamping(Chat):
-    """Loses one message, and stamps its answers."""
+    """Loses one message, stamps and numbers its answers to a client, and leaves out the number 3."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.numbers: Counter[int] = Counter()
 
     def say(self, client: Any, **document: Any) -> None:
-        from time import time_ns
+        self.numbers[client.number] += 1 + (self.numbers[client.number] == 2)
+        super().say(client, **document, at=time.time_ns() // 1_000_000, number=self.numbers[client.number])
 
-        super().say(client, **document, at=time_ns() // 1_000_000)
+
+class Accounts(Web):
+    """Lets everybody in."""
+
+    async def reply(self, asked: Asked) -> Answer | None:
+        return answer({"ok": True})
 
 
-def made(url: str, more: str = "") -> Scenario:
+def made(url: str, more: str = "", web: str = "http://127.0.0.1:1") -> Scenario:
     """The scenario, as the file would be loaded and checked."""
-    found = loads(FILE.replace("URL", url) + more, "chat.toml", {})
+    found = loads(FILE.replace("URL", url).replace("WEB", web) + more, "chat.toml", {})
     assert isinstance(found, Scenario)
     return check(found)
 
@@ -114,8 +143,8 @@ def made(url: str, more: str = "") -> Scenario:
 @pytest.fixture(scope="module")
 def ended() -> tuple[Run, Result, Stamping]:
     async def one() -> tuple[Run, Result, Stamping]:
-        async with Stamping(lose=frozenset({LOST_SAY})) as server:
-            run = Run(made(server.url, THRESHOLDS))
+        async with Accounts() as web, Stamping(lose=frozenset({LOST_SAY})) as server:
+            run = Run(made(server.url, THRESHOLDS, web.url))
             return run, await run.execute(), server
 
     return asyncio.run(one())
@@ -130,7 +159,9 @@ def test_thresholds_judge_steps_over_all_roles(ended: tuple[Run, Result, Stampin
     _, result, server = ended
     outcomes = {outcome.metric: outcome for outcome in result.verdict.thresholds}
     assert outcomes["step.say.lost"].value == 1 and outcomes["step.say.lost"].passed is False
-    assert {metric for metric, outcome in outcomes.items() if not outcome.passed} == {"step.say.lost"}
+    assert {metric for metric, outcome in outcomes.items() if not outcome.passed} == {"step.say.lost", "sequence.gaps"}
+    assert outcomes["sequence.gaps"].value == 1 and outcomes["login.token.failed"].value == 0
+    assert 0 < (outcomes["login.p95"].value or 0) < 60_000
     says = {step.role: step for step in result.steps if step.name == "say"}
     assert says.keys() == {"member", "guest"}
     assert sum(step.begun for step in says.values()) == server.kinds()["say"]
@@ -190,7 +221,7 @@ def test_html_draws_the_steps_of_each_role(result: Result) -> None:
 def test_junit_has_thresholds_of_steps_as_cases(result: Result) -> None:
     (suite,) = JUnitXml.fromstring(format_registry.named("junit").render(result).encode())
     failed = [case.name for case in suite if case.result and case.result[0]._tag == "failure"]
-    assert failed == ["step.say.lost == 0"]
+    assert failed == ["step.say.lost == 0", "sequence.gaps <= 0"]
     assert {"step.say.p99 (member)", "step.say.lost (guest)"} <= {found.name for found in suite.properties()}  # type: ignore[no-untyped-call]
 
 
@@ -277,8 +308,8 @@ measure = "700ms"
 """
     head, _, tail = FILE.partition("[[stages]]")
     text = head + "[messages]" + tail.partition("[messages]")[2] + more
-    async with Slow() as server:
-        found = loads(text.replace("URL", server.url), "", {})
+    async with Accounts() as web, Slow() as server:
+        found = loads(text.replace("URL", server.url).replace("WEB", web.url), "", {})
         assert isinstance(found, Scenario)
         result = await BreakpointRun(check(found)).execute()
     assert result.breakpoint is not None and result.breakpoint.broken_on == "step.say.p95"
@@ -286,10 +317,57 @@ measure = "700ms"
 
 
 @pytest.mark.parametrize(
+    "name", ["text", "markdown", "html", "json", "csv", "junit", "prometheus", "opentelemetry", "events", "compare"]
+)
+def test_logins_deliveries_and_gaps_in_numbers_are_in_every_output(
+    ended: tuple[Run, Result, Stamping], name: str
+) -> None:
+    run, result, _ = ended
+    words = {
+        "text": ("Logins", "token", "echo (delivery)", "Numbered messages"),
+        "markdown": ("Logins", "token", "echo (delivery)", "Numbered messages"),
+        "html": ("Logins", "token", "echo (delivery)", "Numbered messages"),
+        "json": ('"login"', '"sequence"', '"gaps": 1', '"kind": "delivery"'),
+        "csv": ("step..token.p99_ms", "step.guest.echo.p99_ms"),
+        "junit": ("sequence.gaps &lt;= 0", "login.p95", "delivery.echo.p99", "step.token.p99"),
+        "prometheus": (
+            'wstui_sequence_total{finding="gaps"} 1.0',
+            'wstui_steps_total{kind="login",outcome="done",role="",step="token"} 4.0',
+            'wstui_threshold_kept{limit="<= 0",metric="sequence.gaps",stage=""} 0.0',
+        ),
+        "opentelemetry": ("wstui_sequence", "token", "echo", "sequence.gaps"),
+        "events": ('"sequence": {', '"login": {', '"step..token.p99_ms"', '"metric": "delivery.echo.p99"'),
+        "compare": ("sequence.gaps", "step.token.p99", "step.echo.p99"),
+    }[name]
+    text = _output(name, run, result)
+    for word in words:
+        assert word in text, (name, word)
+
+
+def _output(name: str, run: Run, result: Result) -> str:
+    if name == "prometheus":
+        registered = CollectorRegistry()
+        registered.register(RunCollector(run))
+        return generate_latest(registered).decode()
+    if name == "opentelemetry":
+        pytest.importorskip("opentelemetry.exporter.otlp.proto.http", reason="the extra `otlp` is not installed")
+        from wstui.report.live.otlp import metrics_of
+
+        return str(metrics_of(run, run.status))
+    if name == "events":
+        out = io.StringIO()
+        stream = EventStream(Ended(run.status), out, every_s=0.01)
+        stream.start()
+        stream.close(result)
+        return "\n".join(json.dumps(json.loads(line)) for line in out.getvalue().splitlines())
+    return render(compare(result, result)) if name == "compare" else format_registry.named(name).render(result)
+
+
+@pytest.mark.parametrize(
     ("metric", "words"),
     [
         ("step.sya.p99", 'names no step of a role; did you mean "step.say.p99"?'),
-        ("step.zzzz.p99", 'names no step of a role: there are "auth", "say", "beat", "echo"'),
+        ("step.zzzz.p99", 'names no step of a role: there are "login", "token", "auth", "say", "beat", "echo"'),
         ("delivery.ecco.p99", 'names no delivery of a role; did you mean "delivery.echo.p99"?'),
         ("step.say.p99x", 'did you mean "step.say.p99"?'),
         ("step.say", 'did you mean "step.say.p99"?'),
@@ -302,7 +380,9 @@ def test_a_threshold_on_an_unknown_step_proposes_one(metric: str, words: str) ->
 
 
 def test_a_threshold_on_numbers_that_no_role_follows_is_warned_about() -> None:
-    found = made("ws://127.0.0.1:1/", '[[thresholds]]\nmetric = "sequence.gaps"\nlimit = "== 0"')
+    text = FILE.partition("[roles.sequence]")[0] + '[[thresholds]]\nmetric = "sequence.gaps"\nlimit = "== 0"'
+    found = loads(text.replace("URL", "ws://127.0.0.1:1/").replace("WEB", "http://127.0.0.1:1"))
+    assert isinstance(found, Scenario)
     assert "sequence.gaps is never measured: it takes sequence in a role." in warnings(found)
 
 

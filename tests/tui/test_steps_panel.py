@@ -10,6 +10,8 @@ from rich.cells import cell_len
 
 from tests.tui import fake, fake_roles
 from tests.tui.driving import running, shown, until
+from wstui.execution.run.result_sections import ThresholdOutcome
+from wstui.execution.run.role_sections import StepSummary
 from wstui.tui.dashboard.dashboard_screen import Dashboard
 from wstui.tui.dashboard.steps_panel import StepsPanel
 
@@ -45,6 +47,26 @@ async def test_a_role_folds_and_a_step_is_drawn_by_enter() -> None:
         assert "limit 120" in shown(app), "the limit of this step"
         await pilot.press("enter")
         await until(lambda: "─latency ms" in shown(app), pilot)
+
+
+async def test_requests_of_a_login_are_rows_under_a_head_of_their_own() -> None:
+    made = fake_roles.status()
+    login = [StepSummary("", "login", "login", 9, 9), StepSummary("", "token", "login", 9, 8, failed=1)]
+    limit = ThresholdOutcome("login.token.failed", "<= 0", 1.0, False)
+    verdict = msgspec.structs.replace(made.result.verdict, thresholds=[limit])
+    result = msgspec.structs.replace(made.result, steps=[*login, *made.result.steps], verdict=verdict)
+    async with running(replace(made, result=result), size=(120, 40)) as (app, pilot, _):
+        await pilot.press("5")
+        await until(lambda: "▾ login  by HTTP, before clients connect" in shown(app), pilot)
+        assert row(shown(app), "token")[:2] == ["token", "(login)"] and "▾ member" in shown(app)
+        panel = app.screen.query_one(StepsPanel)
+        token = next(item for item in panel.items if item.key == ("", "token"))
+        assert ("token (login)", "bad") in [
+            (text.strip(), tone) for text, tone in panel.row(token, 110, selected=False)
+        ]
+        panel.focus()
+        await pilot.press("home", "left")
+        await until(lambda: "▸ login" in shown(app) and "token" not in shown(app), pilot)
 
 
 async def test_a_key_draws_one_step_after_the_other_and_then_all_messages_again() -> None:

@@ -120,6 +120,8 @@ def compare(
 ) -> Comparison:
     """Compare two results metric by metric; `further` are metrics beyond the usual ones. Raises BadValue for those."""
     metrics = [*_METRICS, *_step_metrics(before, after)]
+    if before.sequence is not None or after.sequence is not None:
+        metrics += ["sequence.gaps", "sequence.repeats", "sequence.disorder"]
     metrics += [metric for metric in dict.fromkeys(further) if metric not in metrics]
     p_values = holm([_p_value(metric, before, after) for metric in metrics])
     changes = []

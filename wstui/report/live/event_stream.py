@@ -129,6 +129,8 @@ class RunEvents:
             latency_ms=result.latency_ms,
             steps=result.steps,
             roles=result.roles,
+            login=result.login,
+            sequence=result.sequence,
             thresholds=result.verdict.thresholds,
         )
 

@@ -148,6 +148,7 @@ class RunCollector:
         yield from _messages(status)
         yield from _latency(status)
         yield from _steps(status)
+        yield from _sequence(status)
         yield from _thresholds(status)
         yield from _generator(status)
         yield from _hosts(status)
@@ -225,15 +226,16 @@ def _fill(family: HistogramMetricFamily, labels: list[str], histogram: Distribut
 
 
 def _steps(status: Status) -> Iterator[Metric]:
-    """Yield the figures of the steps of roles, and the rounds of each role."""
+    """Yield the figures of logins and of the steps of roles, and the rounds of each role."""
     result = status.result
-    if not result.roles:
+    if not result.roles and not result.steps:
         return
-    rounds = CounterMetricFamily("wstui_rounds", "Rounds of a role by outcome", labels=["role", "outcome"])
-    for role in result.roles[:MOST_LABELS]:
-        for outcome in ("completed", "failed", "cut"):
-            rounds.add_metric([sanitize(role.name), outcome], getattr(role, outcome))
-    yield rounds
+    if result.roles:
+        rounds = CounterMetricFamily("wstui_rounds", "Rounds of a role by outcome", labels=["role", "outcome"])
+        for role in result.roles[:MOST_LABELS]:
+            for outcome in ("completed", "failed", "cut"):
+                rounds.add_metric([sanitize(role.name), outcome], getattr(role, outcome))
+        yield rounds
     labels = ["role", "step", "kind"]
     outcomes = CounterMetricFamily("wstui_steps", "Steps of roles by outcome", labels=[*labels, "outcome"])
     quantiles = GaugeMetricFamily("wstui_step_response_quantile_seconds", STEP_RESPONSE, labels=[*labels, "quantile"])
@@ -247,6 +249,17 @@ def _steps(status: Status) -> Iterator[Metric]:
         if (data := status.histograms.get(step.histogram)) is not None:
             _fill(responses, values, data)
     yield from (outcomes, quantiles, responses)
+
+
+def _sequence(status: Status) -> Iterator[Metric]:
+    """Yield what became of numbered messages, where a role follows numbers."""
+    seen = status.result.sequence
+    if seen is None:
+        return
+    numbers = CounterMetricFamily("wstui_sequence", "Numbered messages by what was found", labels=["finding"])
+    for name in ("received", "gaps", "repeats", "disorder"):
+        numbers.add_metric([name], getattr(seen, name))
+    yield numbers
 
 
 def step_labels(step: StepSummary) -> list[str]:

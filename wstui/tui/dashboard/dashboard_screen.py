@@ -192,7 +192,7 @@ class Dashboard(Screen[None]):
         if action == "result":
             return self.runner.done.is_set()
         if action == "step" or (action == "maximise" and parameters[0] == 5):
-            return bool(self._status.scenario.roles)
+            return bool(self._status.scenario.roles or self._status.scenario.login)
         if action == "change":
             return any(mark.kind in ("note", "span") for mark in self._status.marks)
         if action == "back":

@@ -41,7 +41,7 @@ TRAITS: Mapping[str, Callable[[Status], bool]] = {
     "-listens": lambda status: status.scenario.messages.exchange == "listen",
     "-broadcasts": lambda status: status.result.fanout is not None,
     "-searches": lambda status: status.breakpoint is not None,
-    "-roles": lambda status: bool(status.scenario.roles),
+    "-roles": lambda status: bool(status.scenario.roles or status.scenario.login),
 }
 """What decides which panels a screen shows, by the class that it has then."""
 

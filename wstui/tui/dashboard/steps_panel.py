@@ -1,4 +1,4 @@
-"""The steps of each role while the run goes on: roles fold, and a step can be drawn as a chart."""
+"""The logins and the steps of each role while the run goes on: roles fold, and a step can be drawn as a chart."""
 
 from __future__ import annotations
 
@@ -43,6 +43,14 @@ class StepLine:
     def key(self) -> StepKey:
         return self.role.name, self.step.name if self.step is not None else ""
 
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """How the metrics of a step begin."""
+        if self.step is None:
+            return ()
+        name, kind = self.step.name, self.step.kind
+        return f"step.{name}.", "login." if name == kind == "login" else f"{kind}.{name}."
+
 
 class StepsPanel(ListTable[StepLine]):
     """The table of roles and steps."""
@@ -85,7 +93,8 @@ class StepsPanel(ListTable[StepLine]):
         self._fitted = fitted(Table("", _COLUMNS, rows), max(20, self.size.width - 4))
         lines = list(zip(shown, self._fitted.rows, strict=True))
         items = []
-        for role in result.roles:
+        logins = [RoleSummary("")] if any(not step.role for step in result.steps) else []
+        for role in (*logins, *result.roles):
             items.append(StepLine(role))
             items += [StepLine(role, step, cells) for step, cells in lines if step.role == role.name]
         self.set_items(items)
@@ -106,7 +115,7 @@ class StepsPanel(ListTable[StepLine]):
         if self.has_focus:
             title.append(("  enter draws a step, folds a role", "muted"))
         elif self.charted is not None:
-            title.append((f"  ━ {sanitize(self.charted[1], 30)} of {sanitize(self.charted[0], 30)}", "p99"))
+            title.append((f"  ━ {sanitize(self.charted[1], 30)} of {sanitize(self.charted[0], 30) or 'login'}", "p99"))
         return title
 
     def names(self, width: int) -> Line:
@@ -120,7 +129,7 @@ class StepsPanel(ListTable[StepLine]):
         charted = self.charted == item.key
         line: Line = [("›" if selected else " ", f"text{ground}"), ("━ " if charted else "  ", f"p99{ground}")]
         tone = step_row(item.step).tone
-        level = worst_threshold(self._status.thresholds, f"step.{item.step.name}.") if self._status is not None else ""
+        level = worst_threshold(self._status.thresholds, *item.metrics) if self._status is not None else ""
         limited = {"bad": "bad", "near": "warn"}.get(level, "")
         for column, text in zip(self._fitted.columns, item.cells, strict=True):
             meaning = "strong" if column.strong else "text"
@@ -135,7 +144,9 @@ class StepsPanel(ListTable[StepLine]):
 
     def _role(self, role: RoleSummary) -> Line:
         fold = "▸" if role.name in self._folded else "▾"
-        line: Line = [(f" {fold} ", "accent"), (sanitize(role.name, 40), "strong")]
+        line: Line = [(f" {fold} ", "accent"), (sanitize(role.name, 40) or "login", "strong")]
+        if not role.name:
+            return [*line, ("  by HTTP, before clients connect", "muted")]
         facts = [f"{count(role.ready)} ready"]
         if role.rounds:
             facts.append(f"{count(role.completed)} rounds")
