@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,9 @@ from hypothesis import strategies as st
 
 from tests.cli.commands import call
 from tests.conversations.chat import Chat
+from tests.protocols.test_phoenix import modules
 from wstui.recording.inference.infer import infer
+from wstui.recording.saving import address
 from wstui.recording.session import ImportFailed, RecordedSession
 from wstui.recording.sources import read_session
 from wstui.scenario.file import load, loads
@@ -158,6 +161,44 @@ def test_a_document_that_cannot_be_used_is_refused_with_the_place(tmp_path: Path
     with pytest.raises(ImportFailed) as refused:
         read(tmp_path, document)
     assert words in str(refused.value)
+
+
+IMPORTED = {
+    "kraken-websocket-request-reply-multiple-channels": (3, "/"),
+    "kraken-websocket-request-reply-message-filter-in-reply": (3, "/"),
+    "slack-rtm": (1, "/"),
+    "websocket-gemini": (0, "wss://api.gemini.com/v1/marketdata/btcusd"),
+    "gitter-streaming": (0, "/rooms/53307860c3599d1de448e19d/chatMessages"),
+}
+"""Of the project's samples those for WebSockets and streams: messages that a client sends in a round, and the URL."""
+
+
+@pytest.mark.parametrize("package", ["asyncapi-cli-0.32.0", "asyncapi-cli-6.2.0"])
+def test_the_samples_of_the_project_are_imported_or_refused_with_the_reason(package: str) -> None:
+    files = sorted(Path(modules(), package, "package/assets/examples").glob("*.y*ml")) if modules() else []
+    if not files:
+        pytest.skip(f"{package} was not fetched from npm")
+    versions, imported = set(), set()
+    for file in files:
+        versions.add(re.findall(r"(?m)^asyncapi: '?(\d)", file.read_text())[0])
+        try:
+            session = read_session(file)
+        except ImportFailed as error:
+            assert re.search(r"its servers speak (kafka|mqtt|amqp|mercure)[\w-]*, none ws or wss", str(error)), error
+            continue
+        name = file.stem.removesuffix("-asyncapi")
+        for connection in session.connections:
+            if name in IMPORTED:
+                imported.add(name)
+                assert (sum(m.sent for m in connection.frames) / 3, connection.url) == IMPORTED[name], file.name
+            if not connection.url.startswith("wss://"):
+                with pytest.raises(ImportFailed, match=r"it names no WebSocket server, only '/.*--url"):
+                    address([connection], None)
+                address([connection], "wss://a.example/")
+            draft = infer(session, [connection], "sample")
+            loads(draft.text(), "", draft.secrets, complete=not draft.columns)
+    assert len(versions) == 1 and imported >= {"slack-rtm", "websocket-gemini", "gitter-streaming"}
+    assert ("3" in versions) == (len(imported) == 5)
 
 
 def test_yaml_without_its_library_is_told_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
