@@ -6,10 +6,12 @@ import compileall
 import contextlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -45,8 +47,8 @@ def behaves(arguments: list[str]) -> tuple[bool, list[str]]:
     """
     # Where bytecode is not written, each of the many processes that tests start would compile the package again.
     compileall.compile_dir(ROOT / "wstui", quiet=2)
-    # Tests mostly wait, for clients, servers and schedules: one worker more than there are cores.
-    workers = min(cores() + 1, WORKERS_MOST)
+    # Tests mostly wait, for clients, servers and schedules: all of them together keep two thirds of a core busy.
+    workers = min(2 * cores() + 1, WORKERS_MOST)
     with tempfile.TemporaryDirectory(prefix="wstui-tests-") as folder:
         pytest = [sys.executable, "-m", "pytest", "-q", "-o", f"cache_dir={folder}"]
         # File by file: what a file starts for all its tests, a broker or a browser, is started once.
@@ -66,19 +68,28 @@ def _failed(cache: Path) -> list[str]:
     return []
 
 
+def holds(name: str, command: list[str]) -> bool:
+    """Run a check that looks at the source alone; tests that run meanwhile go before it."""
+    began = time.monotonic()
+    command = ["nice", *command] if shutil.which("nice") else command
+    done = subprocess.run(command, cwd=ROOT, check=False, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    _tell(name, done.stdout, not done.returncode, began)
+    return done.returncode == 0
+
+
+def _tell(name: str, said: str, fine: bool, began: float) -> None:
+    print(f"── {name}\n{said}── {name}: {'ok' if fine else 'failed'}, {time.monotonic() - began:.0f} s\n", flush=True)
+
+
 def main() -> int:
     """Run every check, also after one has failed; arguments go to pytest. Return how many failed."""
-    failed, again = [], list[str]()
-    for name, command in (*CHECKS, ("tests", None)):
-        began = time.monotonic()
-        print(f"── {name}", flush=True)
-        if command is None:
-            fine, again = behaves(sys.argv[1:])
-        else:
-            fine = subprocess.run(command, cwd=ROOT, check=False).returncode == 0
-        if not fine:
-            failed.append(name)
-        print(f"── {name}: {'ok' if fine else 'failed'}, {time.monotonic() - began:.0f} s\n", flush=True)
+    began = time.monotonic()
+    with ThreadPoolExecutor(1) as beside:
+        held = [(name, beside.submit(holds, name, command)) for name, command in CHECKS]
+        fine, again = behaves(sys.argv[1:])
+        failed = [name for name, check in held if not check.result()]
+    _tell("tests", "", fine, began)
+    failed += ["tests"] * (not fine)
     lucky = f"; passed only when run again alone: {', '.join(again)}" if again and not failed else ""
     print(f"failed: {', '.join(failed)}" if failed else f"all checks passed{lucky}")
     return len(failed)

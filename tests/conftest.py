@@ -31,7 +31,7 @@ _TEST_S = 300
 """What takes longer hangs: a failure that says where is worth more than a suite that never ends."""
 
 
-_LONGEST = ("fleet", "presets", "cli", "tui", "execution", "truth", "control")
+_LONGEST = ("fleet", "presets", "recording", "cli", "tui", "execution", "truth", "protocols", "control", "report")
 """Folders whose files take longest: they begin first, so that at the end all processors have something to do."""
 
 
