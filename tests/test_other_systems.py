@@ -1,4 +1,4 @@
-"""What holds without the parts that only Linux has: epoll, timerfd, and a machine without uvloop.
+"""What holds without the parts that only Linux has, and on a machine without uvloop.
 
 The standard library must believe in its own system, so the parts are switched off rather than the name of the system
 changed: in every process of a run, by a `sitecustomize` that all of them import.
@@ -8,17 +8,44 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import pytest
 
-WITHOUT = """
-import ctypes, select, sys
+from tests.cli.test_completion import Terminal
+from tests.servers.server import Server, serving
 
-for name in [name for name in vars(select) if name.lower().startswith("epoll")]:
-    delattr(select, name)
+WITHOUT = """
+import builtins, ctypes, io, os, select, sys
+
+LINUX = ("EPOLL", "EVENTFD", "PIDFD", "SCHED_", "MEMFD", "PIPE2", "IP_BIND_ADDRESS", "SO_BINDTODEVICE",
+         "SO_INCOMING_CPU", "SO_MARK", "TCP_QUICKACK", "TCP_USER_TIMEOUT", "TCP_DEFER_ACCEPT", "TCP_LINGER2")
+
+def without(module):
+    for name in [name for name in vars(module) if name.upper().startswith(LINUX)]:
+        delattr(module, name)
+
+without(select)  # before what chooses by it is imported
+without(os)
+import socket
+without(socket)
+
+# psutil reads /proc on Linux, and asks the kernel elsewhere: it keeps it.
+def hidden(call):
+    def ask(path, *rest, **more):
+        text = os.fspath(path) if isinstance(path, (str, os.PathLike)) else ""
+        if str(text).startswith(("/proc", "/sys")) and "psutil" not in sys._getframe(1).f_code.co_filename:
+            raise FileNotFoundError(2, "No such file or directory", text)
+        return call(path, *rest, **more)
+    return ask
+
+for module, names in ((builtins, ("open",)), (io, ("open",)), (os, ("open", "stat", "listdir", "scandir"))):
+    for name in names:
+        setattr(module, name, hidden(getattr(module, name)))
 sys.modules["uvloop"] = None
 
 class CDLL(ctypes.CDLL):
@@ -53,17 +80,54 @@ def test_the_doctor_says_what_is_missing(elsewhere: dict[str, str]) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "wstui", "doctor"], env=elsewhere, capture_output=True, text=True, timeout=60, check=True
     )
-    assert "wstui" in done.stdout
+    assert "open files" in done.stdout and "(all usable)" in done.stdout and "port range" not in done.stdout
+
+
+def test_check_proves_one_client_and_leaves_out_what_cannot_be_known(elsewhere: dict[str, str], tmp_path: Path) -> None:
+    server = Server()
+    with serving(server):
+        options = ["--url", server.url, "--auth", "none", "--exchange", "echo", "--ready", "open", "--json"]
+        command = [sys.executable, "-m", "wstui", "check", "quick", *options]
+        done = subprocess.run(
+            command, cwd=tmp_path, env=elsewhere, capture_output=True, text=True, timeout=60, check=False
+        )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert json.loads(done.stdout)
+
+
+def test_the_terminal_ui_opens_and_ends(elsewhere: dict[str, str], tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (30, 100))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "wstui"],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        cwd=tmp_path,
+        env={**elsewhere, "TERM": "xterm-256color", "LANG": "C.UTF-8"},
+        start_new_session=True,
+    )
+    os.close(theirs)
+    try:
+        terminal = Terminal(ours)
+        terminal.until("progressive")
+        terminal.type("q")
+        assert process.wait(60) == 0
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
 
 
 def test_the_parts_are_really_off(elsewhere: dict[str, str]) -> None:
     code = (
-        "import asyncio, select; from wstui.load.pacer import PreciseTimer; from wstui.servers.event_loop import run\n"
+        "import asyncio, select; from pathlib import Path\n"
+        "from wstui.load.pacer import PreciseTimer; from wstui.servers.event_loop import run\n"
         "async def main():\n"
         "    loop = asyncio.get_running_loop(); rung = loop.create_future()\n"
         "    timer = PreciseTimer(loop, lambda: rung.set_result(None)); timer.at(0); await rung\n"
-        "    return type(loop).__module__, timer._fd, hasattr(select, 'epoll')\n"
+        "    return type(loop).__module__, timer._fd, hasattr(select, 'epoll'), Path('/proc/self/statm').exists()\n"
         "print(run(main()))"
     )
     done = subprocess.run([sys.executable, "-c", code], env=elsewhere, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "('asyncio.unix_events', -1, False)"
+    assert done.stdout.strip() == "('asyncio.unix_events', -1, False, False)"

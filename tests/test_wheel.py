@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import subprocess
 import sys
+import tarfile
 import tomllib
 import zipfile
 from importlib.metadata import distribution
@@ -24,7 +26,9 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel, as a file."""
     folder = tmp_path_factory.mktemp("wheel")
     command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(folder), str(ROOT)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+    if importlib.util.find_spec("hatchling"):  # without an environment of its own, which pip makes
+        command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240, check=False)
     if done.returncode and "No matching distribution found for hatchling" in done.stderr:
         pytest.skip("the build backend cannot be fetched here")
     assert done.returncode == 0, done.stderr
@@ -42,6 +46,28 @@ def test_the_wheel_has_the_code_the_presets_and_the_manual_and_nothing_else(whee
     assert names - expected == set() and expected - names == set()
     assert {Path(name).suffix for name in names} <= KINDS
     assert wheel.stat().st_size < MOST_BYTES
+
+
+def test_the_source_distribution_has_the_same_and_makes_the_same_wheel(wheel: Path, tmp_path: Path) -> None:
+    pytest.importorskip("hatchling", reason="hatchling is not installed")
+
+    def build(kind: str, source: Path) -> Path:
+        command = [sys.executable, "-m", "hatchling", "build", "-t", kind, "-d", str(tmp_path)]
+        done = subprocess.run(command, cwd=source, capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == 0, done.stderr
+        (made,) = tmp_path.glob("*.whl" if kind == "wheel" else "*.tar.gz")
+        return made
+
+    with tarfile.open(build("sdist", ROOT)) as file:
+        names = {name.partition("/")[2] for name in file.getnames()}
+        file.extractall(tmp_path / "source", filter="data")
+    beside = {"README.md", "pyproject.toml", "PKG-INFO", ".gitignore"}
+    tracked = subprocess.run(
+        ["git", "ls-files", "wstui", "presets"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert names == {*tracked.stdout.split(), *beside}
+    (source,) = (tmp_path / "source").iterdir()
+    assert zipfile.ZipFile(build("wheel", source)).namelist() == zipfile.ZipFile(wheel).namelist()
 
 
 def test_the_installed_command_finds_its_presets_and_its_manual(wheel: Path, tmp_path: Path) -> None:
