@@ -27,10 +27,12 @@ READER_GONE = 141
 """The shell's status for SIGPIPE."""
 MEANINGS = {
     KEPT: "thresholds kept; the command did what it was asked for",
-    BROKEN: "a threshold is broken; of `runs compare`, a regression; of `check`, a check failed; "
-    "of `ctl`, the command was refused",
+    BROKEN: "a threshold is broken; of `runs compare` and `runs trend`, a condition of `--fail-if` holds; of `check`, "
+    "a check failed; of `new` and `import`, the client that tried it was not answered as expected; of `calibrate`, it "
+    "could not measure; of `ctl`, the command was refused",
     USAGE: "wrong usage or scenario, or no load can be made here (at all, or no longer: all workers were lost)",
-    UNREACHABLE: "the target is unreachable; of `ctl` and `attach`, the connection to the run is lost",
+    UNREACHABLE: "the target is unreachable, for `new`, `import` and `record` too; of `ctl` and `attach`, the "
+    "connection to the run is lost",
     LIMITED: "thresholds kept, but the generator was the limit; `--allow-limited` makes it 0",
     TIMED_OUT: "of `ctl wait`, the time was up",
     INTERNAL: "an internal error; `LOG_LEVEL=debug` shows where",

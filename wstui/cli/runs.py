@@ -45,7 +45,8 @@ _REFERENCE = (
 def runs(ctx: click.Context, path: Path | None) -> None:
     """List, show, compare, export and delete stored runs.
 
-    Exit status: 0 done, 1 a condition of `compare --fail-if` holds, 2 usage, unknown run or unreadable store.
+    Exit status: 0 done, 1 a condition of `--fail-if` holds (`compare`, `trend`), 2 usage, unknown run or
+    unreadable store.
     """
     ctx.obj = path
 
