@@ -31,7 +31,7 @@ def har(path: Path, url: str, messages: list[tuple[str, object]]) -> Path:
 
 def chat(rounds: int = 3) -> list[tuple[str, object]]:
     told: list[tuple[str, object]] = [
-        ("send", {"type": "auth", "token": "good"}),
+        ("send", {"type": "auth", "token": "good", "user": "ann"}),
         ("receive", {"type": "auth_ok", "user": {"id": 1000}}),
     ]
     for n in range(rounds):
@@ -77,8 +77,10 @@ async def test_guesses_are_accepted_changed_undone_proven_and_saved(
         assert states["messages.every"] == "changed" and states["roles.0.loop.0.json.seq"] == "accepted"
         await pilot.press("p")
         await until(lambda: any(row.state == "held" for row in table.items), pilot)
+        assert "say: held" in shown(app) and "5 clients of each role: 5 of 5 ready" in shown(app)
         await pilot.press("s")
         await until(lambda: isinstance(app.screen, StartScreen), pilot)
+    assert (home / "chat-session.csv").read_text() == "user\nann\n"
     made = load(str(home / "chat-session.toml"), {"AUTH_TOKEN": "x"})
     assert isinstance(made, Scenario) and made.messages.every == 0.25
     assert made.roles[0].loop[0].json == {"type": "say", "seq": "{{seq}}", "text": "hi {{seq}}"}

@@ -119,7 +119,7 @@ async def _record(
     scheme = "" if tls is None else "s"
     shown = f"[{host}]" if ":" in host else host
     also = f" or http{scheme}://{shown}:{port}/" if http else ""
-    click.echo(f"recording: connect to ws{scheme}://{shown}:{port}/{also} instead; Ctrl-C ends it{screen.keys}")
+    click.echo(f"recording: connect to ws{scheme}://{shown}:{port}/{also} instead{screen.keys or '; Ctrl-C ends it'}")
     try:
         screen.listen(loop, ended.set, lambda: _saved(recorder, path))
         while not ended.is_set():

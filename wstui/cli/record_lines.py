@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import shutil
 import sys
 import termios
 import tty
@@ -18,6 +19,7 @@ import click
 from wstui.measure.sanitize import sanitize
 from wstui.recording.recording import Recorder
 from wstui.recording.recording_proxy import TrafficLine
+from wstui.report.model.cell_text import clip
 from wstui.scenario.errors import printable
 from wstui.scenario.secrets import is_secret_header, mask_text, secrets_in_header, secrets_in_url
 
@@ -109,7 +111,7 @@ class RecordLines:
     def _show_last(self, count: int) -> None:
         for line in list(self._lines)[-count:] if count and self._paused_at is None else ():
             if self._only in line:
-                click.echo(line)
+                self._print(line)
 
     def show(self, passed: TrafficLine) -> None:
         """Print what passed."""
@@ -128,7 +130,7 @@ class RecordLines:
         self._lines.append(line)
         self._passed += 1
         if self._only in line and self._paused_at is None and self._typed is None:
-            click.echo(line)
+            self._print(line)
 
     def full(self, recorder: Recorder, path: Path) -> None:
         """Say once that the file has reached its size."""
@@ -137,6 +139,10 @@ class RecordLines:
             click.echo(
                 f"{printable(str(path))} has reached its size (--most): clients go on, no more is written", err=True
             )
+
+    def _print(self, line: str) -> None:
+        """Print a line; at a terminal one row of it."""
+        click.echo(clip(line, shutil.get_terminal_size().columns) if self._terminal is not None else line)
 
     def _learn(self, passed: TrafficLine) -> None:
         found: list[str] = []

@@ -62,9 +62,8 @@ def infer(
     elif protocol == "raw":
         target["protocol"] = protocol
         draft.guesses["target", "protocol"] = Guess("as asked for", "sure")
-    draft.tables = {"name": name, "target": target, "stages": _stages(), "messages": {}, "roles": []}
-    if requests:
-        draft.tables["login"] = [table for _, table in requests]
+    login = {"login": [table for _, table in requests]} if requests else {}
+    draft.tables = {"name": name, "target": target, **login, "stages": _stages(), "messages": {}, "roles": []}
     groups = _groups(traffic)
     everys: list[tuple[str, Guess | None]] = []
     for number, members in enumerate(groups):

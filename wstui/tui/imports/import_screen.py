@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
 
 from textual import on
@@ -108,7 +109,7 @@ class ImportScreen(Screen[None]):
         key("a", "accept", "Accept", "import.accept", "Accept the guess: it is sure from now on", shown=True),
         key("e", "change", "Change", "import.change", "Write another value", shown=True),
         key("u", "undo", "Undo", "import.undo", "Put what was recorded in its place", shown=True),
-        key("U", "reset", "All again", "import.reset", "Take all changes back", shown=True),
+        key("U", "reset", "Reset", "import.reset", "Take all changes back", shown=True),
         key("p", "prove", "Prove", "import.prove", "Try it with one client, then with five", shown=True),
         key("s", "save", "Save", "import.save", "Save it as a preset", shown=True),
         key("escape", "app.pop_screen", "Back", "import.back", "Leave without saving", shown=True),
@@ -221,11 +222,13 @@ class ImportScreen(Screen[None]):
         self.run_worker(self._prove(), exclusive=True)
 
     async def _prove(self) -> None:
-        file = str(self._services.presets / f"{self._name}.toml")
         self.notify("one client tries it, then five")
         self._told([])
         try:
-            proof = await prove(self._draft, file, lambda line: self._told([*self._proof, line]))
+            with TemporaryDirectory() as folder:  # its feed has to be a file, before it is saved
+                file = Path(folder, f"{self._name}.toml")
+                save(self._draft, file, overwrite=False)
+                proof = await prove(self._draft, str(file), lambda line: self._told([*self._proof, line]))
         except (ScenarioError, OSError) as error:
             self.notify(f"it can't be tried: {error}", severity="error")
             return
