@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,9 +13,10 @@ from textual.widgets import Input
 from tests.conversations.chat import Chat
 from tests.recording.hars import START
 from tests.tui.driving import shown, started, until
+from wstui.recording import sources
 from wstui.scenario.file import load
 from wstui.scenario.model import Scenario
-from wstui.tui.imports.import_dialog import ImportDialog
+from wstui.tui.imports.import_dialog import ImportDialog, ReadingDialog
 from wstui.tui.imports.import_screen import Guesses, ImportScreen, ValueDialog
 from wstui.tui.start.start_screen import StartScreen
 
@@ -121,3 +124,43 @@ async def test_a_file_that_holds_no_session_is_named(home: Path, tmp_path: Path)
         app.screen.query_one("#input-file", Input).value = str(tmp_path / "odd.har")
         await pilot.press("enter")
         await until(lambda: "odd.har: it holds" in shown(app), pilot)
+
+
+async def test_reading_a_large_file_is_told_and_can_be_stopped(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ReadingDialog, "FROM_BYTES", 1)
+    path = har(tmp_path / "large.har", "ws://127.0.0.1:9/ws", chat())
+    reading, going_on = threading.Event(), threading.Event()
+
+    def read(_: Path, progress: Callable[[int], None]) -> None:
+        progress(1)
+        reading.set()
+        going_on.wait(20)
+        progress(2)
+        raise AssertionError("it goes on")
+
+    monkeypatch.setattr(sources, "read_session", read)
+    async with started(home) as (app, pilot, _, _):
+        await pilot.press("i")
+        await until(lambda: isinstance(app.screen, ImportDialog), pilot)
+        app.screen.query_one("#input-file", Input).value = str(path)
+        await pilot.press("enter")
+        await until(lambda: isinstance(app.screen, ReadingDialog) and reading.is_set(), pilot)
+        await until(lambda: "0 of 0 MiB read" in shown(app), pilot)
+        await pilot.press("escape")
+        await until(lambda: isinstance(app.screen, StartScreen), pilot)
+        going_on.set()
+        await until(lambda: not app.screen.workers, pilot)
+        assert isinstance(app.screen, StartScreen) and "stopped" not in shown(app)
+
+
+async def test_a_large_file_leads_to_its_guesses(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ReadingDialog, "FROM_BYTES", 1)
+    async with started(home) as (app, pilot, _, _):
+        await pilot.press("i")
+        await until(lambda: isinstance(app.screen, ImportDialog), pilot)
+        app.screen.query_one("#input-file", Input).value = str(har(tmp_path / "a.har", "ws://127.0.0.1:9/ws", chat()))
+        await pilot.press("enter")
+        await until(lambda: isinstance(app.screen, ImportScreen), pilot)
+        assert not any(isinstance(screen, ReadingDialog) for screen in app.screen_stack)

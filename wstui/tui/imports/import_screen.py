@@ -268,15 +268,17 @@ class ImportScreen(Screen[None]):
         return f"; set before a run: {', '.join(self._draft.secrets)}" if self._draft.secrets else ""
 
 
-async def imported(services: Services, path: Path, url: str, entry: int | None, protocol: str) -> ImportScreen:
-    """Return the screen for a recorded session. Raises ImportFailed."""
+async def imported(
+    services: Services, path: Path, url: str, entry: int | None, protocol: str, progress: Callable[[int], None]
+) -> ImportScreen:
+    """Return the screen for a recorded session; `progress` is told what was read. Raises ImportFailed."""
     from wstui.recording.har import entries_of
     from wstui.recording.inference.infer import infer
     from wstui.recording.saving import address, choose
     from wstui.recording.session import ImportFailed
     from wstui.recording.sources import read_session
 
-    session = await asyncio.to_thread(read_session, path)
+    session = await asyncio.to_thread(read_session, path, progress)
     chosen = choose(session, entry)
     if chosen is None:
         listed = "; ".join(" ".join(str(found).split()) for found in list(entries_of(session))[:8])

@@ -250,12 +250,22 @@ class StartScreen(Screen[None]):
 
     async def _import(self, path: Path, url: str, entry: int | None, protocol: str) -> None:
         from wstui.recording.session import ImportFailed
+        from wstui.tui.imports.import_dialog import ReadingDialog
         from wstui.tui.imports.import_screen import imported
 
+        reading = ReadingDialog(path)
+        if reading.is_due:
+            self.app.push_screen(reading)
         try:
-            self.app.push_screen(await imported(self.services, path, url, entry, protocol))
+            screen = await imported(self.services, path, url, entry, protocol, reading.progress)
         except ImportFailed as error:
-            self.notify(sanitize(str(error), 600), severity="error")
+            if not reading.stopped:
+                await reading.dismiss()
+                self.notify(sanitize(str(error), 600), severity="error")
+            return
+        if not reading.stopped:
+            await reading.dismiss()
+            self.app.push_screen(screen)
 
     def action_duplicate(self) -> None:
         """Copy the preset under another name."""
