@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib.util
+import resource
 import statistics
 import sys
 import time
@@ -163,7 +164,13 @@ async def _turn(name: str, cores: Cores, figures: Figures) -> None:
 
 
 async def beats(clients: int, seconds: float) -> str:
-    """Let so many clients send a heartbeat each 25 s, from two workers; return what became of the heartbeats."""
+    """Let so many clients send a heartbeat each 25 s, from two workers; return what became of the heartbeats.
+
+    Their times count from when each was due.
+    """
+    with contextlib.suppress(ValueError, OSError):  # the sink holds them all: root may have more files than usual
+        files = clients + 1000
+        resource.setrlimit(resource.RLIMIT_NOFILE, (files, max(files, resource.getrlimit(resource.RLIMIT_NOFILE)[1])))
     beat = {"name": "beat", "every": "25s", "json": {"n": "{{seq}}"}, "expect": {"n": "{{seq}}"}, "within": 1.0}
     async with SinkProcess("--mode", "echo") as sink:
         scenario = Scenario.model_validate(
@@ -182,7 +189,7 @@ async def beats(clients: int, seconds: float) -> str:
     return (
         f"{result.connections.ready} clients on two workers, a heartbeat each 25 s: "
         f"{row.done} of {row.begun} answered, "
-        f"{row.lost} lost, {row.late} late; p99 {row.response_ms.p99} ms, max {row.response_ms.max} ms"
+        f"{row.lost} lost, {row.late} late; from when due p99 {row.response_ms.p99} ms, max {row.response_ms.max} ms"
     )
 
 

@@ -17,13 +17,14 @@ _now = time.monotonic_ns
 class Heartbeats:
     """All heartbeats of one ready client, and those that wait for their reply."""
 
-    __slots__ = ("_ended", "_talk", "_waiting")
+    __slots__ = ("_ended", "_missed", "_talk", "_waiting")
 
     def __init__(self, talk: Talk) -> None:
         """Plan the first of each kind, at the client's own phase."""
         self._talk = talk
         self._ended = False
-        self._waiting: list[tuple[Any, int] | None] = [None] * len(talk.role.beats)  # bound, sent
+        self._waiting: list[tuple[Any, int, int] | None] = [None] * len(talk.role.beats)  # bound, sent, due
+        self._missed: dict[int, Any] | None = None  # the last one of each kind that was given up: bound
         live = talk.live
         for beat in talk.role.beats:
             every = beat.delay.draw(talk, beat.tally.name or "heartbeat")
@@ -40,7 +41,19 @@ class Heartbeats:
                 context = self._talk.context
                 context.counters.pongs += 1
                 beat.tally.counts.done += 1
-                beat.tally.on_time.record(context.now - waits[1])
+                beat.tally.round_trip.record(context.now - waits[1])
+                beat.tally.response.record(context.now - waits[2])
+                return True
+        return self._missed is not None and self._is_late(document, payload)
+
+    def _is_late(self, document: Any, payload: bytes) -> bool:
+        """Count the reply to a heartbeat that was given up."""
+        assert self._missed is not None
+        for index, bound in self._missed.items():
+            beat = self._talk.role.beats[index]
+            if beat.expect is not None and beat.expect.matches(document, payload, bound):
+                del self._missed[index]
+                beat.tally.counts.late += 1
                 return True
         return False
 
@@ -57,8 +70,8 @@ class Heartbeats:
         for beat, waits in zip(self._talk.role.beats, self._waiting, strict=True):
             beat.tally.counts.abandoned += waits is not None
 
-    def send(self, beat: Beat) -> bool:
-        """Send a heartbeat that is due. Return whether there will be more."""
+    def send(self, beat: Beat, due_ns: int) -> bool:
+        """Send a heartbeat that was due at `due_ns` of the monotonic clock. Return whether there will be more."""
         if self._ended:
             return False
         talk = self._talk
@@ -72,11 +85,15 @@ class Heartbeats:
         if beat.expect is None:
             beat.tally.counts.done += 1
         else:
-            self._waiting[beat.index] = (beat.expect.bind(talk), now)
+            self._waiting[beat.index] = (beat.expect.bind(talk), now, min(due_ns, now))
         return True
 
     def _miss(self, beat: Beat) -> Cause:
-        self._waiting[beat.index] = None
+        waits, self._waiting[beat.index] = self._waiting[beat.index], None
+        if waits is not None:
+            self._missed = self._missed or {}
+            self._missed[beat.index] = waits[0]
+            beat.tally.response.record(beat.within_ns + waits[1] - waits[2])
         beat.tally.counts.lost += 1
         talk = self._talk
         within = format_duration(beat.within_ns / 1e9)
@@ -98,7 +115,7 @@ class _Due:
 
     def wake(self, due_ns: int, late_from_ns: int) -> None:
         """Send it, and plan the next."""
-        if self._heartbeats.send(self._beat):
+        if self._heartbeats.send(self._beat, late_from_ns):
             talk = self._talk
             if every := self._beat.delay.draw(talk, self._beat.tally.name or "heartbeat"):
                 talk.live.add(due_ns + every, self)
