@@ -222,6 +222,30 @@ def test_a_mistake_in_a_file_is_told_with_its_line_and_role(case: int) -> None:
     assert found and all(re.match(wanted, text) for text in found), found
 
 
+FIXES = re.compile(
+    r"write |make a step of each|rename one|takes a table|did you mean|keep one|give |leave the role out|must be "
+    r"|belongs? to|capture |use post|set it|set messages|lower clients|send it in parts|close in loop|needs cert_file"
+    r"|is missing|is not a (number|file)|there is no /|from 0 to|can never match|cannot be read|takes letters"
+    r"|JSON can't: inf|an empty list"
+)
+"""What tells what to do, or leaves one thing to do: to correct the named value or to give the named key."""
+
+
+def test_every_mistake_is_told_with_what_to_do() -> None:
+    for roles, _, _ in BROKEN:
+        with pytest.raises(ScenarioError) as caught:
+            scenario(URL, roles, clients=5)
+        for problem in caught.value.problems:
+            assert FIXES.search(str(problem)), str(problem)[:300]
+    assert len(BROKEN) >= 60
+
+
+def test_a_file_of_ten_megabytes_is_refused_at_once_with_the_place_for_large_payloads(tmp_path: Path) -> None:
+    (tmp_path / "chat.toml").write_text(f'{ROLE}loop = [{{ send = "{"x" * 10_000_000}" }}]\n')
+    with pytest.raises(ScenarioError, match=r"chat\.toml: is larger than 1 MiB: .*large payloads in files, as file ="):
+        load(tmp_path / "chat.toml", {})
+
+
 def test_line_role_and_step_of_a_mistake_are_those_of_the_file(tmp_path: Path) -> None:
     assert _told(tmp_path, LINES) == ["line 29, role member: roles[0].loop[2].think"]
     assert _told(tmp_path, LINES.replace("-1s", "1s")) == [

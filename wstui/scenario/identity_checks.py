@@ -75,7 +75,11 @@ def identity_findings(scenario: Scenario) -> Iterator[Conflict]:
     for index, login in enumerate(scenario.login):
         place: Key = ("login", index)
         if login.name and login.name in names:
-            yield Conflict((*place, "name"), f"names login[{names[login.name]}] as well", quote(login.name))
+            yield Conflict(
+                (*place, "name"),
+                f"names login[{names[login.name]}] as well: rename one",
+                quote(login.name),
+            )
         names.setdefault(login.name, index)
         yield from checks.http(login, place, known)
         known.update(login.capture)

@@ -48,7 +48,9 @@ class PayloadChecks:
         if not sources:
             for name in ("binary", "size"):
                 if getattr(message, name):
-                    yield Conflict((*place, name), "belongs to a message that is sent, and there is none")
+                    yield Conflict(
+                        (*place, name), "belongs to a message that is sent, and there is none: write send, json or file"
+                    )
             return
         source = sources[0]
         at = place if source == "frames" else (*place, source)
@@ -67,7 +69,7 @@ class PayloadChecks:
         size = weight(parts)
         self.bytes += size
         if size > MOST_BYTES:
-            yield Conflict(at, f"is larger than {MOST_BYTES >> 20} MiB")
+            yield Conflict(at, f"is larger than {MOST_BYTES >> 20} MiB, the most of a message: send it in parts")
         yield from self._places([p.placeholder for p in places(parts)], at, known, in_answer)
         yield from self._padding(message, parts, place, source)
 
@@ -85,7 +87,10 @@ class PayloadChecks:
         for placeholder in walk(placeholders):
             name, arguments = placeholder.name, placeholder.arguments
             if name == "variable" and arguments[0] not in known:
-                written, message = f"{{{{{arguments[0]}}}}}", "is captured later, or not on every way to this step"
+                written, message = (
+                    f"{{{{{arguments[0]}}}}}",
+                    "is captured later, or not on every way to this step: capture it before",
+                )
                 yield Conflict(place, message, quote(written))
             elif name == "message" and not in_answer:
                 message = "is only there in an answer: capture what a later step needs"
@@ -182,6 +187,8 @@ class PayloadChecks:
             message = "is neither a placeholder nor a variable that a step captures"
             inside = error.written.strip("{} ")
             near = nearest(inside, known)
+            if not near and inside.isidentifier():
+                message += f': write capture = {{ {inside} = "PATH" }} in an earlier one'
             return Conflict(place, message, quote(mask_text(error.written), 60), f"{{{{{near}}}}}" if near else "")
         return Conflict(place, message, quote(mask_text(error.written), 60), error.nearest)
 

@@ -34,7 +34,7 @@ def role_findings(scenario: Scenario) -> Iterator[Conflict]:
     yield from lowered.conflicts
     for index, role in enumerate(lowered.roles):
         if role.name in [other.name for other in scenario.roles[:index]]:
-            yield Conflict(("roles", index, "name"), "names two roles", quote(role.name))
+            yield Conflict(("roles", index, "name"), "names two roles: rename one", quote(role.name))
         at_login = captured_at_login(scenario.login)
         payloads = PayloadChecks(scenario.origin.file, captured_in(role, at_login), feed, feed_is_known)
         if role.script:
@@ -84,7 +84,7 @@ def _share_findings(scenario: Scenario) -> Iterator[Conflict]:
         message = f"are {fixed} clients in all, and the load asks for {peak}: give one of them a weight"
         yield Conflict(("roles",), message, rests_on=(("stages",), ("load",), ("breakpoint",)))
     if peak and fixed > peak:
-        message = f"ask for {fixed} clients in all, and the load never has more than {peak}"
+        message = f"ask for {fixed} clients in all, and the load never has more than {peak}: lower clients"
         yield Conflict(("roles",), message, rests_on=(("stages",), ("load",), ("breakpoint",)))
 
 

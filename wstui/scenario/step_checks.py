@@ -96,7 +96,7 @@ class StepChecks:
     def _walk(self, steps: Sequence[Step], place: Key, known: set[str], depth: int) -> Iterator[Conflict]:
         """Check steps in order; `known` grows by what they capture."""
         if depth > MOST_DEPTH:
-            yield Conflict(place, f"is nested more than {MOST_DEPTH} deep")
+            yield Conflict(place, f"is nested more than {MOST_DEPTH} deep: write a script")
             return
         for index, step in enumerate(steps):
             yield from self._step(step, (*place, index), known, depth)
@@ -150,7 +150,8 @@ class StepChecks:
             yield from self._payloads.text(step.meet.name, (*place, "meet"), known)
             if step.meet.clients > self._most_clients > 0:
                 message = (
-                    f"waits for {step.meet.clients} clients, and the load never has more than {self._most_clients}"
+                    f"waits for {step.meet.clients} clients, and the load never has more than {self._most_clients}: "
+                    "lower clients, or raise the load"
                 )
                 yield Conflict((*place, "meet"), message, rests_on=(("stages",), ("load",), ("breakpoint",)))
         yield from self._walk(step.steps, (*place, "steps"), known, depth + 1)
@@ -173,7 +174,11 @@ class StepChecks:
         if not message.name:
             return
         if message.name in self._names:
-            yield Conflict((*place, "name"), f"names {dotted(self._names[message.name])} as well", quote(message.name))
+            yield Conflict(
+                (*place, "name"),
+                f"names {dotted(self._names[message.name])} as well: rename one",
+                quote(message.name),
+            )
         self._names.setdefault(message.name, place)
 
     def _heartbeat(self, beat: Heartbeat, place: Key, known: set[str]) -> Iterator[Conflict]:
