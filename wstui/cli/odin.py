@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from wstui.cli.garbage import collect_as_usual
 from wstui.cli.param_types import LEVELS, Finite, Whole, wanted_level
 from wstui.odin.faults import SPELLINGS, FaultUnknown, parse_faults
 from wstui.odin.price_simulator import TOKENS
@@ -263,6 +264,7 @@ def _run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
     from wstui.servers.event_loop import run
 
     try:
+        collect_as_usual()
         run(main())
     except (OSError, ProcessFailed) as error:
         if isinstance(error, OSError) and is_of_output(error):

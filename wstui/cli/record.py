@@ -15,6 +15,7 @@ from pathlib import Path
 import click
 
 from wstui.cli.exit_codes import KEPT, UNREACHABLE, USAGE, fail
+from wstui.cli.garbage import collect_as_usual
 from wstui.cli.record_lines import RecordLines
 from wstui.recording.certificate import made_certificate, served_with
 from wstui.recording.recording import Recorder
@@ -79,6 +80,7 @@ def record(
     except OSError as error:
         fail(f"{printable(str(path))} can't be written: {error.strerror or error}", USAGE)
     screen = RecordLines(quiet=quiet, only=only or "", url=url)
+    collect_as_usual()
     sys.exit(asyncio.run(_record(scenario, recorder, screen, host, port, context, path, http=http)))
 
 

@@ -10,6 +10,7 @@ import click
 from wstui.cli import completion
 from wstui.cli.exit_codes import KEPT, UNREACHABLE, USAGE, fail, tell
 from wstui.cli.exporters import Exporters
+from wstui.cli.garbage import collect_as_usual
 from wstui.cli.github import Workflow
 from wstui.cli.options import RunOptions, run_options
 from wstui.cli.output_files import OutputFiles
@@ -67,6 +68,7 @@ def run_headless(suite: SuiteRun, options: RunOptions) -> int:
     followers = Exporters(suite, options, tell)
     workflow = Workflow()
     result, kept, status = None, None, KEPT
+    collect_as_usual()
     with draining(suite):
         try:
             with workflow.quoted(output.stream, fold=f"live figures of {printable(suite.name)}"):

@@ -10,6 +10,7 @@ from typing import Any
 import click
 import msgspec
 
+from wstui.cli.garbage import collect_as_usual
 from wstui.report.formats.atomic_write import STDOUT, write
 
 _HEARD_S = 30.0
@@ -45,6 +46,7 @@ def top(hosts: tuple[str, ...], as_json: bool, stream: bool) -> None:
     from wstui.cli.ctl import attached
     from wstui.cli.tui import watch_in_terminal
 
+    collect_as_usual()
     while chosen := TopApp(hosts).run():
         with attached(chosen, "attach") as run:
             watch_in_terminal(run)

@@ -13,6 +13,7 @@ import click
 
 from wstui.cli.detach import detachable
 from wstui.cli.exit_codes import BROKEN, UNREACHABLE, USAGE, fail, tell
+from wstui.cli.garbage import collect_as_usual
 from wstui.cli.options import RunOptions, run_options
 from wstui.cli.output_files import OutputFiles
 from wstui.cli.signals import writing
@@ -111,7 +112,7 @@ def _operate(
     from wstui.tui.last_view import state_file
     from wstui.tui.run_app import operate
 
-    gc.freeze()
+    collect_as_usual()
     gc.enable()
 
     # Some shells export the size that the terminal had once; the screen must follow the one it has now.
