@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from tests.conversations.chat import Chat, scenario
@@ -54,6 +55,45 @@ async def test_a_stamp_of_another_host_counts_with_the_offset_of_its_clock() -> 
     assert min(server.stamps[1:]) >= 7 * S, "stamps are of the operator's clock"
     assert sum(row.response.count for row in news) >= 5 and min(row.response.low for row in news) >= 0
     assert max(row.response.high for row in news) >= 100 * MS
+
+
+STAMPS = {"s": "a.s", "ms": "a.0.ms", "us": "us", "ns": "a.text.ns", "iso": "a.iso", "auto": "a.s"}
+STAMPED = '[[roles]]\nname = "one"\nopen = [{ json = { type = "go" }, expect = { type = "go" } }]\n' + "".join(
+    f"""[[roles.delivery]]
+name = "{unit}"
+of = {{ type = "{unit}" }}
+stamp = "{path}"
+unit = "{unit}"
+"""
+    for unit, path in STAMPS.items()
+)
+
+
+class Stamped(Chat):
+    """Sends a message for each unit of stamps, of 250 ms ago."""
+
+    async def other(self, client: Connection, first: int, payload: bytes) -> None:
+        at = time.time_ns() - 250 * MS
+        zone = timezone(timedelta(hours=2))
+        client.say(type="s", a={"s": at / 1e9})
+        client.say(type="ms", a=[{"ms": at // MS}])
+        client.say(type="us", us=str(at // 1000))
+        client.say(type="ns", a={"text": json.dumps({"ns": at})})
+        client.say(type="iso", a={"iso": datetime.fromtimestamp(at / 1e9, zone).isoformat()})
+        client.say(type="auto", a={"s": at / 1e9})
+        client.say(type="go")
+
+
+async def test_stamps_are_read_in_every_unit_at_any_path() -> None:
+    async with Stamped() as server, led(scenario(server.url, STAMPED, clients=1)) as workers:
+        await until(lambda: workers.c.ready == 1)
+        rows = {row.name: row for row in workers.steps}
+        await workers.drained()
+    found = [rows[unit].response for unit in STAMPS]
+    assert all(rows[unit].counts.done == 1 and not rows[unit].counts.failed for unit in STAMPS)
+    low, high = min(each.low for each in found), max(each.high for each in found)
+    assert low >= 250 * MS and high < 60 * S
+    assert high - low <= 0.03 * low + 2 * MS, "the same stamp, in whole milliseconds at the roughest"
 
 
 class _Agent:

@@ -143,9 +143,14 @@ async def test_clients_reconnect_meet_and_listen(tmp_path: Path) -> None:
             balance(workers)
 
 
+SAY = "async with client.step('say'):"
 MISTAKES = {
     "asyncio.sleep": ("await asyncio.sleep(1)", "line 8, in member: awaits asyncio.sleep, which is not wstui's"),
     "gather": ("await asyncio.gather(asyncio.sleep(1))", "line 8, in member: awaits"),
+    "raises in a step": (f"{SAY} {{}}['x']", f"line 8, in member: {SAY} {{}}['x']\nKeyError: 'x'\nin step say"),
+    "sleeps in a step": (f"{SAY} await asyncio.sleep(1)", "line 8, in member, step say: awaits asyncio.sleep"),
+    "blocks in a step": (f"{SAY} time.sleep(2.5)", "line 8, in member, step say: blocks its worker"),
+    "bad time in a step": (f"{SAY} await client.expect(type='x', within='soon')", 'write "250ms"'),
     "raises": ("{}['x']", "line 8, in member: {}['x']\nKeyError: 'x'"),
     "no variable": ("client['token']", "is neither a variable of this client nor a column of the feed"),
     "blocks": ("time.sleep(2.5)", "line 8, in member: blocks its worker"),

@@ -363,6 +363,8 @@ class ScriptStep:
         else:
             counts.abandoned += 1
         if not isinstance(error, StepFailed):
+            if isinstance(error, Exception):
+                error.add_note(f"in step {self.name}")
             return False
         self.failed = error.reason
         talk.fail_round()

@@ -56,7 +56,7 @@ def mistake_of(error: BaseException, script: str) -> str:
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == script]
     what = "".join(traceback.format_exception_only(error)).strip()
     if isinstance(error, BadValue):  # of a text in the form of a scenario file, such as within="5s"
-        what = error.message
+        what = "\n".join([error.message, *getattr(error, "__notes__", ())])
     lines = [f"{frame.filename}, line {frame.lineno}, in {frame.name}: {frame.line}" for frame in frames]
     if (more := len(lines) - 2 * FRAMES_TOLD) > 0:
         lines[FRAMES_TOLD:-FRAMES_TOLD] = [f"({more} more calls)"]
@@ -65,9 +65,10 @@ def mistake_of(error: BaseException, script: str) -> str:
 
 def awaits_other(coroutine: Any, script: str) -> str:
     """Return what a coroutine awaits that is not ours, and at which line of the script."""
-    place, what = script, "something"
+    place, what, step = script, "something", ""
     while coroutine is not None:
         frame = getattr(coroutine, "cr_frame", None) or getattr(coroutine, "gi_frame", None)
+        step = step or (_step_in(frame) if frame is not None else "")
         if frame is not None and frame.f_code.co_filename == script:
             place = f"{script}, line {frame.f_lineno}, in {frame.f_code.co_name}"
             what = "something"
@@ -75,7 +76,22 @@ def awaits_other(coroutine: Any, script: str) -> str:
             what = getattr(coroutine, "__qualname__", type(coroutine).__name__)
         coroutine = getattr(coroutine, "cr_await", None) or getattr(coroutine, "gi_yieldfrom", None)
     what = "asyncio.sleep" if what == "sleep" else what
-    return f"{place}: awaits {what}, which is not wstui's: await only the client's methods, such as client.think(1)"
+    return (
+        f"{place}{step}: awaits {what}, which is not wstui's: await only the client's methods, such as client.think(1)"
+    )
+
+
+def _step_in(frame: FrameType) -> str:
+    """Return in which step the script is that a frame runs, such as ", step say", or ""."""
+    step = getattr(frame.f_locals.get("client"), "_step", None) if frame.f_code.co_name == "converse" else None
+    return f", step {step.name}" if step is not None else ""
+
+
+def _outwards(frame: FrameType | None) -> Iterator[FrameType]:
+    """Yield a frame and those around it."""
+    while frame is not None:
+        yield frame
+        frame = frame.f_back
 
 
 class BlockWatch:
@@ -106,10 +122,10 @@ class BlockWatch:
             looks = looks + 1 if frame is not None and beat == last else 0
             last = beat
             if frame is not None and looks == BLOCKED_LOOKS:
-                code = frame.f_code
+                code, step = frame.f_code, next(filter(None, map(_step_in, _outwards(frame))), "")
                 text = (
-                    f"{code.co_filename}, line {frame.f_lineno}, in {code.co_name}: {BLOCKS}, so that no client of it "
-                    "goes on: await client.think(…) instead of time.sleep, and do long work before the run"
+                    f"{code.co_filename}, line {frame.f_lineno}, in {code.co_name}{step}: {BLOCKS}, so that no client "
+                    "of it goes on: await client.think(…) instead of time.sleep, and do long work before the run"
                 )
                 self._found(text)
             if looks >= GIVEN_UP_LOOKS:
@@ -119,8 +135,5 @@ class BlockWatch:
 
     def _frames(self) -> Iterator[FrameType]:
         """Yield what the script is doing now, the innermost first."""
-        frame = sys._current_frames().get(self._main)
-        while frame is not None:
-            if frame.f_code.co_filename in self._scripts:
-                yield frame
-            frame = frame.f_back
+        running = sys._current_frames().get(self._main)
+        yield from (frame for frame in _outwards(running) if frame.f_code.co_filename in self._scripts)
