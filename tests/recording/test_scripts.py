@@ -156,7 +156,7 @@ def test_an_insomnia_export_gives_the_messages_of_its_websocket_requests(tmp_pat
         ("type: collection.insomnia.rest/5.0\ncollection: []\n", "export it as Insomnia v4"),
         (
             {"info": {"schema": "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"}, "item": []},
-            "Postman leaves WebSocket requests out of its collections: record the session instead",
+            "Postman leaves WebSocket requests out of its exports: give the NAME.request.yaml of a collection",
         ),
     ],
 )
@@ -165,4 +165,46 @@ def test_a_file_without_websocket_messages_is_refused_with_the_reason(
 ) -> None:
     with pytest.raises(ImportFailed) as refused:
         read(tmp_path, document)
+    assert words in str(refused.value)
+
+
+def test_a_request_of_a_postman_folder_sends_its_saved_messages_in_their_order(tmp_path: Path) -> None:
+    folder = tmp_path / ".resources/Live.resources/messages"
+    folder.mkdir(parents=True)
+    for name, text in {
+        "b say": 'content: |-\n  {"type": "say",\n   "text": "hi"}\ncontentType: json\norder: 2000\n',
+        "c join": 'content: \'{"type": "join"}\'\norder: 1000\n',
+        "a token": "content: 'hello {{token}}'\n",
+    }.items():
+        (folder / f"{name}.message.yaml").write_text(text)
+    file = tmp_path / "Live.request.yaml"
+    file.write_text(
+        "$kind: websocket-request\nurl: wss://a.example/live\nheaders:\n  - {key: X-One, value: '1'}\n"
+        "  - {key: X-Two, value: '2', disabled: true}\nmessages: .resources/Live.resources/messages\norder: 1\n"
+    )
+    session = read_session(file)
+    (connection,) = session.connections
+    assert connection.url == "wss://a.example/live" and connection.request == [("X-One", "1")]
+    assert [frame.data for frame in connection.frames] == ['{"type": "join"}', '{"type": "say",\n "text": "hi"}']
+    assert session.notes == {"not understood: the message a token, a template": 1}
+    assert [step.json for role in scenario(session).roles for step in (*role.open, *role.loop, *role.leave)] == [
+        {"type": "join"}, {"type": "say", "text": "hi"},
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            "$kind: http-request\nurl: http://a\n",
+            "http-request of Postman: give the file of a websocket-request",
+        ),
+        ("$kind: websocket-request\nurl: ws://a\n", "no *.message.yaml in .resources/Live.resources/messages"),
+        ("$kind: websocket-request\nurl: ws://a\nmessages: ../..\n", "outside of its folder, at ../.."),
+    ],
+)
+def test_a_request_of_postman_that_cannot_be_used_is_refused(tmp_path: Path, text: str, words: str) -> None:
+    (tmp_path / "Live.request.yaml").write_text(text)
+    with pytest.raises(ImportFailed) as refused:
+        read_session(tmp_path / "Live.request.yaml")
     assert words in str(refused.value)

@@ -59,7 +59,7 @@ def import_session(
 ) -> None:
     """Make a scenario from a recorded session: a HAR with WebSocket messages, a flow file of mitmproxy, or a
     recording of `wstui record`; or from an AsyncAPI document, a k6 or Artillery
-    script, or an Insomnia export.
+    script, an Insomnia export, or a request of a Postman collection in a folder.
 
     What opens, repeats and leaves, which reply belongs to what, what is captured and what is a secret is guessed from
     the messages; each guess is a comment beside its line. Then one client tries the scenario, and five, against the
@@ -72,19 +72,24 @@ def import_session(
         protocol = known(protocol) if protocol else ""
     except BadValue as error:
         fail(f"--protocol {printable(protocol or '')}: {error}", USAGE)
+    progress = _Progress(path)
     try:
-        session = read_session(path, _Progress(path))
-        if as_json:
-            entries = [listed._asdict() for listed in entries_of(session)]
-            click.echo(json.dumps(entries, indent=2, ensure_ascii=False))
-            return
-        for note, count in session.notes.items():
-            click.echo(f"note: {count} × {sanitize(note, 300)}")
+        session = read_session(path, progress)
+        progress.end()
+    except ImportFailed as error:
+        fail(sanitize(str(error), 600), USAGE)
+    if as_json:
+        entries = [listed._asdict() for listed in entries_of(session)]
+        click.echo(json.dumps(entries, indent=2, ensure_ascii=False))
+        return
+    for note, count in session.notes.items():
+        click.echo(f"note: {count} × {sanitize(note, 300)}")
+    try:
         chosen = choose(session, entry)
         if chosen is not None:
             address(chosen, url)
     except ImportFailed as error:
-        fail(sanitize(str(error), 600), USAGE)
+        fail(sanitize(f"{printable(file)}: {error}", 600), USAGE)
     if chosen is None:
         click.echo(f"{printable(file)} has WebSocket connections to several endpoints: choose one with --entry")
         click.echo("ENTRY  MESSAGES  URL")
@@ -114,12 +119,18 @@ class _Progress:
     def __init__(self, path: Path) -> None:
         self._size = path.stat().st_size if path.is_file() else 0
         self._next = time.monotonic() + _SHOWN_EVERY_S
+        self._is_shown = False
 
     def __call__(self, read_bytes: int) -> None:
         now = time.monotonic()
         if now >= self._next and sys.stderr.isatty():
-            self._next = now + _SHOWN_EVERY_S
+            self._next, self._is_shown = now + _SHOWN_EVERY_S, True
             click.echo(f"\r{read_bytes >> 20} of {self._size >> 20} MiB read", nl=False, err=True)
+
+    def end(self) -> None:
+        """Say what comes next, if any of it was shown."""
+        if self._is_shown:
+            click.echo(f"\r{self._size >> 20} MiB read; guessing a scenario from them", err=True)
 
 
 def _destination(source: Path, out: str | None) -> Path:

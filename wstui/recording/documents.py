@@ -10,7 +10,9 @@ from typing import Any, BinaryIO
 from wstui.recording.session import ImportFailed, RecordedConnection, RecordedMessage, RecordedSession
 
 MOST_BYTES = 8 << 20
-_YAML = re.compile(rb"""(?m)^["']?(asyncapi|config|scenarios)["']?[ ]*:|^type[ ]*:[ ]*["']?collection\.insomnia""")
+_YAML = re.compile(
+    rb"""(?m)^["']?(asyncapi|config|scenarios|\$kind)["']?[ ]*:|^type[ ]*:[ ]*["']?collection\.insomnia"""
+)
 _MOST_VALUES = 500_000
 _REPLY_S = 0.02
 _START = 1_700_000_000.0

@@ -27,7 +27,10 @@ def is_collection(document: Table) -> bool:
 def read_collection(document: Table) -> RecordedSession:
     """Return a session with a connection for each WebSocket request that has messages."""
     if "info" in document:
-        raise ImportFailed("Postman leaves WebSocket requests out of its collections: record the session instead")
+        raise ImportFailed(
+            "Postman leaves WebSocket requests out of its exports: give the NAME.request.yaml of a collection in a "
+            "folder, or record the session"
+        )
     if document.get("_type") != "export":
         raise ImportFailed("version 5 of Insomnia's exports leaves messages out: export it as Insomnia v4 (JSON)")
     session = RecordedSession("Insomnia export", made_up=True)

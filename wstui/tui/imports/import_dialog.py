@@ -26,7 +26,7 @@ class ImportDialog(Form[Asked]):
     title_text = "A scenario from which recorded session?"
 
     def fields(self) -> Iterable[DialogField]:
-        kinds = "HAR, recording, mitmproxy flow, AsyncAPI, k6, Artillery or Insomnia"
+        kinds = "HAR, recording, mitmproxy flow, AsyncAPI, k6, Artillery, Insomnia or Postman"
         yield DialogField("file", "file", "", _file, lambda _: kinds, placeholder="session.har")
         yield DialogField("url", "url", "", str, lambda url: "" if url else "empty: the recorded server")
         yield DialogField("entry", "entry", "", _entry, lambda entry: "" if entry else "empty: all connections")
