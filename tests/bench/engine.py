@@ -1,4 +1,4 @@
-"""Our engine, with built-in exchanges and a conversation, next to clients of Python's libraries, turn by turn."""
+"""Our engine, with built-in exchanges and a conversation, next to Python's libraries and to k6, turn by turn."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ from typing import Any, Protocol
 
 import psutil
 
+from tests.bench import peers
 from tests.bench.clients import LIBRARIES
 from tests.bench.table import headline, markdown
+from tests.bench.tools import artillery, k6, locust, tsung
 from wstui.execution.api import run
 from wstui.execution.calibrate.bench import Bench, Cores, cpu_ns
 from wstui.execution.calibrate.calibration import kernel_us
@@ -192,6 +194,20 @@ async def beats(clients: int, seconds: float) -> str:
     )
 
 
+async def testers() -> str:
+    """Let k6 and the other load testers that are there hold the same conversation; return a table."""
+    found = [(tool, tool.find()) for tool in (*k6.TOOLS, artillery.TOOL, tsung.TOOL, locust.TOOL)]
+    cells = {
+        f"{tool.name} {tool.version(program)}": await peers.conversation(tool, program)
+        for tool, program in found
+        if program is not None
+    }
+    missing = ", ".join(tool.name for tool, program in found if program is None) or "none"
+    names = list(dict.fromkeys(name for figures in cells.values() for name in figures))
+    rows = [["the same conversation", *names], *([tool, *(f.get(n, "–") for n in names)] for tool, f in cells.items())]
+    return f"{markdown(rows) if cells else ''}\nLoad testers that are not there: {missing}."
+
+
 async def measure(turns: int, ours: bool = False) -> None:
     """Measure every engine that is installed, `turns` times in alternation, and print a table."""
     cores = Cores.apart()
@@ -228,4 +244,6 @@ async def measure(turns: int, ours: bool = False) -> None:
     print(markdown(rows))
     built_in, conversation = (statistics.median(results[name].trip_us) for name in [*OURS][1:])
     print(f"\nA conversation costs {conversation / built_in:.2f} times the built-in echo.")
+    if not ours:
+        print(await testers())
     print(await beats(20_000, 60.0))
