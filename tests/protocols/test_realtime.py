@@ -22,7 +22,6 @@ from tests.load.leading import MS, Workers, led
 from tests.protocols.serving import failure, target
 from tests.servers.server import Connection, Server, until
 from wstui.load.conversation.conversation_state import StreamState
-from wstui.load.conversation.program import StreamTally
 from wstui.load.conversation.rules import follow_stream
 from wstui.load.reply_matcher import ReplyMatcher
 from wstui.measure.steps import StepData, StepTally
@@ -228,11 +227,10 @@ def test_what_a_step_can_not_be_is_said(step: str, words: str) -> None:
 def test_any_delta_is_a_part_of_the_answer(deltas: list[Any]) -> None:
     first, gap, underrun = (StepTally("m", name) for name in ("first", "gap", "underrun"))
     reader = ReplyMatcher([("type",), ("delta",)], plain=True)
-    always: Any = SimpleNamespace(bind=lambda _talk: None, matches=lambda *_message: True)
+    kind: Any = SimpleNamespace(is_meant=lambda *_message: True)
     talk: Any = SimpleNamespace(context=SimpleNamespace(now=5), sent_ns=1, role=SimpleNamespace(reader=reader))
-    state = StreamState()
+    of: Any = None
+    stream, state = StreamTally(of, of, None, ["delta"], 1, first, gap, underrun), StreamState()
     for delta in deltas:
-        follow_stream(
-            talk, StreamTally(always, always, None, ["delta"], 1, first, gap, underrun), state, {"delta": delta}, b""
-        )
+        follow_stream(talk, kind, stream, state, {"delta": delta}, b"")
     assert (first.counts.done, gap.counts.done) == (bool(deltas), max(0, len(deltas) - 1))

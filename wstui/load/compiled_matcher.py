@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from wstui.load.reply_matcher import MISSING, ReplyMatcher
-from wstui.load.role_spec import CaptureSpec, ConditionSpec, MatcherSpec, RoleSpec, Slot, StepSpec
+from wstui.load.role_spec import ConditionSpec, MatcherSpec, Slot
 from wstui.load.text import IDS_A_CLIENT, compile_parts, compile_value, text_of
 
 ANY = "*"
@@ -15,226 +17,195 @@ Bound = Any
 """What a matcher compares with, for one message of one client."""
 Match = Callable[[Any, bytes, Bound], bool]
 """Whether a message, as a document and as bytes, is meant."""
+Known = Mapping[tuple[str, ...], str | None]
+"""Paths at which the text of a document is known already; None: there is no text."""
+_to_key = msgspec.msgpack.Encoder().encode
+
+
+class Values:
+    """What the conditions of some matchers compare with, made for each message; what is alike is made once."""
+
+    def __init__(self, specs: Sequence[MatcherSpec], seed: int) -> None:
+        self._places: dict[bytes, int] = {}
+        makers: list[Callable[[Any], Any]] = []
+        for spec in specs:
+            for condition in (condition for conditions in spec.alternatives for condition in conditions):
+                key = _key(condition)
+                if condition.text and key not in self._places:
+                    self._places[key] = len(makers)
+                    makers.append(_maker(condition, seed))
+        self.bind: Callable[[Any], Bound] = lambda _speaker: None
+        if len(makers) == 1:
+            (self.bind,) = makers
+        elif makers:
+            self.bind = lambda speaker: [make(speaker) for make in makers]
+
+    def place(self, condition: ConditionSpec) -> int:
+        """Return which of several values a condition compares with; -1 if there is only one."""
+        return self._places[_key(condition)] if len(self._places) > 1 else -1
 
 
 class Matcher:
     """`bind` takes the values of a speaker at the moment of its message; `matches` compares any number of messages."""
 
-    __slots__ = ("bind", "is_earlier", "is_keyed", "matches", "names_client", "words")
+    __slots__ = (
+        "_alternatives", "_any", "_reader", "_values", "bind", "is_earlier", "is_keyed", "names_client", "words",
+    )  # fmt: skip
+    is_lasting = True
+    """Whether it serves more than one message."""
 
-    def __init__(self, spec: MatcherSpec, reader: ReplyMatcher, seed: int) -> None:
+    def __init__(self, spec: MatcherSpec, reader: ReplyMatcher, seed: int, values: Values | None = None) -> None:
+        """`values` are those that it shares with other matchers of a step."""
         self.words = spec.words
         self.is_keyed = any(_is_keyed(condition) for conditions in spec.alternatives for condition in conditions)
         # Whether no other client's message matches: then a broadcast may be a reply to its sender.
         self.names_client = all(any(map(_is_own, conditions)) for conditions in spec.alternatives)
         # Whether a message answers an earlier one of the client, if its number alone tells them apart.
         self.is_earlier = _earlier(spec.alternatives[0], reader, seed) if len(spec.alternatives) == 1 else None
-        self.bind: Callable[[Any], Bound]
-        self.matches: Match
-        made = [_alternative(conditions, reader, seed) for conditions in spec.alternatives]
-        if len(made) == 1:
-            self.bind, self.matches = made[0]
-            return
-        binds, matches = [bind for bind, _ in made], [match for _, match in made]
-        self.bind = lambda speaker: [bind(speaker) for bind in binds]
-        self.matches = lambda document, payload, bound: any(
-            match(document, payload, own) for match, own in zip(matches, bound, strict=True)
-        )
+        self._alternatives = spec.alternatives
+        self._reader = reader
+        self._values = Values([spec], seed) if values is None else values
+        self.bind = self._values.bind
+        self._any: dict[bool, Match | None] = {}
+
+    def matches(self, document: Any, payload: bytes, bound: Bound) -> bool:
+        """Return whether a message is meant of which nothing is known."""
+        is_read = document is not None
+        if is_read not in self._any:
+            self._any[is_read] = self.rest({}, is_read)
+        found = self._any[is_read]
+        return found is not None and found(document, payload, bound)
+
+    def may_match(self, known: Known, is_read: bool = True) -> bool:
+        """Return whether any message matches of which this is known."""
+        return bool(self._left(known, is_read))
+
+    def rest(self, known: Known, is_read: bool = True) -> Match | None:
+        """Return what is left to compare once this is known; None when no message of this kind matches.
+
+        Without a document (`is_read`) only the bytes of a message are compared.
+        """
+        left = self._left(known, is_read)
+        if not left:
+            return None
+        if not all(left):
+            return always
+        code = Code(self._reader)
+        checks = [" and ".join(code.check(one, self._bound(one)) for one in conditions) for conditions in left]
+        found: Match = code.function("document, payload, bound", " or ".join(checks))
+        return found
+
+    def _left(self, known: Known, is_read: bool) -> list[list[ConditionSpec]]:
+        """The alternatives that may still match, each with the conditions that are not decided."""
+        left = (_rest(each, known) if is_read else _unread(each) for each in self._alternatives)
+        return [conditions for conditions in left if conditions is not None]
+
+    def _bound(self, condition: ConditionSpec) -> str:
+        """Where the value of a condition stands in what is bound."""
+        place = self._values.place(condition) if condition.text else -1
+        return "bound" if place < 0 else f"bound[{place}]"
 
 
-def reader_of(role: RoleSpec, kinds: Sequence[str], plain: bool) -> ReplyMatcher:
-    """What reads the parts of messages that a role asks for: all of them, if it is a script."""
-    return ReplyMatcher([*((kind,) for kind in kinds), *_paths(role)], plain or bool(role.script))
+def always(_document: Any, _payload: bytes, _bound: Bound) -> bool:
+    """Match: nothing is left to compare."""
+    return True
 
 
-def _paths(role: RoleSpec) -> Iterator[Sequence[str]]:
-    for step in all_steps(role):
-        for matcher in (step.expect, step.refuse):
-            yield from _paths_of(matcher)
-        yield from (path for path in (*step.reason, *(capture.path for capture in step.capture)) if path)
-    for beat in role.heartbeats:
-        yield from _paths_of(beat.expect)
-    for answer in role.answers:
-        yield from _paths_of(answer.on)
-        yield from _paths_said(answer.say.parts)
-    for watchdog in role.watchdogs:
-        yield from _paths_of(watchdog.on)
-    for error in role.errors:
-        yield from _paths_of(error.on)
-        yield from error.reason
-    for rule in (*role.delivery, *role.sequence):
-        yield from _paths_of(rule.of)  # type: ignore[attr-defined]  # mypy joins the two to Struct
-        yield rule.path  # type: ignore[attr-defined]
-    for stream in role.streams:
-        for matcher in (stream.of, stream.ends, stream.begins):
-            yield from _paths_of(matcher)
-        if stream.path:
-            yield stream.path
-    yield from (rule.per for rule in role.sequence if rule.per)
+def _rest(conditions: Sequence[ConditionSpec], known: Known) -> list[ConditionSpec] | None:
+    """The conditions that what is known does not decide; None when it contradicts one."""
+    left = []
+    for condition in conditions:
+        path = tuple(condition.path)
+        if condition.kind not in ("path", "absent") or condition.text or path not in known:
+            left.append(condition)
+            continue
+        found, is_any = known[path], condition.value == ANY
+        if found is None:
+            # There may be a number, or nothing.
+            if condition.kind == "path" and not is_any and isinstance(condition.value, str):
+                return None
+            left.append(condition)
+        elif condition.kind == "absent" or not (is_any or condition.value == found):
+            return None
+    return left
 
 
-def all_steps(role: RoleSpec) -> Iterator[StepSpec]:
-    """All steps of a role."""
-    return steps_of([*role.open, *role.loop, *role.leave])
-
-
-def steps_of(steps: Iterable[StepSpec]) -> Iterator[StepSpec]:
-    """All steps, also those inside others."""
-    for step in steps:
-        yield step
-        yield from steps_of(step.steps)
-        for choice in step.choose:
-            yield from steps_of(choice.steps)
-
-
-def _paths_of(matcher: MatcherSpec | None) -> Iterator[Sequence[str]]:
-    for conditions in matcher.alternatives if matcher is not None else ():
-        yield from (condition.path for condition in conditions if condition.path)
-
-
-def _paths_said(parts: Sequence[bytes | Slot]) -> Iterator[Sequence[str]]:
-    for part in parts:
-        if isinstance(part, Slot):
-            yield from [part.path] if part.path else []
-            yield from _paths_said(part.parts)
-
-
-def _is_keyed(condition: ConditionSpec) -> bool:
-    """Whether the condition differs from message to message of one client."""
-    return any(isinstance(part, Slot) and part.kind not in ("client", "feed") for part in condition.text)
-
-
-def _is_own(condition: ConditionSpec) -> bool:
-    slots = (part for part in condition.text if isinstance(part, Slot))
-    return any(slot.kind in ("id", "client", "random uuid", "random hex", "random text") for slot in slots)
-
-
-def _earlier(
-    conditions: list[ConditionSpec], reader: ReplyMatcher, seed: int
-) -> Callable[[Any, bytes, Any], bool] | None:
-    keyed = [condition for condition in conditions if _is_keyed(condition)]
-    slot = keyed[0].text[0] if len(keyed) == 1 and len(keyed[0].text) == 1 else None
-    if not isinstance(slot, Slot) or slot.kind not in ("id", "seq") or keyed[0].kind != "path":
+def _unread(conditions: Sequence[ConditionSpec]) -> list[ConditionSpec] | None:
+    """The conditions on the bytes of a message that has no document."""
+    if any(condition.kind == "path" for condition in conditions):
         return None
-    others = [condition for condition in conditions if condition is not keyed[0]]
-    bind, matches = _alternative(others, reader, seed) if others else (None, None)
-    path, of_client = keyed[0].path, slot.kind == "id"
-
-    def is_earlier(document: Any, payload: bytes, speaker: Any) -> bool:
-        found = reader.value(document, path)
-        if isinstance(found, str) and found.isdecimal() and len(found) < 19:
-            found = int(found)
-        if type(found) is not int:
-            return False
-        owner, seq = divmod(found, IDS_A_CLIENT) if of_client else (speaker.number + 1, found)
-        if owner != speaker.number + 1 or not 0 < seq <= speaker.seq:
-            return False
-        return bind is None or matches is None or matches(document, payload, bind(speaker))
-
-    return is_earlier
+    return [condition for condition in conditions if condition.kind != "absent"]
 
 
-def _alternative(
-    conditions: list[ConditionSpec], reader: ReplyMatcher, seed: int
-) -> tuple[Callable[[Any], Bound], Match]:
-    top = [
-        condition for condition in conditions if _is_plain(condition) and reader.getter([condition.path]) is not None
-    ]
-    if top and (getter := reader.getter([condition.path for condition in top])) is not None:
-        bind_top, matches_top = _top_level(top, getter, seed)
-        others = [condition for condition in conditions if condition not in top]
-        if not others:
-            return bind_top, matches_top
-        bind_others, matches_others = _alternative(others, reader, seed)
+class Code:
+    """Writes what is asked of documents as one Python expression: a call for each part would cost more than it does.
 
-        def matches(document: Any, payload: bytes, bound: Bound) -> bool:
-            return matches_top(document, payload, bound[0]) and matches_others(document, payload, bound[1])
+    The text holds names of ours only; what a scenario says stands in the namespace.
+    """
 
-        return lambda speaker: (bind_top(speaker), bind_others(speaker)), matches
-    checks = [check_of(condition, reader) for condition in conditions]
-    values = [_wanted(condition, seed) for condition in conditions]
-    if not any(condition.text for condition in conditions):
-        constants = [value(None) for value in values]
-        return lambda _speaker: constants, _all(checks)
-    return lambda speaker: [value(speaker) for value in values], _all(checks)
+    def __init__(self, reader: ReplyMatcher) -> None:
+        self._reader = reader
+        self._names: dict[str, Any] = {"MISSING": MISSING, "value": reader.value, "same": _same}
 
+    def function(self, arguments: str, expression: str) -> Any:
+        """Return the function of these arguments, of which `document` is not None unless the expression asks."""
+        return eval(f"lambda {arguments}: {expression}", self._names)
 
-def _is_plain(condition: ConditionSpec) -> bool:
-    """Whether a text or a placeholder is compared with what is at a path."""
-    wanted = condition.value
-    return condition.kind == "path" and bool(condition.text or (wanted != ANY and isinstance(wanted, str)))
+    def name(self, constant: Any) -> str:
+        """Return a name for a value."""
+        name = f"constant_{len(self._names)}"
+        self._names[name] = constant
+        return name
 
+    def at(self, path: Sequence[str]) -> str:
+        """Return the expression of what is at a path: keys of tables are looked up at once, all else by the reader."""
+        found = self._reader.expression(path[0], self.name)
+        if not found:
+            return f"value(document, {self.name(path)})"
+        for depth, part in enumerate(path[1:], 2):
+            other = f"value(document, {self.name(path[:depth])})"
+            found = f"(i{depth}.get({self.name(part)}, MISSING) if type(i{depth} := {found}) is dict else {other})"
+        return found
 
-def _all(checks: list[Match]) -> Match:
-    def matches(document: Any, payload: bytes, bound: Bound) -> bool:
-        for check, own in zip(checks, bound, strict=True):  # noqa: SIM110 - a generator costs more
-            if not check(document, payload, own):
-                return False
-        return True
-
-    return matches
-
-
-def _top_level(
-    conditions: list[ConditionSpec], getter: Callable[[Any], Any], seed: int
-) -> tuple[Callable[[Any], Bound], Match]:
-    """The usual case, texts and placeholders at keys of the object itself: all are compared at once."""
-    values = [_wanted(condition, seed) for condition in conditions]
-    lenient = [bool(condition.text) for condition in conditions]
-    bind: Callable[[Any], Bound]
-    if len(conditions) == 1:
-        (value,) = values
-        constant = None if lenient[0] else value(None)
-        bind = (lambda _speaker: constant) if constant is not None else value
-
-        def matches_one(document: Any, _payload: bytes, bound: Bound) -> bool:
-            if document is None:
-                return False
-            found = getter(document)
-            return bool(found == bound and found is not True) or (lenient[0] and _same(found, bound))
-
-        return bind, matches_one
-    if any(lenient):
-        fixed = [None if own else value(None) for own, value in zip(lenient, values, strict=True)]
-        moving = [(index, value) for index, value in enumerate(values) if lenient[index]]
-        if len(moving) == 1:
-            ((place, only),) = moving
-            before, after = tuple(fixed[:place]), tuple(fixed[place + 1 :])
-            bind = lambda speaker: (*before, only(speaker), *after)  # noqa: E731
-        else:
-            bind = lambda speaker: tuple([value(speaker) for value in values])  # noqa: E731
-    else:
-        constants = tuple(value(None) for value in values)
-        bind = lambda _speaker: constants  # noqa: E731
-
-    def matches(document: Any, _payload: bytes, bound: Bound) -> bool:
-        if document is None:
-            return False
-        found = getter(document)
-        if found == bound:
-            return True not in found or all(map(_same, found, bound))
-        for one, wanted, own in zip(found, bound, lenient, strict=True):
-            if one != wanted and not (own and _same(one, wanted)):
-                return False
-        return True
-
-    return bind, matches
+    def check(self, condition: ConditionSpec, bound: str) -> str:
+        """Return the expression of whether a condition holds; a value made for each message is `bound`."""
+        wanted = bound if condition.text else self.name(_value(condition))
+        match condition.kind:
+            case "contains":
+                return f"{wanted} in payload"
+            case "equals":
+                return f"payload == {wanted}"
+            case "prefix" | "hex":
+                return f"payload.startswith({wanted})"
+            case "regex":
+                return f"{wanted}.search(payload) is not None"
+        found = self.at(condition.path)
+        if condition.kind == "absent":
+            return f"{found} in (MISSING, None)"
+        if condition.text:
+            return f"(found == {wanted} if type(found := {found}) is type({wanted}) else same(found, {wanted}))"
+        if condition.value == ANY:
+            return f"{found} is not MISSING"
+        if isinstance(condition.value, str):
+            return f"{found} == {wanted}"
+        return f"((found := {found}) == {wanted} and isinstance(found, bool) is {isinstance(condition.value, bool)})"
 
 
-def _wanted(condition: ConditionSpec, seed: int) -> Callable[[Any], Any]:
+def _key(condition: ConditionSpec) -> bytes:
+    kind = condition.kind
+    return _to_key((kind if kind in ("path", "regex", "hex") else "text", condition.text))
+
+
+def _maker(condition: ConditionSpec, seed: int) -> Callable[[Any], Any]:
     """What returns the value of a condition for a speaker, in the type that is compared."""
-    kind, text, value = condition.kind, condition.text, condition.value
-    if not text:
-        constant: Any = value
-        if kind == "regex":
-            constant = re.compile(str(value).encode())
-        elif kind == "hex":
-            constant = bytes.fromhex(str(value))
-        elif kind != "path":
-            constant = str(value).encode()
-        return lambda _speaker: constant
-    if kind == "path" and len(text) == 1 and isinstance(text[0], Slot):
-        return compile_value(text[0], seed)
+    kind, text = condition.kind, condition.text
+    if kind == "path" and len(text) == 1 and isinstance(slot := text[0], Slot):
+        value = compile_value(slot, seed)
+        if slot.kind == "seq" and slot.form == "raw":
+            return lambda speaker: str(speaker.seq)
+        # {{seq text}} is compared as a text, as it is sent.
+        as_text = slot.form == "raw" and slot.kind in ("seq16", "client", "id")
+        return (lambda speaker: str(value(speaker))) if as_text else value
     render = compile_parts(text, seed)
     match kind:
         case "path":
@@ -246,7 +217,19 @@ def _wanted(condition: ConditionSpec, seed: int) -> Callable[[Any], Any]:
     return render
 
 
+def _value(condition: ConditionSpec) -> Any:
+    match condition.kind:
+        case "path" | "absent":
+            return condition.value
+        case "regex":
+            return re.compile(str(condition.value).encode())
+        case "hex":
+            return bytes.fromhex(str(condition.value))
+    return str(condition.value).encode()
+
+
 def check_of(condition: ConditionSpec, reader: ReplyMatcher) -> Match:
+    """Return the check of a condition on any message, with its value as what is bound."""
     match condition.kind:
         case "contains":
             return lambda _document, payload, bound: bound in payload
@@ -256,17 +239,15 @@ def check_of(condition: ConditionSpec, reader: ReplyMatcher) -> Match:
             return lambda _document, payload, bound: payload.startswith(bound)
         case "regex":
             return lambda _document, payload, bound: bound.search(payload) is not None
-    path, lenient = condition.path, bool(condition.text)
+    path = condition.path
     if condition.kind == "absent":
         return lambda document, _payload, _bound: reader.value(document, path) in (MISSING, None)
-    if not lenient and condition.value == ANY:
+    if condition.value == ANY:
         return lambda document, _payload, _bound: reader.value(document, path) is not MISSING
 
     def check(document: Any, _payload: bytes, bound: Bound) -> bool:
         found = reader.value(document, path)
-        if found == bound:
-            return isinstance(found, bool) == isinstance(bound, bool)
-        return lenient and _same(found, bound)
+        return bool(found == bound) and isinstance(found, bool) == isinstance(bound, bool)
 
     return check
 
@@ -294,45 +275,39 @@ def _from_hex(text: bytes) -> bytes:
         return text
 
 
-class Captures:
-    """Takes variables out of the expected message, or out of an HTTP answer."""
-
-    __slots__ = ("_reader", "_specs")
-
-    def __init__(self, specs: Sequence[CaptureSpec], reader: ReplyMatcher) -> None:
-        self._reader = reader
-        self._specs = [(s, re.compile(s.regex.encode()) if s.regex else None) for s in specs]
-
-    def take(self, document: Any, payload: bytes, values: list[Any], head: Head = ()) -> str:
-        """Set the variables; return what was not there, "" when all was. `head` are the headers of an HTTP answer."""
-        for spec, pattern in self._specs:
-            if pattern is not None:
-                match = pattern.search(payload)
-                found: Any = MISSING if match is None else (match[1] or b"").decode("utf-8", "backslashreplace")
-            elif spec.header:
-                found = next(values_of(head, spec.header), MISSING)
-            elif spec.cookie:
-                found = next(_cookies(head, spec.cookie), MISSING)
-            else:
-                found = self._reader.value(document, spec.path)
-            if found is MISSING:
-                return spec.words
-            values[spec.variable] = found
-        return ""
+# -- replies to earlier messages ---------------------------------------------------------------------------------------
 
 
-Head = Sequence[tuple[bytes, bytes]]
-"""The headers of an HTTP answer, their names in lower case."""
+def _is_keyed(condition: ConditionSpec) -> bool:
+    """Whether the condition differs from message to message of one client."""
+    return any(isinstance(part, Slot) and part.kind not in ("client", "feed") for part in condition.text)
 
 
-def values_of(head: Head, name: str) -> Iterator[str]:
-    """Yield the values of a header."""
-    wanted = name.lower().encode()
-    return (value.decode("latin-1") for known, value in head if known == wanted)
+def _is_own(condition: ConditionSpec) -> bool:
+    slots = (part for part in condition.text if isinstance(part, Slot))
+    return any(slot.kind in ("id", "client", "random uuid", "random hex", "random text") for slot in slots)
 
 
-def _cookies(head: Head, name: str) -> Iterator[str]:
-    for line in values_of(head, "set-cookie"):
-        known, _, value = line.partition(";")[0].partition("=")
-        if known.strip() == name:
-            yield value.strip()
+def _earlier(
+    conditions: list[ConditionSpec], reader: ReplyMatcher, seed: int
+) -> Callable[[Any, bytes, Any], bool] | None:
+    keyed = [condition for condition in conditions if _is_keyed(condition)]
+    slot = keyed[0].text[0] if len(keyed) == 1 and len(keyed[0].text) == 1 else None
+    if not isinstance(slot, Slot) or slot.kind not in ("id", "seq") or keyed[0].kind != "path":
+        return None
+    others = [condition for condition in conditions if condition is not keyed[0]]
+    rest = Matcher(MatcherSpec([others]), reader, seed) if others else None
+    path, of_client = keyed[0].path, slot.kind == "id"
+
+    def is_earlier(document: Any, payload: bytes, speaker: Any) -> bool:
+        found = reader.value(document, path)
+        if isinstance(found, str) and found.isdecimal() and len(found) < 19:
+            found = int(found)
+        if type(found) is not int:
+            return False
+        owner, seq = divmod(found, IDS_A_CLIENT) if of_client else (speaker.number + 1, found)
+        if owner != speaker.number + 1 or not 0 < seq <= speaker.seq:
+            return False
+        return rest is None or rest.matches(document, payload, rest.bind(speaker))
+
+    return is_earlier

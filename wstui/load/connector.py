@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 
 from wstui.load.attempt import Attempt, Done
 from wstui.load.client import LoadClient
-from wstui.load.compiled_matcher import all_steps
 from wstui.load.connect_outcome import REJECTS_CERTIFICATE, WANTS_CERTIFICATE
 from wstui.load.context import ENDED, WorkerContext
 from wstui.load.credentials import Credentials
 from wstui.load.dialer import Dialer, TlsContexts, tls_context
 from wstui.load.protocol import Spec
+from wstui.load.role_paths import all_steps
 from wstui.load.sockets import Sockets
 
 if TYPE_CHECKING:

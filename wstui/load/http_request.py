@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from wstui.load.compiled_matcher import Captures, Matcher, values_of
+from wstui.load.captured_values import Captures, values_of
+from wstui.load.compiled_matcher import Matcher
 from wstui.load.connect_outcome import Cause, Outcome, cause_of
 from wstui.load.cookies import Cookies
 from wstui.load.http_client import HttpAnswer, HttpClient, HttpConnection, HttpProtocolError

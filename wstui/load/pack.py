@@ -34,7 +34,7 @@ PACKERS: dict[str, Callable[[bytes], bytes]] = {
     "text": lambda content: _to_json(content.decode())[1:-1],
     "utf16": lambda content: len(content).to_bytes(2, "big") + content,
     "size8": lambda content: min(len(content), 255).to_bytes(1, "big"),
-    "varint": lambda content: varint(len(content)) + content,
+    "varint": lambda content: b"%c%b" % (size, content) if (size := len(content)) < 128 else varint(size) + content,
     "number16": lambda content: (int(content) & 0xFFFF).to_bytes(2, "big"),
     "msgpack": lambda content: _to_msgpack(_from_json(content)),
 }

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from operator import attrgetter, itemgetter
 from typing import Any
 
 import msgspec
 
 MISSING = msgspec.UNSET
+UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What `decode` raises for bytes that are no such JSON."""
 
 
 class ReplyMatcher:
     """Decodes only those parts of a document that are asked for."""
 
-    def __init__(self, paths: Iterable[Sequence[str]], plain: bool = False) -> None:
-        """`paths` will be asked for; the document's `type` always is. `plain` documents are read by a protocol."""
+    def __init__(self, paths: Iterable[Sequence[str]], plain: bool = False, tables: bool = False) -> None:
+        """`paths` will be asked for; the document's `type` always is. `plain` documents are read by a protocol, and
+        are all `tables` with most of them.
+        """
+        self._tables = tables
         names = {"type", *(path[0] for path in paths if path)}
         # Arrays may be asked for items, and msgspec takes no names that JSON has to escape.
         if plain or any(is_index(name) or not name.isprintable() or {'"', "\\"} & {*name} for name in names):
-            self._decode: Callable[[bytes], Any] = msgspec.json.Decoder(Any).decode
+            self.decode: Callable[[bytes], Any] = msgspec.json.Decoder(Any).decode
             self._names: dict[str, str] | None = None
             return
         self._names = {name: f"f{index}" for index, name in enumerate(sorted(names))}
@@ -29,13 +33,13 @@ class ReplyMatcher:
             rename={attribute: name for name, attribute in self._names.items()},
             gc=False,
         )
-        self._decode = msgspec.json.Decoder(document).decode
+        self.decode = msgspec.json.Decoder(document).decode
 
     def read(self, payload: bytes) -> Any:
         """Return the document, for `value`; None if it is not JSON, or a value without names."""
         try:
-            return self._decode(payload)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return self.decode(payload)
+        except UNREADABLE:
             return None
 
     def value(self, document: Any, path: Sequence[str]) -> Any:
@@ -56,28 +60,14 @@ class ReplyMatcher:
                 return MISSING
         return document
 
-    def getter(self, paths: Sequence[Sequence[str]]) -> Callable[[Any], Any] | None:
-        """Return what reads the values at several keys of a document at once, if all are top-level keys of an object.
+    def expression(self, name: str, named: Callable[[Any], str]) -> str:
+        """Return the Python expression of what a `document` has at one key; "" if documents may be anything.
 
-        Of one path it returns the value itself, of several a tuple.
+        `named` gives a constant a name.
         """
-        if any(len(path) != 1 for path in paths):
-            return None
-        names = [path[0] for path in paths]
         if self._names is not None:
-            return attrgetter(*[self._names[name] for name in names])
-        if any(map(is_index, names)):
-            return None
-        get = itemgetter(*names)
-
-        def read(document: Any) -> Any:
-            try:
-                return get(document)
-            except (KeyError, TypeError):
-                found = tuple(self.value(document, path) for path in paths)
-                return found if len(found) > 1 else found[0]
-
-        return read
+            return f"document.{self._names[name]}"
+        return f"document.get({named(name)}, MISSING)" if self._tables else ""
 
 
 def _inside(text: str) -> Any:

@@ -97,6 +97,10 @@ def _place(slot: Slot, seed: int) -> tuple[bytes, Fill]:
     """The conversion of a place in the format, and what fills it."""
     kind, form = slot.kind, slot.form
     if kind == "packed":
+        if form == "number16" and len(slot.parts) == 1 and isinstance(number := slot.parts[0], Slot):
+            value = compile_value(number, seed)
+            if number.kind == "seq16":
+                return b"%b", lambda speaker: value(speaker).to_bytes(2, "big")
         inner, packer = compile_parts(slot.parts, seed), PACKERS[form]
         return b"%b", lambda speaker: packer(inner(speaker))
     value = compile_value(slot, seed)

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from wstui.protocols.plain import document, lines
+from wstui.protocols.plain import document
 from wstui.scenario.conversation.dialect import (
     BadKey,
     Decode,
@@ -142,30 +142,41 @@ class Centrifugo(Dialect):
         return decode
 
 
-_REPLIES = ("connect", *_COMMANDS)
 _PUSHES = ("pub", "join", "leave", "unsubscribe", "message", "subscribe", "connect", "disconnect", "refresh")
 
 
-def decode(kept: Any, binary: bool, payload: bytes) -> tuple[Sequence[tuple[Any, bytes]], None]:
+def decode(_kept: Any, _binary: bool, payload: bytes) -> tuple[Sequence[tuple[Any, bytes]], None]:
     """Return each document with a `type`: of a reply its command, of a push what it brings, "ping", or "error"."""
-    found, _ = lines(kept, binary, payload)
-    for made, _ in found:
-        if isinstance(made, dict):
+    made = document(payload)
+    if type(made) is dict:
+        made["type"] = _type(made)
+        return ((made, payload),), None
+    found: list[tuple[Any, bytes]] = []
+    for line in payload.split(b"\n"):
+        made = document(line)
+        if type(made) is dict:
             made["type"] = _type(made)
+            found.append((made, line))
+        elif line.strip():
+            found.append((None, line))
     return found, None
 
 
 def _type(document: dict[str, Any]) -> str:
-    if not document:
-        return "ping"
     if "id" in document:
         if "error" in document:
             return "error"
-        kind = next((name for name in _REPLIES if name in document), "reply")
-        if kind == "connect" and isinstance(document["connect"], dict):
+        for name in document:
+            if name in _COMMANDS:
+                return name
+        if "connect" not in document:
+            return "reply"
+        if isinstance(document["connect"], dict):
             ping = document["connect"].get("ping")
             document["deadline"] = ping * 1000 + _SLACK_MS if isinstance(ping, int) and ping > 0 else _NEVER_MS
-        return kind
+        return "connect"
+    if not document:
+        return "ping"
     push = document.get("push")
     return next((name for name in _PUSHES if name in push), "push") if isinstance(push, dict) else "push"
 

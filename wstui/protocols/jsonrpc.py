@@ -35,7 +35,7 @@ class JsonRpc(Dialect):
 
     title = "JSON-RPC 2.0: calls, notifications, subscriptions"
     option_keys, step_keys = JsonRpcOptions, JsonRpcKeys
-    kinds = ("method", "params.channel", "channel", "e")
+    kinds = ("method", "channel", "e")
     options: JsonRpcOptions
 
     def step(self, keys: JsonRpcKeys, given: Table) -> Table:

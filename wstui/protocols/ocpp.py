@@ -107,7 +107,10 @@ class Ocpp(Dialect):
     def rules(self) -> dict[str, list[Table]]:
         answers = self.options.answers | {_OTHER: _ACCEPTED}
         rules: dict[str, list[Table]] = {
-            "answer": [{"on": {"answer": action}, "frames": _result(payload)} for action, payload in answers.items()]
+            "answer": [
+                {"on": {"type": "call", "answer": action}, "frames": _result(payload)}
+                for action, payload in answers.items()
+            ]
         }
         if self.options.boot != {}:
             beat = self._called("Heartbeat", {}, {})
@@ -130,18 +133,20 @@ def decode(
     A call also has its `answer`: its action if that is one of the `answered`, else "other".
     """
     found = document(payload)
+    made: Table
+    if type(found) is list and len(found) == 3 and found[0] == 3 and type(found[1]) is str:
+        made = {"type": "result", "id": found[1], "data": found[2]}
+        return ((made, payload),), None
     match found:
         case [2, str(id_), str(action), dict(data)]:
             made = {"type": "call", "id": id_, "action": action, "data": data}
             made["answer"] = action if action in answered else _OTHER
-        case [3, str(id_), data]:
-            made = {"type": "result", "id": id_, "data": data}
         case [4, str(id_), code, *rest]:
             description, details, *_ = *rest, "", {}
             made = {"type": "error", "id": id_, "code": code, "description": description, "details": details}
         case _:
             raise Malformed("neither a call, a result nor an error")
-    return [(made, payload)], None
+    return ((made, payload),), None
 
 
 KINDS = {"ocpp": Ocpp}

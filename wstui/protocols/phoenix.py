@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from wstui.protocols.plain import document
+from wstui.protocols.plain import UNREADABLE, document, from_json
 from wstui.scenario.conversation.dialect import (
     BadKey,
     Decode,
@@ -143,7 +143,7 @@ class Phoenix(Dialect):
         return {
             "heartbeats": [beat],
             "watchdogs": [{"on": {"topic": "phoenix"}, "within": f"{2 * every:g}s"}],
-            "errors": [{"on": {"reason": "*"}, "reason": ["reason"]}],
+            "errors": [{"on": [{"event": event} for event in _GONE], "reason": ["reason"]}],
         }
 
     def decoder(self) -> Decode:
@@ -158,14 +158,22 @@ _BINARY = {0: ("join_ref", "topic", "event"), 1: ("join_ref", "ref", "topic", "s
 
 def decode(_kept: Any, is_binary: bool, payload: bytes) -> tuple[Sequence[tuple[Any, bytes]], None]:
     """Return the message as V1 has it; one that ends a channel has a `reason`."""
-    found = _unpacked(payload) if is_binary else document(payload)
-    if isinstance(found, list) and len(found) == len(_FIELDS):
-        found = dict(zip(_FIELDS, found, strict=True))
-    if not isinstance(found, dict) or not isinstance(found.get("event"), str):
+    try:
+        found = _unpacked(payload) if is_binary else from_json(payload)
+    except UNREADABLE:
+        found = None
+    if type(found) is list and len(found) == 5:
+        own, ref, topic, event, content = found
+        found = {"join_ref": own, "ref": ref, "topic": topic, "event": event, "payload": content}
+    elif type(found) is dict:
+        event = found.get("event")
+    else:
+        event = None
+    if type(event) is not str:
         raise Malformed("no message of a channel")
-    if reason := _GONE.get(found["event"]):
-        found["reason"] = reason
-    return [(found, payload)], None
+    if event in _GONE:
+        found["reason"] = _GONE[event]
+    return ((found, payload),), None
 
 
 def _unpacked(payload: bytes, kinds: Mapping[int, tuple[str, ...]] = _BINARY) -> Table:

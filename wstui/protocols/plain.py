@@ -8,6 +8,9 @@ import msgspec
 
 from wstui.scenario.conversation.dialect import Decode, Dialect
 
+from_json = msgspec.json.Decoder().decode
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What `from_json` raises for bytes that are no JSON."""
 Found = tuple[list[tuple[Any, bytes]], None]
 
 
@@ -30,6 +33,7 @@ class Lines(Dialect):
     """Each line of a frame is a message of its own."""
 
     title = "several lines a frame, each a message of its own"
+    tables = False
 
     def decoder(self) -> Decode:
         return lines
@@ -43,8 +47,8 @@ def lines(_kept: Any, _binary: bool, payload: bytes) -> Found:
 def document(payload: bytes | str) -> Any:
     """Return what JSON there is, or None."""
     try:
-        return msgspec.json.decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return from_json(payload)
+    except UNREADABLE:
         return None
 
 

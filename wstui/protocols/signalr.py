@@ -158,11 +158,13 @@ def decode_json(kept: Any, _binary: bool, payload: bytes) -> tuple[Sequence[tupl
     found: list[tuple[Any, bytes]] = []
     if kept is None:
         payload = _handshake(payload, found)
+    elif payload.find(b"\x1e") == len(payload) - 1 and type(message := document(record := payload[:-1])) is dict:
+        return ((_named(message), record),), True  # as most frames are
     if payload and not payload.endswith(b"\x1e"):
         raise Malformed("no record separator at the end")
-    for record in payload.split(b"\x1e")[:-1]:
+    for record in payload[:-1].split(b"\x1e") if payload else ():
         message = document(record)
-        if not isinstance(message, dict):
+        if type(message) is not dict:
             raise Malformed("no JSON object")
         found.append((_named(message), record))
     return found, True
@@ -173,7 +175,9 @@ def decode_messagepack(kept: Any, _binary: bool, payload: bytes) -> tuple[Sequen
     found: list[tuple[Any, bytes]] = []
     if kept is None:
         payload = _handshake(payload, found)
-    for record in _records(payload):
+    # Most frames are one short message.
+    single = payload and payload[0] == len(payload) - 1 < 128
+    for record in (payload[1:],) if single else _records(payload):
         try:
             parts = _from_msgpack(record)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -186,11 +190,14 @@ def decode_messagepack(kept: Any, _binary: bool, payload: bytes) -> tuple[Sequen
 
 def _named_parts(parts: list[Any]) -> Table:
     """Return a message of MessagePack as it is in JSON."""
+    if parts[0] == 3 and len(parts) > 3 and type(kind := parts[3]) is int:
+        # What most messages are: the end of an invocation, with a result, an error or neither.
+        completion = {"type": 3, "invocationId": parts[2]}
+        if kind != 2:
+            completion["error" if kind == 1 else "result"] = parts[4] if len(parts) > 4 else ""
+        return completion
     shape = _SHAPES.get(parts[0], ("type",))
-    message = {name: part for name, part in zip(shape, parts, strict=False) if part is not None}
-    if message.get("kind") == 1:
-        message["error"] = message.pop("result", "")
-    return message
+    return {name: part for name, part in zip(shape, parts, strict=False) if part is not None}
 
 
 def _handshake(payload: bytes, found: list[tuple[Any, bytes]]) -> bytes:
@@ -203,19 +210,22 @@ def _handshake(payload: bytes, found: list[tuple[Any, bytes]]) -> bytes:
 
 
 def _records(payload: bytes) -> Iterator[bytes]:
-    at = 0
-    while at < len(payload):
-        size = shift = 0
-        while True:
-            if at >= len(payload) or shift > 28:
-                raise Malformed("no length of a message")
-            byte = payload[at]
-            at += 1
-            size |= (byte & 127) << shift
-            shift += 7
-            if byte < 128:
-                break
-        if at + size > len(payload):
+    at, end = 0, len(payload)
+    while at < end:
+        size = payload[at]
+        at += 1
+        if size > 127:
+            size, shift = size & 127, 7
+            while True:
+                if at >= end or shift > 28:
+                    raise Malformed("no length of a message")
+                byte = payload[at]
+                at += 1
+                size |= (byte & 127) << shift
+                shift += 7
+                if byte < 128:
+                    break
+        if at + size > end:
             raise Malformed("a message that is cut off")
         yield payload[at : at + size]
         at += size
@@ -226,7 +236,6 @@ _SHAPES = {
     1: ("type", "headers", "invocationId", "target", "arguments", "streamIds"),
     4: ("type", "headers", "invocationId", "target", "arguments", "streamIds"),
     2: ("type", "headers", "invocationId", "item"),
-    3: ("type", "headers", "invocationId", "kind", "result"),
     7: ("type", "error", "allowReconnect"),
 }
 
@@ -234,11 +243,15 @@ _SHAPES = {
 def _named(message: Table) -> Table:
     """Return a message with its type as a word, its number as `id`, and whether the server `waits` for a result."""
     number = message.get("type")
-    kind = _NAMES.get(number, "message") if isinstance(number, int) else "message"
-    message["type"] = "error" if kind == "completion" and "error" in message else kind
-    if message.get("invocationId") is not None:
-        message["id"] = message["invocationId"]
-        message["waits"] = kind == "invocation"
+    if number == 3:
+        message["type"] = "error" if "error" in message else "completion"
+        message["id"] = message.get("invocationId")
+        return message
+    kind = _NAMES.get(number, "message") if type(number) is int else "message"
+    message["type"] = kind
+    if (own := message.get("invocationId")) is not None:
+        message["id"] = own
+        message["waits"] = number == 1
     return message
 
 

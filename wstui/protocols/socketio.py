@@ -36,6 +36,7 @@ from wstui.scenario.conversation.dialect import (
 _ENGINE = {b"0": "open", b"1": "close", b"2": "ping", b"3": "pong", b"5": "upgrade", b"6": "noop"}
 _PACKETS = ("connect", "disconnect", "event", "ack", "connect_error", "event", "ack")
 _HEAD = re.compile(rb"4([0-6])(?:(\d{1,4})-)?(?:(/[^,]*)(?:,|$))?(\d{1,15})?")
+_LONGEST_ID = 18
 _from_json = msgspec.json.Decoder().decode
 
 
@@ -173,10 +174,21 @@ Kept = tuple[dict[str, Any], int, list[bytes]] | None
 
 def decode(kept: Kept, binary: bool, payload: bytes) -> tuple[Sequence[tuple[Any, bytes]], Kept]:
     """Return the packet in a frame, or that it completes."""
+    found: dict[str, Any]
     if binary:
         return _attached(kept, payload)
     if kept is not None:
         raise Malformed("text in the place of a binary attachment")
+    if (
+        payload.startswith(b"43")
+        and (at := payload.find(b"[", 2, _LONGEST_ID)) > 2
+        and (own := payload[2:at]).isdigit()
+    ):
+        # What most frames are: an acknowledgement in the first namespace.
+        arguments = _json(payload[at:])
+        argument = arguments[0] if arguments else None
+        found = {"type": "ack", "namespace": "/", "id": int(own), "args": arguments, "data": argument}
+        return ((found, payload),), None
     if payload[:1] != b"4":
         return [(_engine(payload), payload)], None
     head = _HEAD.match(payload)
@@ -184,7 +196,7 @@ def decode(kept: Kept, binary: bool, payload: bytes) -> tuple[Sequence[tuple[Any
         raise Malformed("a packet of no known type")
     number, attachments, namespace, identity = head.groups()
     kind = _PACKETS[int(number)]
-    found: dict[str, Any] = {"type": kind, "namespace": namespace.decode("utf-8", "replace") if namespace else "/"}
+    found = {"type": kind, "namespace": namespace.decode("utf-8", "replace") if namespace else "/"}
     if identity is not None:
         found["id"] = int(identity)
     if head.end() < len(payload):

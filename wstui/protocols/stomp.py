@@ -127,7 +127,7 @@ class Stomp(Dialect):
         table = given | {"frames": self._frame(command, headers | keys.headers, body)}
         if not waits:
             return table
-        return reply(table, {"type": "receipt", "headers.receipt-id": "{{seq}}"}, "", _ERROR, reason=["reason"])
+        return reply(table, {"type": "receipt", "headers.receipt-id": "{{seq text}}"}, "", _ERROR, reason=["reason"])
 
     def bare(self, url: str) -> str:
         return re.sub(r"/\d{1,3}/[^/?]+/websocket", "", url) if self.options.sockjs else url
@@ -142,7 +142,7 @@ class Stomp(Dialect):
         first, _, lines = head.partition(b"\n")
         command = first.decode()
         plain = self.options.version == "1.0" or command in ("CONNECT", "STOMP")
-        headers = _lines(lines.split(b"\n") if lines else [], escaped=not plain)
+        headers = _lines(lines.decode().split("\n") if lines else [], escaped=not plain)
         place, own = headers.pop("destination", ""), headers.pop("receipt", None)
         body = content.decode()
         match command:
@@ -201,7 +201,7 @@ class Stomp(Dialect):
 
 
 _ERROR: Table = {"type": "error"}
-_COMMANDS = {b"CONNECTED": "connected", b"MESSAGE": "message", b"RECEIPT": "receipt", b"ERROR": "error"}
+_COMMANDS = {"CONNECTED": "connected", "MESSAGE": "message", "RECEIPT": "receipt", "ERROR": "error"}
 _ESCAPES = {"n": "\n", "r": "\r", "c": ":", "\\": "\\"}
 _ESCAPED = re.compile(r"\\([nrc\\])")
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
@@ -213,8 +213,14 @@ def decode(beats: tuple[int, int], escaped: bool, kept: bytes | None, _binary: b
 
     `beats` is what the client offered: CONNECTED gets what was agreed, as `beat` and `deadline` in milliseconds.
     """
+    if payload[:19] == b"RECEIPT\nreceipt-id:" and payload.find(b"\n\n\0", 19) == len(payload) - 3 and not kept:
+        own = payload[19:-3].decode("utf-8", "replace")
+        if own.isdecimal():  # as those of our own steps
+            return (({"type": "receipt", "headers": {"receipt-id": own}, "body": ""}, payload[:-1]),), None
+    if not kept and (found_one := _single(escaped, payload, beats)) is not None:
+        return (found_one,), None
     data = kept + payload if kept else payload
-    if not data.strip(b"\r\n"):
+    if data[:1] in (b"\n", b"\r", b"") and not data.strip(b"\r\n"):
         return [({"type": "heartbeat"}, payload)], None
     found: list[tuple[Any, bytes]] = []
     at, end = 0, len(data)
@@ -223,21 +229,45 @@ def decode(beats: tuple[int, int], escaped: bool, kept: bytes | None, _binary: b
             at += 1
         if at == end:
             return found, None
-        head = _HEAD_END.search(data, at)
-        if head is None:
-            if b"\0" in data[at:]:
-                raise Malformed("a frame without an empty line after its headers")
-            return found, _rest(data, at)
-        command, headers = _headers(data[at : head.start()], escaped)
-        start = head.end()
+        start = data.find(b"\n\n", at) + 2
+        head = data[at : start - 2]
+        if start < 2 or b"\r" in head:  # lines may end with both
+            end_of_head = _HEAD_END.search(data, at)
+            if end_of_head is None:
+                if b"\0" in data[at:]:
+                    raise Malformed("a frame without an empty line after its headers")
+                return found, _rest(data, at)
+            head, start = data[at : end_of_head.start()].replace(b"\r\n", b"\n").rstrip(b"\r"), end_of_head.end()
+        command, headers = _headers(head, escaped)
         size = headers.get("content-length", "")
         stop = start + int(size) if size.isdecimal() and len(size) < 12 else data.find(b"\0", start)
         if not start <= stop < end:
             return found, _rest(data, at)
         if data[stop]:
             raise Malformed("a body that is longer than its content-length")
-        found.append((_document(command, headers, data[start:stop], beats), data[start:stop] or data[at:stop]))
+        body = data[start:stop]
+        found.append((_document(command, headers, _text(body), beats), body or data[at:stop]))
         at = stop + 1
+
+
+def _single(escaped: bool, payload: bytes, beats: tuple[int, int]) -> tuple[Any, bytes] | None:
+    """Return the frame in a payload, if it is as most are: the only one, whole, without escapes."""
+    try:
+        said = payload.decode()
+    except UnicodeDecodeError:
+        return None
+    head, _, body = said.partition("\n\n")
+    if said.find("\0") != len(said) - 1 or not body or "\r" in head or (escaped and "\\" in head):
+        return None
+    first, *lines = head.split("\n")
+    command = _COMMANDS.get(first)
+    if command is None:
+        return None
+    headers = _lines(lines, escaped=False)
+    body = body[:-1]
+    if "content-length" in headers and headers["content-length"] != str(len(body.encode())):
+        return None
+    return _document(command, headers, body, beats), body.encode() if body else payload[:-1]
 
 
 def decode_sockjs(beats: tuple[int, int], escaped: bool, kept: bytes | None, binary: bool, payload: bytes) -> Decoded:
@@ -265,27 +295,34 @@ def _rest(data: bytes, at: int) -> bytes:
 
 
 def _headers(head: bytes, escaped: bool) -> tuple[str, dict[str, str]]:
-    first, *lines = head.split(b"\n")
-    command = _COMMANDS.get(first.rstrip(b"\r"))
+    first, *lines = head.decode("utf-8", "replace").split("\n")
+    command = _COMMANDS.get(first)
     if command is None:
         raise Malformed("a command that no server sends")
     return command, _lines(lines, escaped=escaped and command != "connected")
 
 
-def _lines(lines: Sequence[bytes], *, escaped: bool) -> dict[str, str]:
+def _lines(lines: Sequence[str], *, escaped: bool) -> dict[str, str]:
     headers: dict[str, str] = {}
     for line in lines:
-        said = line.rstrip(b"\r").decode("utf-8", "replace")
-        name, colon, value = said.partition(":")
+        name, colon, value = line.partition(":")
         if not colon:
             raise Malformed("a header without a colon")
-        if escaped and "\\" in said:
+        if escaped and "\\" in line:
             name, value = (_ESCAPED.sub(lambda match: _ESCAPES[match[1]], part) for part in (name, value))
-        headers.setdefault(name, value)
+        if name not in headers:
+            headers[name] = value
     return headers
 
 
-def _document(command: str, headers: dict[str, str], body: bytes, beats: tuple[int, int]) -> dict[str, Any]:
+def _text(body: bytes) -> str | None:
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        return None  # matched as bytes: hex, contains
+
+
+def _document(command: str, headers: dict[str, str], body: str | None, beats: tuple[int, int]) -> dict[str, Any]:
     found: dict[str, Any] = {"type": command, "headers": headers}
     if command == "connected":
         outgoing, incoming = beats
@@ -294,12 +331,9 @@ def _document(command: str, headers: dict[str, str], body: bytes, beats: tuple[i
         found["beat"] = max(outgoing, wants) if outgoing and wants else 0
         found["deadline"] = 2 * max(incoming, sends) if incoming and sends else 0  # as late as the usual clients allow
         return found
-    try:
-        found["body"] = body.decode()
-    except UnicodeDecodeError:
-        found["body"] = None  # matched as bytes: hex, contains
+    found["body"] = body
     if command == "error":
-        lines = (found["body"] or "").strip().splitlines()
+        lines = (body or "").strip().splitlines()
         words = [headers.get("message", ""), lines[0] if lines else ""]
         found["reason"] = ": ".join(filter(None, dict.fromkeys(words))) or "an ERROR without a message"
     return found

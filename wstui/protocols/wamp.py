@@ -44,6 +44,10 @@ _SHAPES = {
 }
 """What a server sends: its name and its parts, of which those at the end may be missing."""
 _OPTIONAL = ("args", "kwargs")
+_PARTS = {
+    number: (name, 1 + sum(part not in _OPTIONAL for part in parts), ("type", *parts))
+    for number, (name, *parts) in _SHAPES.items()
+}
 
 
 class WampOptions(msgspec.Struct, kw_only=True):
@@ -161,12 +165,13 @@ class Wamp(Dialect):
 def decode(_kept: Any, _binary: bool, payload: bytes) -> tuple[Sequence[tuple[Any, bytes]], None]:
     """Return a message with its parts by their names, and its `type`."""
     found = document(payload)
-    if not isinstance(found, list) or not found or not isinstance(found[0], int) or found[0] not in _SHAPES:
+    if type(found) is not list or not found or type(found[0]) is not int or found[0] not in _PARTS:
         raise Malformed("no message that a router sends")
-    name, *parts = _SHAPES[found[0]]
-    if len(found) <= sum(part not in _OPTIONAL for part in parts):
+    name, least, parts = _PARTS[found[0]]
+    if len(found) < least:
         raise Malformed(f"{name} lacks a part")
-    return [({"type": name} | dict(zip(parts, found[1:], strict=False)), payload)], None
+    found[0] = name
+    return ((dict(zip(parts, found, strict=False)), payload),), None
 
 
 KINDS = {"wamp": Wamp}

@@ -11,10 +11,10 @@ from functools import partial
 from msgspec.structs import replace
 
 from wstui.execution.run.compile import spec_of
-from wstui.load.compiled_matcher import all_steps
 from wstui.load.conversation.roles import Roles
 from wstui.load.conversation.trace import TracedRoles
 from wstui.load.protocol import Drain, Go, Ramp, TraceLine
+from wstui.load.role_paths import all_steps
 from wstui.load.role_spec import RoleSpec
 from wstui.load.worker import Worker
 from wstui.measure.steps import RoleCounts, StepCounts

@@ -129,6 +129,8 @@ class TextCompiler:
         made: list[bytes | Slot] = []
         for part in parts:
             match part:
+                case Packed("text" | "header" as how, inner):
+                    made += [_escaped(how, each) for each in self.packed(inner)]
                 case Packed(how, inner):
                     slot = Slot("packed", form=how, parts=self.packed(inner))
                     constant = all(isinstance(each, bytes) for each in slot.parts)
@@ -205,6 +207,16 @@ class TextCompiler:
             case ["random", kind, *length]:
                 return Slot(f"random {kind}", int(length[0]) if length else 0, form=form, lane=lane)
         return Slot(name, form=form)
+
+
+_DIGITS = ("client", "seq", "seq16", "id", "stamp", "random int")
+
+
+def _escaped(how: str, part: bytes | Slot) -> bytes | Slot:
+    """Return a part of what is escaped as a whole: what is constant is escaped now, and digits need it never."""
+    if isinstance(part, bytes):
+        return pack(how, part)
+    return part if part.kind in _DIGITS and part.form != "json" else Slot("packed", form=how, parts=[part])
 
 
 def _in_place(text: str, form: Form) -> bytes:

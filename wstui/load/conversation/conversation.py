@@ -10,10 +10,11 @@ import time
 from collections.abc import Callable, Coroutine, Generator, Sequence
 from typing import Any, Protocol
 
+from wstui.load.captured_values import Head
 from wstui.load.client import LoadClient
-from wstui.load.compiled_matcher import Head
 from wstui.load.conversation.conversation_state import ENDED, LEAVE, LOOP, OPEN, WAIT, Phase, StreamState
 from wstui.load.conversation.heartbeats import Heartbeats
+from wstui.load.conversation.kinds import Kind
 from wstui.load.conversation.meeting_points import Meetings
 from wstui.load.conversation.program import Operation, WorkerRole
 from wstui.load.conversation.replies import Replies
@@ -279,11 +280,11 @@ class Conversation:
         if self.watched is not None and self.phase is LOOP:
             look_for_silence(self, now_ns)
 
-    def take_other(self, document: Any, payload: bytes) -> bool:
+    def take_other(self, kind: Kind, document: Any, payload: bytes) -> bool:
         """Return whether a message that no step waits for is the reply to a heartbeat, a late reply or a duplicate."""
-        if self.heartbeats is not None and self.heartbeats.take(document, payload):
+        if self.heartbeats is not None and self.heartbeats.take(kind, document, payload):
             return True
-        return self.replies.take_stale(document, payload)
+        return self.replies.take_stale(kind, document, payload)
 
     def leave_meeting(self) -> None:
         """The client has waited too long for others."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Protocol
 
+from wstui.load.captured_values import Head
 from wstui.load.client import LoadClient
-from wstui.load.compiled_matcher import Head
 from wstui.load.context import WorkerContext
 from wstui.load.conversation.program import WorkerRole
 from wstui.load.conversation.timers import Timers

@@ -7,6 +7,7 @@ from typing import Any
 
 from wstui.load.connect_outcome import Cause
 from wstui.load.conversation.conversation_state import Talk
+from wstui.load.conversation.kinds import Kind
 from wstui.load.conversation.program import Beat
 from wstui.load.schedule import first_send
 from wstui.scenario.units import format_duration
@@ -32,11 +33,14 @@ class Heartbeats:
                 continue  # the server wants none
             live.add(first_send(live.clock() + 1, talk.number, every), _Due(self, beat, talk))
 
-    def take(self, document: Any, payload: bytes) -> bool:
+    def take(self, kind: Kind, document: Any, payload: bytes) -> bool:
         """Return whether a message is the reply to a heartbeat."""
         for beat in self._talk.role.beats:
             waits = self._waiting[beat.index]
-            if waits is not None and beat.expect is not None and beat.expect.matches(document, payload, waits[0]):
+            if waits is None or beat.expect is None:
+                continue
+            rest = kind.rests[beat.expect]
+            if rest is not None and rest(document, payload, waits[0]):
                 self._waiting[beat.index] = None
                 context = self._talk.context
                 context.counters.pongs += 1

@@ -9,14 +9,16 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, Protocol
 
-from wstui.load.compiled_matcher import Captures, Head, Matcher, all_steps, reader_of
+from wstui.load.captured_values import Captures, Head
+from wstui.load.compiled_matcher import Matcher, Values
 from wstui.load.connect_outcome import Cause
 from wstui.load.context import WorkerContext
+from wstui.load.conversation.kinds import kind_reader
 from wstui.load.frames import BINARY, TEXT
 from wstui.load.rng import draw, fraction
+from wstui.load.role_paths import all_steps, reader_of
 from wstui.load.role_spec import DelaySpec, HttpSpec, RoleSpec, StepSpec, StreamSpec
 from wstui.load.text import Render, compile_parts, compile_text
-from wstui.measure.counters import TYPES_KEPT
 from wstui.measure.sanitize import sanitize
 from wstui.measure.steps import RoleCounts, StepTally
 from wstui.scenario.conversation.conditions import check_name
@@ -175,7 +177,8 @@ class WorkerRole:
         speaks = dialect(spec.protocol, spec.options)
         self.decode = speaks.decoder()
         self.closes = speaks.closes
-        self.reader = reader_of(spec, speaks.kinds, plain=self.decode is not None)
+        decodes = self.decode is not None
+        self.reader = reader_of(spec, speaks.kinds, plain=decodes, tables=decodes and speaks.tables)
         self.tallies: list[StepTally] = []
         self.unnamed = StepTally(spec.name, "")  # of the waits of scripts, whose steps have tallies of their own
         self._steps: dict[str, StepTally] = {}
@@ -211,11 +214,13 @@ class WorkerRole:
         ]
         self.errors = [(Matcher(rule.on, self.reader, seed), rule.reason, rule.closes) for rule in spec.errors]
         self.has_opening = bool(spec.open or spec.script)
-        self._kinds = [(kind,) for kind in dict.fromkeys((*speaks.kinds, "type"))]
-        self._type_names: dict[str, bytes] = {}
         # Whether something is captured from the answer to the upgrade.
         self.wants_head = any(c.header or c.cookie for step in all_steps(spec) for c in step.capture)
-        self.acts = bool(self.answers or self.deliveries or self.sequences or self.streams or self.watchdogs)
+        # All that its steps and heartbeats may wait for; None: whatever its script says.
+        waits = [operation for operation in (*self.opening, *self.leaving) if operation.expect is not None]
+        awaited = [*(matcher for one in waits for matcher in (one.expect, one.refuse)), *(b.expect for b in self.beats)]
+        self.awaited = None if spec.script else [matcher for matcher in awaited if matcher is not None]
+        self.kind_of = kind_reader(self, [kind.split(".") for kind in dict.fromkeys((*speaks.kinds, "type"))])
 
     def tally(self, name: str, kind: str = "step") -> StepTally:
         """Make the counts of a step; only named ones are told."""
@@ -236,23 +241,6 @@ class WorkerRole:
                 raise ValueError(f"has steps of more than {STEPS_KEPT} names: name steps by what they do, not by data")
             found = self._steps[name] = self.tally(name)
         return found
-
-    def type_name(self, document: Any) -> bytes | None:
-        """Return the kind of a message that says it as its `type`; None when it needs a careful look."""
-        if document is None:
-            return None
-        for path in self._kinds:
-            kind = self.reader.value(document, path)
-            if isinstance(kind, str):
-                break
-        else:
-            return None
-        name = self._type_names.get(kind)
-        if name is None:
-            name = kind.encode("utf-8", "backslashreplace")
-            if len(self._type_names) < TYPES_KEPT:
-                self._type_names[kind] = name
-        return name
 
     def _stream(self, spec: StreamSpec) -> StreamTally:
         begins = None if spec.begins is None else Matcher(spec.begins, self.reader, self.seed)
@@ -337,8 +325,11 @@ class _Flattener:
             operation.more = [(BINARY if t.binary else TEXT, compile_text(t, role.seed)) for t in step.say.more]
         operation.reason = step.reason
         operation.within_ns = step.within_ns
-        operation.expect = None if step.expect is None else Matcher(step.expect, role.reader, role.seed)
-        operation.refuse = None if step.refuse is None else Matcher(step.refuse, role.reader, role.seed)
+        if step.expect is not None:
+            both = [step.expect] if step.refuse is None else [step.expect, step.refuse]
+            values = Values(both, role.seed)
+            operation.expect, *refuse = (Matcher(spec, role.reader, role.seed, values) for spec in both)
+            operation.refuse = refuse[0] if refuse else None
         operation.captures = Captures(step.capture, role.reader) if step.capture else None
 
     def _choose(self, step: StepSpec, place: str, depth: int) -> None:

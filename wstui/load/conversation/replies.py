@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from wstui.load.connect_outcome import Cause, Outcome
 from wstui.load.context import LATE_NS
 from wstui.load.conversation.conversation_state import LOOP, OPEN, Talk
+from wstui.load.conversation.kinds import Kind
 from wstui.load.conversation.program import Operation
 from wstui.load.conversation.server_rules import reason_of
 from wstui.measure.sanitize import sanitize
@@ -35,7 +36,7 @@ class Replies:
     """The step of one client that waits, and earlier ones whose answers may still come."""
 
     __slots__ = (
-        "_answered", "_answered_bound", "_bound", "_came", "_expired", "_matched", "_refusal", "_since_ns", "_talk",
+        "_answered", "_answered_bound", "_bound", "_came", "_expired", "_matched", "_since_ns", "_talk",
         "asked",
         "began_ns", "failure", "operation", "saying",
     )  # fmt: skip
@@ -48,7 +49,6 @@ class Replies:
         self.failure = ""  # why the last wait of a script failed
         self.began_ns = 0
         self._bound: Any = None
-        self._refusal: Any = None
         self._answered: Operation | None = None  # the one before, for duplicates
         self._answered_bound: Any = None
         self._came: list[tuple[int, Any, bytes]] | None = None  # since a request or a meeting, for the step behind it
@@ -89,8 +89,6 @@ class Replies:
         self.operation = operation
         self.began_ns = now
         self._bound = operation.expect.bind(talk)
-        if operation.refuse is not None:
-            self._refusal = operation.refuse.bind(talk)
         operation.tally.counts.begun += 1  # type: ignore[union-attr]
         if operation.within_ns < SHORT_NS:
             talk.wake_ns = talk.live.add(now + operation.within_ns, talk)
@@ -199,31 +197,38 @@ class Replies:
 
     # -- what arrives ------------------------------------------------------------------------------------------
 
-    def take(self, document: Any, payload: bytes) -> bool:
+    def take(self, kind: Kind, document: Any, payload: bytes) -> bool:
         """Return whether the step that waits expects or refuses this message."""
         operation = self.operation
         if operation is None or operation.expect is None:
             if self._came is not None and len(self._came) < CAME_KEPT:
                 self._came.append((self._talk.context.now, document, payload))
             return False
-        if operation.expect.matches(document, payload, self._bound):
+        expected = kind.rests[operation.expect]
+        if expected is not None and expected(document, payload, self._bound):
             self._replied(operation, document, payload, self._talk.context.now)
             return True
-        if operation.refuse is not None and operation.refuse.matches(document, payload, self._refusal):
-            self._refused(operation, document, payload)
-            return True
+        if operation.refuse is not None:
+            refused = kind.rests[operation.refuse]
+            if refused is not None and refused(document, payload, self._bound):
+                self._refused(operation, document, payload)
+                return True
         return False
 
-    def is_own(self, document: Any, payload: bytes) -> bool:
+    def is_own(self, kind: Kind, document: Any, payload: bytes) -> bool:
         """Return whether the step that waits expects this message, and no other client's step does."""
         expect = self.operation.expect if self.operation is not None else None
-        return expect is not None and expect.names_client and expect.matches(document, payload, self._bound)
+        if expect is None or not expect.names_client:
+            return False
+        rest = kind.rests[expect]
+        return rest is not None and rest(document, payload, self._bound)
 
-    def take_stale(self, document: Any, payload: bytes) -> bool:
+    def take_stale(self, kind: Kind, document: Any, payload: bytes) -> bool:
         """Return whether this is a late answer, or the last one again."""
         if self._expired:
             for entry in self._expired:
-                if entry[0].expect.matches(document, payload, entry[1]):
+                rest = kind.rests[entry[0].expect]
+                if rest is not None and rest(document, payload, entry[1]):
                     self._expired.remove(entry)
                     entry[0].tally.counts.late += 1  # type: ignore[union-attr]
                     self._talk.context.counters.late += 1
@@ -232,8 +237,10 @@ class Replies:
         if answered is None or answered.expect is None:
             return False
         expect = answered.expect
-        if expect.matches(document, payload, self._answered_bound) or (
-            expect.is_earlier is not None and expect.is_earlier(document, payload, self._talk)
+        rest = kind.rests[expect]
+        if rest is not None and (
+            rest(document, payload, self._answered_bound)
+            or (expect.is_earlier is not None and expect.is_earlier(document, payload, self._talk))
         ):
             answered.tally.counts.duplicates += 1  # type: ignore[union-attr]
             self._talk.context.counters.duplicates += 1

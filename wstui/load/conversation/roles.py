@@ -15,6 +15,7 @@ from wstui.load.context import MessageClient, WorkerContext
 from wstui.load.conversation.conversation import Conversation
 from wstui.load.conversation.conversation_state import ENDED
 from wstui.load.conversation.heartbeats import Heartbeats
+from wstui.load.conversation.kinds import Kind
 from wstui.load.conversation.meeting_points import Meetings
 from wstui.load.conversation.program import WorkerRole
 from wstui.load.conversation.role_shares import RoleShares
@@ -22,12 +23,13 @@ from wstui.load.conversation.rounds import Rounds
 from wstui.load.conversation.rules import follow_delivery, follow_sequence, follow_stream
 from wstui.load.conversation.script_client import converse
 from wstui.load.conversation.script_runner import BlockWatch, ScriptError, Scripts, awaits_other, mistake_of
-from wstui.load.conversation.server_rules import reported, watch
+from wstui.load.conversation.server_rules import reported
 from wstui.load.conversation.timers import Timers
 from wstui.load.conversation.walk import walk
 from wstui.load.exchange import BINARY_TYPE, EMPTY, NO_TYPE, Exchange
 from wstui.load.frames import BINARY, TEXT
 from wstui.load.protocol import Spec
+from wstui.load.reply_matcher import UNREADABLE
 from wstui.measure.steps import Steps
 from wstui.scenario.conversation.dialect import Malformed
 
@@ -173,51 +175,61 @@ class Roles(Exchange):
         conversation = client.conversation
         if conversation is None:
             return
-        if conversation.role.decode is not None:
-            self._decoded(client, conversation, first, payload)
+        role = conversation.role
+        if role.decode is not None:
+            try:
+                messages, conversation.kept = role.decode(conversation.kept, first == BINARY, payload)
+            except Malformed as error:
+                cause = Cause("protocol", f"{role.spec.protocol}: {error}")
+                conversation.client.fail(CloseCode.PROTOCOL_ERROR, cause)
+                return
+            for document, part in messages:
+                if conversation.phase is ENDED:
+                    return
+                self._one(client, conversation, first, part, document)
             return
-        document = conversation.role.reader.read(payload)
+        try:
+            document = role.reader.decode(payload)
+        except UNREADABLE:
+            document = None
         if document is None and b"\n" in payload and first == TEXT:
             lines = [line for line in payload.split(b"\n") if line.strip()]
-            documents = [conversation.role.reader.read(line) for line in lines]
+            documents = [role.reader.read(line) for line in lines]
             if documents and None not in documents:
                 for line, document in zip(lines, documents, strict=True):
                     self._one(client, conversation, first, line, document)
                 return
         self._one(client, conversation, first, payload, document)
 
-    def _decoded(self, client: MessageClient, conversation: Conversation, first: int, payload: bytes) -> None:
-        """Let the target's protocol read a frame."""
-        role = conversation.role
-        try:
-            messages, conversation.kept = role.decode(conversation.kept, first == BINARY, payload)  # type: ignore[misc]
-        except Malformed as error:
-            cause = Cause("protocol", f"{role.spec.protocol}: {error}")
-            conversation.client.fail(CloseCode.PROTOCOL_ERROR, cause)
-            return
-        for document, part in messages:
-            if conversation.phase is ENDED:
-                return
-            self._one(client, conversation, first, part, document)
-
     def _one(self, client: MessageClient, conversation: Conversation, first: int, payload: bytes, found: Any) -> None:
         context, role = self.context, conversation.role
-        name = role.type_name(found) if self._by_type else None
+        kind = role.kind_of(found)
+        name = kind.name if self._by_type else None
         if name is None:
             # A document that was read has no type; anything else takes a careful look.
             known = self._by_type and found is not None and first == TEXT
             name = NO_TYPE if known else self._name(first, payload)
         types = context.tally.types
-        if name in types:
+        try:
             types[name] += 1
-        else:
+        except KeyError:
             context.tally.count_type(name)
-        if role.acts:
-            self._act(client, conversation, role, payload, found)
+        if kind.is_idle and conversation.watched is None and context.broadcasts is None:
+            return
+        if conversation.watched is not None:
+            for index in kind.seen:
+                conversation.watched[index] = context.now
+            for index, bind, matches in kind.watched:
+                if matches(found, payload, bind(conversation)):
+                    conversation.watched[index] = context.now
+        if kind.acts:
+            self._act(kind, conversation, role, payload, found)
         # A broadcast reaches its sender as well, and answers it.
-        spreads = context.broadcasts is not None and conversation.replies.is_own(found, payload)
-        replied = conversation.replies.take(found, payload) or conversation.take_other(found, payload)
-        if not replied and role.errors and reported(conversation, found, payload):
+        spreads = context.broadcasts is not None and conversation.replies.is_own(kind, found, payload)
+        replied = kind.is_awaited and (
+            conversation.replies.take(kind, found, payload) or conversation.take_other(kind, found, payload)
+        )
+        if not replied and kind.errors and reported(conversation, kind, found, payload):
             return
         if context.broadcasts is not None and (spreads or not replied):
             self._broadcast(client, name, payload)
@@ -233,27 +245,25 @@ class Roles(Exchange):
         elif not client.waiting:
             context.broadcasts.first(client.slot, name, payload, context.now)
 
-    def _act(
-        self, client: MessageClient, conversation: Conversation, role: WorkerRole, payload: bytes, document: Any
-    ) -> None:
+    def _act(self, kind: Kind, conversation: Conversation, role: WorkerRole, payload: bytes, document: Any) -> None:
         """Follow the rules that act by themselves."""
-        for matcher, render, first in role.answers:
-            if matcher.matches(document, payload, matcher.bind(conversation)):
+        context = self.context
+        for matcher, render, first in kind.answers:
+            if kind.is_meant(matcher, document, payload, conversation):
                 conversation.message = document
                 conversation.transmit(first, render(conversation))
                 conversation.message = None
-        if conversation.watched is not None:
-            watch(conversation, document, payload)
-        for matcher, path, unit, tally in role.deliveries:
-            if matcher.matches(document, payload, matcher.bind(conversation)):
+        for matcher, path, unit, tally in kind.deliveries:
+            if kind.is_meant(matcher, document, payload, conversation):
                 found = role.reader.value(document, path)
-                follow_delivery(found, unit, tally, self.context.now, self.context.epoch_ns, self.context.ahead_ns)
+                follow_delivery(found, unit, tally, context.now, context.epoch_ns, context.ahead_ns)
         if conversation.streams is not None:
-            for stream, state in zip(role.streams, conversation.streams, strict=True):
-                follow_stream(conversation, stream, state, document, payload)
-        for matcher, path, per in role.sequences:
-            if matcher.matches(document, payload, matcher.bind(conversation)):
-                follow_sequence(conversation, document, path, per, self.context.counters)
+            for index in kind.streams:
+                state = conversation.streams[index]
+                follow_stream(conversation, kind, role.streams[index], state, document, payload)
+        for matcher, path, per in kind.sequences:
+            if kind.is_meant(matcher, document, payload, conversation):
+                follow_sequence(conversation, document, path, per, context.counters)
 
     def _name(self, first: int, payload: bytes) -> bytes:
         """Read the kind of a message the careful way."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from wstui.load.conversation.conversation import Conversation
 from wstui.load.conversation.conversation_state import StreamState
+from wstui.load.conversation.kinds import Kind
 from wstui.load.conversation.program import StreamTally
 from wstui.measure.snapshot import Counters
 from wstui.measure.steps import StepTally
@@ -63,10 +64,12 @@ def _iso_ns(text: str) -> int | None:
     return int(whole.timestamp()) * 1_000_000_000 + at.microsecond * 1000
 
 
-def follow_stream(talk: Conversation, stream: StreamTally, state: StreamState, document: Any, payload: bytes) -> None:
+def follow_stream(
+    talk: Conversation, kind: Kind, stream: StreamTally, state: StreamState, document: Any, payload: bytes
+) -> None:
     """Measure the part of an answer that a message is: how long after the one before, and whether it came too late."""
     now = talk.context.now
-    if stream.of.matches(document, payload, stream.of.bind(talk)):
+    if kind.is_meant(stream.of, document, payload, talk):
         if state.last_ns:
             _record(stream.gap, now - state.last_ns)
             if stream.underrun is not None and now > state.played_ns:
@@ -78,9 +81,9 @@ def follow_stream(talk: Conversation, stream: StreamTally, state: StreamState, d
             size = len(audio) * 3 // 4 - audio[-2:].count("=") if isinstance(audio, str) else 0
             state.played_ns = max(state.played_ns, now) + size * 1_000_000_000 // stream.rate
         state.last_ns = now
-    elif stream.ends.matches(document, payload, stream.ends.bind(talk)):
+    elif kind.is_meant(stream.ends, document, payload, talk):
         state.since_ns = state.last_ns = state.played_ns = 0
-    elif stream.begins is not None and stream.begins.matches(document, payload, stream.begins.bind(talk)):
+    elif stream.begins is not None and kind.is_meant(stream.begins, document, payload, talk):
         state.since_ns = now
 
 

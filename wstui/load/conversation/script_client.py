@@ -9,7 +9,7 @@ from typing import Any, TypeVar, overload
 
 import msgspec
 
-from wstui.load.compiled_matcher import Head
+from wstui.load.captured_values import Head
 from wstui.load.conversation.conversation import Conversation
 from wstui.load.conversation.conversation_state import ENDED, LOOP, OPEN, WAIT
 from wstui.load.conversation.program import MEET, MESSAGE, DelaySampler, Operation

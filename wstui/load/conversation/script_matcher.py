@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
-from wstui.load.compiled_matcher import ANY, Match, check_of
+from wstui.load.compiled_matcher import ANY, Known, Match, check_of
 from wstui.load.reply_matcher import ReplyMatcher
 from wstui.load.role_spec import ConditionSpec
 from wstui.scenario.conversation.conditions import conditions_of
@@ -22,6 +22,7 @@ class ScriptMatcher:
     __slots__ = ("_alternatives", "is_keyed", "words")
     is_earlier = None
     names_client = False
+    is_lasting = False
 
     def __init__(self, alternatives: list[tuple[_Checks, list[Any]]], words: str) -> None:
         self._alternatives = alternatives
@@ -31,6 +32,10 @@ class ScriptMatcher:
 
     def bind(self, _speaker: Any) -> None:
         """Its values are bound."""
+
+    def rest(self, _known: Known, _is_read: bool = True) -> Match:
+        """Return what is left to compare, whatever is known: all of it."""
+        return self.matches
 
     def matches(self, document: Any, payload: bytes, _bound: Any) -> bool:
         """Return whether a message is meant."""

@@ -10,6 +10,7 @@ from websockets.frames import CloseCode
 from wstui.load.client import LoadClient
 from wstui.load.connect_outcome import Cause
 from wstui.load.context import WorkerContext
+from wstui.load.conversation.kinds import Kind
 from wstui.load.conversation.program import WorkerRole, nanoseconds
 from wstui.load.reply_matcher import MISSING
 from wstui.load.text import text_of
@@ -28,14 +29,6 @@ class Watching(Protocol):
     watched: list[int] | None
 
 
-def watch(talk: Watching, document: Any, payload: bytes) -> None:
-    """Note when each watchdog has seen its message."""
-    assert talk.watched is not None
-    for index, watchdog in enumerate(talk.role.watchdogs):
-        if watchdog.on is None or watchdog.on.matches(document, payload, watchdog.on.bind(talk)):
-            talk.watched[index] = talk.context.now
-
-
 def look_for_silence(talk: Watching, now_ns: int) -> None:
     """End a connection whose server has not sent what it has to, as the clients of the protocol do."""
     assert talk.watched is not None
@@ -48,11 +41,11 @@ def look_for_silence(talk: Watching, now_ns: int) -> None:
             return
 
 
-def reported(talk: Watching, document: Any, payload: bytes) -> bool:
+def reported(talk: Watching, kind: Kind, document: Any, payload: bytes) -> bool:
     """Count an error that the server reports; its goodbye ends the connection. Return whether it is one."""
     role = talk.role
-    for matcher, paths, closes in role.errors:
-        if matcher.matches(document, payload, matcher.bind(talk)):
+    for matcher, paths, closes in kind.errors:
+        if kind.is_meant(matcher, document, payload, talk):
             words = f"{role.name}: {reason_of(role, document, paths) or matcher.words}"
             if closes:
                 talk.client.fail(CloseCode.NORMAL_CLOSURE, Cause("goodbye", words))

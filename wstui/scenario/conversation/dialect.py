@@ -174,6 +174,7 @@ class Dialect:
     kinds: ClassVar[Sequence[str]] = ("type",)  # which keys of a message tell its kind, the first that it has
     closes: ClassVar[Mapping[int, str]] = {}
     takes_files: ClassVar[bool] = False
+    tables: ClassVar[bool] = True  # each document of its decoder is a dict or None
 
     def __init__(self, options: Any) -> None:
         self.options = options
