@@ -63,7 +63,15 @@ class Chat(Server):
         client.say(**document)
 
 
-def scenario_text(url: str, roles: str, clients: int = 1, every: str = "20ms", head: str = "", more: str = "") -> str:
+def scenario_text(
+    url: str,
+    roles: str,
+    clients: int = 1,
+    every: str = "20ms",
+    head: str = "",
+    more: str = "",
+    timeout: str = "1500ms",
+) -> str:
     """What a file says of a scenario with these roles."""
     return f"""
 [target]
@@ -77,7 +85,7 @@ over = "60s"
 clients = {clients}
 [messages]
 every = "{every}"
-timeout = "1500ms"
+timeout = "{timeout}"
 {textwrap.dedent(head)}
 {textwrap.dedent(roles)}
 """

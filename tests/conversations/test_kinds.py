@@ -67,7 +67,7 @@ def holds(condition: ConditionSpec, document: Any, payload: bytes) -> bool:
 
 
 def _value(slot: Slot) -> int:
-    return SPEAKER.seq if slot.kind == "seq" else SPEAKER.number
+    return int(SPEAKER.seq if slot.kind == "seq" else SPEAKER.number)
 
 
 def role_of(reader: ReplyMatcher, *matchers: Matcher) -> Any:

@@ -118,7 +118,8 @@ async def serving(refuses: bool = False) -> AsyncIterator[Log]:
 @pytest.mark.parametrize(("legacy", "asks"), [("false", ASK), ("true", ONE_EVENT)])
 async def test_operations_and_events_are_counted_as_the_server_counts_them(legacy: str, asks: str) -> None:
     more = target("graphql", legacy=legacy)
-    async with serving() as log, led(scenario(log.url, TALK + asks, clients=20, every="400ms", more=more)) as workers:
+    started = {"clients": 20, "every": "400ms", "more": more, "timeout": "10s"}
+    async with serving() as log, led(scenario(log.url, TALK + asks, **started)) as workers:
         await until(lambda: counts(workers, "double").done >= 100 and log.calls["ticks"] >= 100)
         c = await workers.drained()
         assert c.ready == 20 and not workers.failures

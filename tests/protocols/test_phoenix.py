@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
-import functools
 import json
 import random
-import shutil
 import subprocess
 from collections import Counter
 from pathlib import Path
@@ -21,6 +19,7 @@ from hypothesis import strategies as st
 from tests.conversations.chat import scenario
 from tests.conversations.test_roles import balance, counts
 from tests.load.leading import led
+from tests.protocols import npm
 from tests.protocols.serving import failure, target
 from tests.servers.server import BINARY, Connection, Server, until
 from wstui.protocols.phoenix import decode
@@ -129,20 +128,9 @@ def unpacked(payload: bytes) -> list[Any]:
     return [*found, payload[at:]]
 
 
-@functools.cache
-def modules() -> str:
-    """Where npm has the official client, or "" where it does not."""
-    if not (npm := shutil.which("npm")) or not shutil.which("node"):
-        return ""
-    root = subprocess.run([npm, "root", "--global"], capture_output=True, text=True, check=False).stdout.strip()
-    return root if all(Path(root, name).is_dir() for name in ("phoenix", "ws")) else ""
-
-
 def node(*arguments: str, told: Any = None) -> Any:
     """What the official client makes of this."""
-    if not modules():
-        pytest.skip("the npm packages phoenix and ws are not installed globally")
-    command = ["node", str(Path(__file__).with_name("phoenix_client.mjs")), modules(), *arguments]
+    command = ["node", str(Path(__file__).with_name("phoenix_client.mjs")), npm.modules("phoenix", "ws"), *arguments]
     done = subprocess.run(command, input=json.dumps(told), capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)

@@ -22,6 +22,7 @@ from tests.load.leading import MS, Workers, led
 from tests.protocols.serving import failure, target
 from tests.servers.server import Connection, Server, until
 from wstui.load.conversation.conversation_state import StreamState
+from wstui.load.conversation.program import StreamTally
 from wstui.load.conversation.rules import follow_stream
 from wstui.load.reply_matcher import ReplyMatcher
 from wstui.measure.steps import StepData, StepTally

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import pytest
 from websockets.asyncio.client import connect
 
-from tests.protocols.test_phoenix import modules
+from tests.protocols import npm
 
 ROUNDS = 4
 PAUSE_S = 1.0
@@ -292,8 +292,7 @@ async def stomp(url: str, number: int) -> None:
 
 async def phoenix(url: str, number: int) -> None:
     """The official client, in node."""
-    if not (folder := modules()):
-        pytest.skip("the npm packages phoenix and ws are not installed globally")
+    folder = npm.modules("phoenix", "ws")
     script = Path(__file__).parents[1] / "protocols/phoenix_client.mjs"
     told = (url, str(number), str(ROUNDS), str(round(1000 * PAUSE_S)))
     await in_node(str(script), folder, "session", *told)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from tests.cli.commands import call
 from tests.conversations.chat import Chat
-from tests.protocols.test_phoenix import modules
+from tests.protocols import npm
 from wstui.recording.inference.infer import infer
 from wstui.recording.saving import address
 from wstui.recording.session import ImportFailed, RecordedSession
@@ -175,7 +175,7 @@ IMPORTED = {
 
 @pytest.mark.parametrize("package", ["asyncapi-cli-0.32.0", "asyncapi-cli-6.2.0"])
 def test_the_samples_of_the_project_are_imported_or_refused_with_the_reason(package: str) -> None:
-    files = sorted(Path(modules(), package, "package/assets/examples").glob("*.y*ml")) if modules() else []
+    files = sorted(Path(npm.root(), package, "package/assets/examples").glob("*.y*ml")) if npm.root() else []
     if not files:
         pytest.skip(f"{package} was not fetched from npm")
     versions, imported = set(), set()

@@ -158,6 +158,7 @@ _BINARY = {0: ("join_ref", "topic", "event"), 1: ("join_ref", "ref", "topic", "s
 
 def decode(_kept: Any, is_binary: bool, payload: bytes) -> tuple[Sequence[tuple[Any, bytes]], None]:
     """Return the message as V1 has it; one that ends a channel has a `reason`."""
+    found: Any
     try:
         found = _unpacked(payload) if is_binary else from_json(payload)
     except UNREADABLE:
