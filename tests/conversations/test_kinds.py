@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wstui.load.compiled_matcher import Matcher, Values
+from wstui.load.compiled_matcher import BoundValues, Matcher
 from wstui.load.conversation.kinds import kind_reader
 from wstui.load.reply_matcher import MISSING, ReplyMatcher
 from wstui.load.role_spec import ConditionSpec, MatcherSpec, Slot
@@ -81,7 +81,7 @@ def test_what_is_left_to_compare_decides_as_all_conditions_do(
 ) -> None:
     payload = b"say 7" if told is None else json.dumps(told).encode()
     reader = ReplyMatcher(PATHS, plain=form != "struct", tables=form == "tables")
-    values = Values([expect, refuse], 0)
+    values = BoundValues([expect, refuse], 0)
     matchers = [Matcher(spec, reader, 0, values) for spec in (expect, refuse)]
     bound = values.bind(SPEAKER)
     document = reader.read(payload)

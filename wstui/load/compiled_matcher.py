@@ -22,7 +22,7 @@ Known = Mapping[tuple[str, ...], str | None]
 _to_key = msgspec.msgpack.Encoder().encode
 
 
-class Values:
+class BoundValues:
     """What the conditions of some matchers compare with, made for each message; what is alike is made once."""
 
     def __init__(self, specs: Sequence[MatcherSpec], seed: int) -> None:
@@ -54,7 +54,7 @@ class Matcher:
     is_lasting = True
     """Whether it serves more than one message."""
 
-    def __init__(self, spec: MatcherSpec, reader: ReplyMatcher, seed: int, values: Values | None = None) -> None:
+    def __init__(self, spec: MatcherSpec, reader: ReplyMatcher, seed: int, values: BoundValues | None = None) -> None:
         """`values` are those that it shares with other matchers of a step."""
         self.words = spec.words
         self.is_keyed = any(_is_keyed(condition) for conditions in spec.alternatives for condition in conditions)
@@ -64,7 +64,7 @@ class Matcher:
         self.is_earlier = _earlier(spec.alternatives[0], reader, seed) if len(spec.alternatives) == 1 else None
         self._alternatives = spec.alternatives
         self._reader = reader
-        self._values = Values([spec], seed) if values is None else values
+        self._values = BoundValues([spec], seed) if values is None else values
         self.bind = self._values.bind
         self._any: dict[bool, Match | None] = {}
 

@@ -14,7 +14,7 @@ from wstui.load.captured_values import Head
 from wstui.load.client import LoadClient
 from wstui.load.conversation.conversation_state import ENDED, LEAVE, LOOP, OPEN, WAIT, Phase, StreamState
 from wstui.load.conversation.heartbeats import Heartbeats
-from wstui.load.conversation.kinds import Kind
+from wstui.load.conversation.kinds import MessageKind
 from wstui.load.conversation.meeting_points import Meetings
 from wstui.load.conversation.program import Operation, WorkerRole
 from wstui.load.conversation.replies import Replies
@@ -280,7 +280,7 @@ class Conversation:
         if self.watched is not None and self.phase is LOOP:
             look_for_silence(self, now_ns)
 
-    def take_other(self, kind: Kind, document: Any, payload: bytes) -> bool:
+    def take_other(self, kind: MessageKind, document: Any, payload: bytes) -> bool:
         """Return whether a message that no step waits for is the reply to a heartbeat, a late reply or a duplicate."""
         if self.heartbeats is not None and self.heartbeats.take(kind, document, payload):
             return True

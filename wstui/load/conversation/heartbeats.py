@@ -7,7 +7,7 @@ from typing import Any
 
 from wstui.load.connect_outcome import Cause
 from wstui.load.conversation.conversation_state import Talk
-from wstui.load.conversation.kinds import Kind
+from wstui.load.conversation.kinds import MessageKind
 from wstui.load.conversation.program import Beat
 from wstui.load.schedule import first_send
 from wstui.scenario.units import format_duration
@@ -33,7 +33,7 @@ class Heartbeats:
                 continue  # the server wants none
             live.add(first_send(live.clock() + 1, talk.number, every), _Due(self, beat, talk))
 
-    def take(self, kind: Kind, document: Any, payload: bytes) -> bool:
+    def take(self, kind: MessageKind, document: Any, payload: bytes) -> bool:
         """Return whether a message is the reply to a heartbeat."""
         for beat in self._talk.role.beats:
             waits = self._waiting[beat.index]

@@ -50,7 +50,7 @@ class _Rests(dict[Any, "Match | None"]):
         return found
 
 
-class Kind:
+class MessageKind:
     """A kind of message: its name if it says it, the rules that may concern it, and what matchers have to compare."""
 
     __slots__ = (
@@ -93,26 +93,26 @@ class Kind:
         return rest(document, payload, matcher.bind(talk))
 
 
-class Kinds(dict[str, Kind]):
+class KindsByName(dict[str, MessageKind]):
     """The kinds that are told at one of several paths, by their names."""
 
     def __init__(self, role: Rules, known: dict[tuple[str, ...], str | None], path: tuple[str, ...]) -> None:
         self._role = role
         self._known = known
         self._path = path
-        self._others = Kind(role, known)
+        self._others = MessageKind(role, known)
 
-    def __missing__(self, name: str) -> Kind:
+    def __missing__(self, name: str) -> MessageKind:
         encoded = name.encode("utf-8", "backslashreplace")
         if len(self) >= TYPES_KEPT:  # a server that makes up kinds
             made = copy.copy(self._others)
             made.name = encoded
         else:
-            self[name] = made = Kind(self._role, self._known | {self._path: name}, encoded)
+            self[name] = made = MessageKind(self._role, self._known | {self._path: name}, encoded)
         return made
 
 
-def kind_reader(role: Rules, paths: Sequence[Sequence[str]]) -> Callable[[Any], Kind]:
+def kind_reader(role: Rules, paths: Sequence[Sequence[str]]) -> Callable[[Any], MessageKind]:
     """Return what tells the kind of a message: the text at the first of the paths that has one.
 
     A message that has none, or is not JSON, has a kind without a name.
@@ -121,9 +121,9 @@ def kind_reader(role: Rules, paths: Sequence[Sequence[str]]) -> Callable[[Any], 
     known: dict[tuple[str, ...], str | None] = {}
     found = ""
     for path in map(tuple, paths):
-        kinds = code.name(Kinds(role, dict(known), path))
+        kinds = code.name(KindsByName(role, dict(known), path))
         found += f"{kinds}[name] if type(name := {code.at(path)}) is str else "
         known[path] = None
-    unread, untold = code.name(Kind(role, {}, is_read=False)), code.name(Kind(role, known))
-    kind: Callable[[Any], Kind] = code.function("document", f"{unread} if document is None else {found}{untold}")
+    unread, untold = code.name(MessageKind(role, {}, is_read=False)), code.name(MessageKind(role, known))
+    kind: Callable[[Any], MessageKind] = code.function("document", f"{unread} if document is None else {found}{untold}")
     return kind

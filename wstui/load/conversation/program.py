@@ -10,7 +10,7 @@ from itertools import accumulate
 from typing import Any, Protocol
 
 from wstui.load.captured_values import Captures, Head
-from wstui.load.compiled_matcher import Matcher, Values
+from wstui.load.compiled_matcher import BoundValues, Matcher
 from wstui.load.connect_outcome import Cause
 from wstui.load.context import WorkerContext
 from wstui.load.conversation.kinds import kind_reader
@@ -327,7 +327,7 @@ class _Flattener:
         operation.within_ns = step.within_ns
         if step.expect is not None:
             both = [step.expect] if step.refuse is None else [step.expect, step.refuse]
-            values = Values(both, role.seed)
+            values = BoundValues(both, role.seed)
             operation.expect, *refuse = (Matcher(spec, role.reader, role.seed, values) for spec in both)
             operation.refuse = refuse[0] if refuse else None
         operation.captures = Captures(step.capture, role.reader) if step.capture else None

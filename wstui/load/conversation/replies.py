@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from wstui.load.connect_outcome import Cause, Outcome
 from wstui.load.context import LATE_NS
 from wstui.load.conversation.conversation_state import LOOP, OPEN, Talk
-from wstui.load.conversation.kinds import Kind
+from wstui.load.conversation.kinds import MessageKind
 from wstui.load.conversation.program import Operation
 from wstui.load.conversation.server_rules import reason_of
 from wstui.measure.sanitize import sanitize
@@ -197,7 +197,7 @@ class Replies:
 
     # -- what arrives ------------------------------------------------------------------------------------------
 
-    def take(self, kind: Kind, document: Any, payload: bytes) -> bool:
+    def take(self, kind: MessageKind, document: Any, payload: bytes) -> bool:
         """Return whether the step that waits expects or refuses this message."""
         operation = self.operation
         if operation is None or operation.expect is None:
@@ -215,7 +215,7 @@ class Replies:
                 return True
         return False
 
-    def is_own(self, kind: Kind, document: Any, payload: bytes) -> bool:
+    def is_own(self, kind: MessageKind, document: Any, payload: bytes) -> bool:
         """Return whether the step that waits expects this message, and no other client's step does."""
         expect = self.operation.expect if self.operation is not None else None
         if expect is None or not expect.names_client:
@@ -223,7 +223,7 @@ class Replies:
         rest = kind.rests[expect]
         return rest is not None and rest(document, payload, self._bound)
 
-    def take_stale(self, kind: Kind, document: Any, payload: bytes) -> bool:
+    def take_stale(self, kind: MessageKind, document: Any, payload: bytes) -> bool:
         """Return whether this is a late answer, or the last one again."""
         if self._expired:
             for entry in self._expired:

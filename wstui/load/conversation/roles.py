@@ -15,7 +15,7 @@ from wstui.load.context import MessageClient, WorkerContext
 from wstui.load.conversation.conversation import Conversation
 from wstui.load.conversation.conversation_state import ENDED
 from wstui.load.conversation.heartbeats import Heartbeats
-from wstui.load.conversation.kinds import Kind
+from wstui.load.conversation.kinds import MessageKind
 from wstui.load.conversation.meeting_points import Meetings
 from wstui.load.conversation.program import WorkerRole
 from wstui.load.conversation.role_shares import RoleShares
@@ -245,7 +245,9 @@ class Roles(Exchange):
         elif not client.waiting:
             context.broadcasts.first(client.slot, name, payload, context.now)
 
-    def _act(self, kind: Kind, conversation: Conversation, role: WorkerRole, payload: bytes, document: Any) -> None:
+    def _act(
+        self, kind: MessageKind, conversation: Conversation, role: WorkerRole, payload: bytes, document: Any
+    ) -> None:
         """Follow the rules that act by themselves."""
         context = self.context
         for matcher, render, first in kind.answers:

@@ -8,7 +8,7 @@ from typing import Any
 
 from wstui.load.conversation.conversation import Conversation
 from wstui.load.conversation.conversation_state import StreamState
-from wstui.load.conversation.kinds import Kind
+from wstui.load.conversation.kinds import MessageKind
 from wstui.load.conversation.program import StreamTally
 from wstui.measure.snapshot import Counters
 from wstui.measure.steps import StepTally
@@ -65,7 +65,7 @@ def _iso_ns(text: str) -> int | None:
 
 
 def follow_stream(
-    talk: Conversation, kind: Kind, stream: StreamTally, state: StreamState, document: Any, payload: bytes
+    talk: Conversation, kind: MessageKind, stream: StreamTally, state: StreamState, document: Any, payload: bytes
 ) -> None:
     """Measure the part of an answer that a message is: how long after the one before, and whether it came too late."""
     now = talk.context.now

@@ -10,7 +10,7 @@ from websockets.frames import CloseCode
 from wstui.load.client import LoadClient
 from wstui.load.connect_outcome import Cause
 from wstui.load.context import WorkerContext
-from wstui.load.conversation.kinds import Kind
+from wstui.load.conversation.kinds import MessageKind
 from wstui.load.conversation.program import WorkerRole, nanoseconds
 from wstui.load.reply_matcher import MISSING
 from wstui.load.text import text_of
@@ -41,7 +41,7 @@ def look_for_silence(talk: Watching, now_ns: int) -> None:
             return
 
 
-def reported(talk: Watching, kind: Kind, document: Any, payload: bytes) -> bool:
+def reported(talk: Watching, kind: MessageKind, document: Any, payload: bytes) -> bool:
     """Count an error that the server reports; its goodbye ends the connection. Return whether it is one."""
     role = talk.role
     for matcher, paths, closes in kind.errors:
