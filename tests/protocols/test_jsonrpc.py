@@ -60,7 +60,10 @@ async def serving(every_s: float = 0.01) -> AsyncIterator[tuple[str, Counter[str
         log["seen"] += 1
         return jsonrpcserver.Success()
 
-    methods = {"eth_subscribe": eth_subscribe, "add": add, "seen": seen}
+    def eth_block_number() -> Any:
+        return jsonrpcserver.Success("0x10")
+
+    methods = {"eth_subscribe": eth_subscribe, "eth_blockNumber": eth_block_number, "add": add, "seen": seen}
 
     async def accept(connection: ServerConnection) -> None:
         async def push() -> None:

@@ -84,6 +84,11 @@ async def serving(version: str = "1.6", boot: str = "Accepted", interval: int = 
             log.open_transactions.add(number)
             return result16.StartTransaction(number, {"status": "Accepted"})
 
+        @on("MeterValues")
+        def measured(self, **_: Any) -> Any:
+            log.calls["MeterValues"] += 1
+            return result16.MeterValues()
+
         @on("StopTransaction")
         def end(self, transaction_id: int, **_: Any) -> Any:
             log.calls["StopTransaction"] += 1
@@ -116,6 +121,15 @@ async def serving(version: str = "1.6", boot: str = "Accepted", interval: int = 
     async with serve(accept, "127.0.0.1", 0, subprotocols=[f"ocpp{version}"]) as server:  # type: ignore[list-item]
         log.url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/cp"
         yield log
+
+
+async def test_each_charge_point_has_a_path_of_its_own() -> None:
+    role = '[[roles]]\nname = "charger"'
+    async with serving(interval=600) as log:
+        for url in (log.url.removesuffix("/cp"), f"{log.url}/of/{{{{client}}}}"):
+            async with led(scenario(url, role, clients=3, more=target("ocpp"))) as workers:
+                await until(lambda: workers.c.ready == 3)
+        assert log.paths == {*(f"/CP{n}" for n in range(3)), *(f"/cp/of/{n}" for n in range(3))}
 
 
 async def test_transactions_are_counted_as_the_central_system_counts_them() -> None:

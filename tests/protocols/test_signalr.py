@@ -76,6 +76,8 @@ class Hub(Server):
         match getattr(message, "target", None), message.type:
             case "Add", _:
                 self.say(client, self.done(message, sum(message.arguments)))
+            case "Send", _:
+                self.say(client, self.done(message, None))
             case "Count", _:
                 items = [
                     StreamItemMessage(headers={}, invocation_id=message.invocation_id, item=n)
@@ -140,7 +142,16 @@ async def test_calls_streams_and_events_are_counted(kind: str) -> None:
         balance(workers)
 
 
-class Negotiated(Hub):
+class Negotiating(Hub):
+    """Gives each client the token of a connection."""
+
+    async def request(self, client: Connection, method: bytes) -> None:
+        token = b"token%d" % client.number
+        told = b'{"negotiateVersion":1,"connectionId":"c","connectionToken":"%b","availableTransports":[]}' % token
+        client.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(told), told))
+
+
+class Negotiated(Negotiating):
     """Lets in who has negotiated, once, and drops each client when it has called."""
 
     def __init__(self, **settings: Any) -> None:
@@ -151,10 +162,8 @@ class Negotiated(Hub):
     async def request(self, client: Connection, method: bytes) -> None:
         assert (method, client.path) == (b"POST", b"/hub/negotiate?user=1&negotiateVersion=1")
         assert client.headers[b"authorization"] == b"Bearer secret"
-        token = b"token%d" % client.number
-        self.tokens.add(token)
-        told = b'{"negotiateVersion":1,"connectionId":"c","connectionToken":"%b","availableTransports":[]}' % token
-        client.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(told), told))
+        self.tokens.add(b"token%d" % client.number)
+        await super().request(client, method)
 
     async def answer(self, client: Connection, key: bytes) -> bool:
         path, _, token = client.path.rpartition(b"&id=")

@@ -24,6 +24,7 @@ from wstui.scenario.conversation.dialect import (
     Table,
     reply,
     text,
+    with_path,
 )
 
 
@@ -62,6 +63,9 @@ class Ocpp(Dialect):
     option_keys, step_keys = OcppOptions, OcppKeys
     kinds = ("action", "type")
     options: OcppOptions
+
+    def address(self, url: str) -> str:
+        return with_path(url, "/CP{{client}}")
 
     def subprotocols(self) -> list[str]:
         return [f"ocpp{self.options.version}"]

@@ -187,7 +187,7 @@ def decode(kept: Kept, binary: bool, payload: bytes) -> tuple[Sequence[tuple[Any
         # What most frames are: an acknowledgement in the first namespace.
         arguments = _json(payload[at:])
         argument = arguments[0] if arguments else None
-        found = {"type": "ack", "namespace": "/", "id": int(own), "args": arguments, "data": argument}
+        found = {"type": "ack", "namespace": "/", "id": int(own), "data": argument, "args": arguments}
         return ((found, payload),), None
     if payload[:1] != b"4":
         return [(_engine(payload), payload)], None
