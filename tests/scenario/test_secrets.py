@@ -10,8 +10,8 @@ from wstui.scenario.errors import ScenarioError
 from wstui.scenario.file import loads
 from wstui.scenario.model import Auth, Scenario, Target
 from wstui.scenario.overrides import Overrides, apply
-from wstui.scenario.secret_fields import masked, secrets_of
-from wstui.scenario.secrets import Masker, is_secret_header, mask_text, mask_url, secrets_in_url
+from wstui.scenario.secret_fields import mask_of, masked, secrets_of
+from wstui.scenario.secrets import Masker, is_secret_header, mask_text, mask_url, secrets_in_header, secrets_in_url
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJ1c2VySWQiOiIxIn0.c2lnbmF0dXJl"
 
@@ -174,3 +174,13 @@ def test_what_is_too_short_to_be_a_secret_is_masked_in_its_place_only() -> None:
     assert mask("Bearer 1, then X-Api-Key: ab") == "Bearer ***, then X-Api-Key: ***"
     assert mask('{"password": "ab"} session=1; theme=1') == '{"password": "***"} session=***; theme=1'
     assert mask("token=1B Bearer dog, a dog") == "token=1B Bearer ***, a ***"
+
+
+def test_short_values_of_cookies_are_no_secrets_unless_their_names_say_so() -> None:
+    said = "theme=dark; consent=true; n=1000; sid=q7; session_id=abc123; cart=4f1d9a0c77; Max-Age=3600"
+    assert secrets_in_header(said) == ["q7", "abc123", "4f1d9a0c77"]
+    cookies = {"theme": "dark", "n": "1000", "cart": "4f1d9a0c77"}
+    scenario = Scenario(target=Target.model_validate({"url": "ws://h/", "cookies": cookies}))
+    mask = mask_of(scenario)
+    assert mask("close 1000 in a dark room: cart 4f1d9a0c77, n=1000") == "close 1000 in a dark room: cart ***, ***"
+    assert masked(scenario)["target"]["cookies"] == dict.fromkeys(cookies, "***")

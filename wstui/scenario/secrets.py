@@ -28,6 +28,7 @@ _SCHEME = re.compile(
     r"\b(?P<name>Bearer|Basic)\s+(?!(?:authentication|credentials|tokens?)\b)(?P<value>[\w.~+/=\-]{4,})", re.IGNORECASE
 )
 _CREDENTIAL_FREE = re.compile(r"(?:(?:Bearer|Basic|Digest|Token|ApiKey)\s*)?|(?:[\w.-]+=[;,\s]*)+", re.IGNORECASE)
+_SECRET_NAME = re.compile(_SECRET_WORD, re.IGNORECASE)
 _SECRET_HEADER = re.compile(
     r"authorization|cookie|token|secret|pass(w|code|phrase)|credential|session|signature|^x-.*key$|^key$"
     r"|(api|access|private|signing|encryption|master|account)[-_]?key|(^|[-_.])(jwt|pass|auth|otp)$|[-_.]pwd$",
@@ -191,7 +192,7 @@ def is_secret_header(name: str) -> bool:
 
 
 SHORT_SECRET = 8
-"""A text between placeholders that is shorter is not taken for a secret."""
+"""A shorter text is not taken for a secret between placeholders, nor in a cookie whose name says nothing."""
 
 
 def is_credential_free(header_value: str) -> bool:
@@ -215,13 +216,20 @@ def secrets_in_url(url: str) -> list[str]:
 
 
 def secrets_in_header(value: str) -> list[str]:
-    """Return the parts of a secret header's value that are secrets by themselves: credentials, values of cookies."""
+    """Return the parts of a secret header's value that are secrets by themselves: credentials, values of cookies.
+
+    A short value of a cookie whose name says nothing is none: theme=dark, Max-Age=3600.
+    """
     scheme, _, rest = value.strip().partition(" ")
     found = [rest.strip()] if _CREDENTIAL_FREE.fullmatch(scheme) else []
     if scheme.lower() == "basic":
         with contextlib.suppress(ValueError):
             found.append(base64.b64decode(rest, validate=True).decode("utf-8", "replace").partition(":")[2])
-    return found + [part.partition("=")[2].strip() for part in value.split(";") if "=" in part]
+    for part in value.split(";"):
+        name, _, said = (text.strip() for text in part.partition("="))
+        if len(said) >= SHORT_SECRET or is_secret_header(name) or _SECRET_NAME.fullmatch(name):
+            found.append(said)
+    return found
 
 
 def replace_secrets(url: str, token: str, password: str) -> str:
