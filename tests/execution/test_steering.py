@@ -353,6 +353,26 @@ async def test_notes_and_spans_are_marks_with_who_wrote_them() -> None:
         ]
 
 
+@pytest.mark.parametrize(
+    "commands",
+    [
+        (RampTo(12), SetInterval(0.2), PauseRun(), ResumeRun(), AddNote("x"), BeginSpan("y"), EndSpan(), SkipStage()),
+        (CompletePlan(),),
+        (DrainRun(), AbortRun()),
+    ],
+    ids=["steered", "completed", "ended"],
+)
+async def test_each_command_of_another_is_a_mark_with_who_sent_it(commands: tuple[RunCommand, ...]) -> None:
+    async with Server() as server, steered(server.url) as run:
+        await until(lambda: run.open == 10)
+        sent = [run.run.send(command, by=f"ada (ci, pid {number})") for number, command in enumerate(commands)]
+        answers = await asyncio.gather(*map(asyncio.wrap_future, sent))
+        assert all(answer.done for answer in answers), answers
+        finished = await run.end(complete=False)
+        told = " ".join(text for _, text in finished.marks)
+        assert [command for number, command in enumerate(commands) if f"ada (ci, pid {number})" not in told] == []
+
+
 async def test_commands_from_another_thread_are_obeyed() -> None:
     async with Server() as server, steered(server.url) as run:
         await until(lambda: run.open == 10)

@@ -82,9 +82,11 @@ async def test_a_cooldown_is_seen_and_can_be_skipped() -> None:
         seen = suite.status.suite
         assert seen is not None and (seen.names, seen.index, seen.passed) == (("one", "two"), 0, (True, None))
         assert 290 < seen.cooldown_left_s <= seen.cooldown_s == 300
-        suite.send(SkipStage())
+        suite.send(SkipStage(), by="ada (ci, pid 7)")
         result = await asyncio.wait_for(going, PATIENCE_S)
     assert result.passed and result.verdict.reason == "all 2 runs passed"
+    skipped = [event.text for event in result.runs[1].events if event.kind == "operator"]
+    assert skipped == ["ada (ci, pid 7): cooldown skipped"]
     assert State.FINISHED not in states, "between two runs the suite is not over"
 
 
@@ -93,11 +95,11 @@ async def test_a_drain_in_a_cooldown_ends_the_suite() -> None:
         suite = SuiteRun([member(server, "one"), member(server, "two")], cooldown_s=300.0)
         going = asyncio.create_task(finished(suite))
         await until(lambda: suite.status.state is State.COOLDOWN)
-        suite.send(DrainRun())
+        suite.send(DrainRun(), by="ada (ci, pid 7)")
         result = await asyncio.wait_for(going, PATIENCE_S)
         assert server.upgraded == 1 + 3
     assert result.verdict.aborted and not result.passed
-    assert result.verdict.reason == "not run: two" and result.verdict.drained
+    assert result.verdict.reason == "not run: two (ended by ada (ci, pid 7))" and result.verdict.drained
     assert len(result.runs) == 1 and result.runs[0].passed
     assert suite.status.state.ended
 

@@ -81,6 +81,8 @@ class SuiteRun:
         self._results: list[Result] = []
         self._cooling: Status | None = None
         self._skipped = False
+        self._by = ""
+        """Who has ended the cooldown, if it was not the operator here."""
         self._stopped = False
         self._fault = ""  # why a run could not be made
 
@@ -107,6 +109,7 @@ class SuiteRun:
         why = refusal(command, status)
         if not why:
             self._skipped = True
+            self._by = "" if by == OPERATOR else by
         return answered(CommandAnswer(not why, why or carried_out(command, status)))
 
     @property
@@ -146,6 +149,8 @@ class SuiteRun:
                 self._run = run_for(self.scenarios[index], tracing=self._tracing)
                 self._index = index
                 self._cooling = None
+                if self._by:
+                    self._run.note("operator", f"{self._by}: cooldown skipped")
             if self._stopped:
                 self._run.send(DrainRun())
             try:
@@ -167,14 +172,14 @@ class SuiteRun:
             name=self.name,
             started=started.isoformat(timespec="milliseconds"),
             finished=datetime.now().astimezone().isoformat(timespec="milliseconds"),
-            verdict=combine([*self._earlier, *self._results], names, first=self._first, fault=self._fault),
+            verdict=combine([*self._earlier, *self._results], names, first=self._first, fault=self._fault, by=self._by),
             runs=[*(result for result in self._earlier if result is not None), *self._results],
             skipped=[name for name, result in zip(names, self._earlier, strict=False) if result is None],
         )
 
     async def _cool_down(self) -> None:
         until = time.monotonic() + self.cooldown_s
-        self._skipped = False
+        self._skipped, self._by = False, ""
         while not self._skipped and not self._stopped and (left := until - time.monotonic()) > 0:
             self._cooling = replace(self._run.status, state=State.COOLDOWN, suite=self._suite_status(left))
             await asyncio.sleep(min(TICK_S, left))
@@ -193,17 +198,21 @@ class SuiteRun:
         )
 
 
-def combine(results: Sequence[Result | None], names: Sequence[str], *, first: int = 0, fault: str = "") -> Verdict:
+def combine(
+    results: Sequence[Result | None], names: Sequence[str], *, first: int = 0, fault: str = "", by: str = ""
+) -> Verdict:
     """One verdict for several runs: passed when all were run and each passed.
 
     The suite was begun at number `first`. The results before that are of an earlier time, or None where there is
-    none: what was skipped is named and not judged. `fault` says why the next one could not be run.
+    none: what was skipped is named and not judged. `fault` says why the next one could not be run, `by` who did not
+    want it.
     """
     judged = [(name, result) for name, result in zip(names, results, strict=False) if result is not None]
     told = [f"{name}: {result.verdict.reason}" for name, result in judged if not result.passed]
     missing = list(names[len(results) :])
     if missing:
-        told.append(f"not run: {', '.join(missing)}" + (f" ({fault})" if fault else ""))
+        why = fault or (f"ended by {by}" if by else "")
+        told.append(f"not run: {', '.join(missing)}" + (f" ({why})" if why else ""))
     passed = not told
     if passed:
         told = [f"all {len(judged)} runs passed" if len(judged) > 1 else f"{judged[0][0]} passed"]

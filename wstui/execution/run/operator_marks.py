@@ -36,5 +36,7 @@ def mark_of(command: RunCommand, by: str, load: LoadController, status: Status) 
         case commands.BeginSpan(text):
             return "span", sanitize(text, NOTE_LENGTH) + behind
         case commands.EndSpan():
-            return "span_end", f"end of {commands.open_span(status)}"
+            return "span_end", f"end of {commands.open_span(status)}{too}"
+        case commands.CompletePlan() if too and by != SEARCH:
+            return "operator", f"{by}: the plan is over"
     return None

@@ -292,7 +292,7 @@ class Run:
     def _stop(self, command: Drain | Abort, why: str, *, asked: bool = False) -> None:
         if self._state.ended:
             return
-        if self._end.command is None:
+        if self._end.command is None or (asked and isinstance(command, Abort)):
             self._mark("operator" if asked else "broken", why)
         if self._end.stop(command, why, asked=asked) and self._state is State.DRAINING:
             self._fleet.send(command)

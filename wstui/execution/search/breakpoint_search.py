@@ -127,6 +127,10 @@ class BreakpointRun:
                 self._run.note("operator", f"{by}: search ended")
         return answered(CommandAnswer(not why, why or carried_out(command, status)))
 
+    def note(self, kind: str, text: str) -> None:
+        """Mark the timeline, from any thread."""
+        self._run.note(kind, text)
+
     def close(self) -> None:
         """Answer that the run has ended to whatever is sent from now on."""
         self._run.close()
