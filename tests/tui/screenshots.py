@@ -13,19 +13,26 @@ import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any, cast
 
+import msgspec
 import pytest
+from textual.pilot import Pilot
 from textual.widgets import Input
 
-from tests.tui import editing, fake, fake_roles, fake_search, fake_store, fake_trouble, test_hosts_panel
+from tests.tui import editing, fake, fake_roles, fake_search, fake_store, fake_trouble, test_hosts_panel, test_replay
 from wstui.execution.run.status import Status
+from wstui.load.protocol import TraceLine
+from wstui.measure.timeline import Mark
 from wstui.tui.app import WstuiApp
 from wstui.tui.dashboard.dashboard_screen import Dashboard
 from wstui.tui.kit import chart
+from wstui.tui.replay.replay_screen import Replay
+from wstui.tui.requests import OpenReplay
 from wstui.tui.result.result_screen import ResultScreen
 
 PICTURES = Path(__file__).parent / "pictures"
@@ -46,6 +53,11 @@ class Scene:
     start: bool = False
     fresh: bool = False
     replaced: tuple[tuple[str, str], ...] = ()
+    attached: bool = False
+    later: Status | None = None
+    """The picture once the keys were pressed."""
+    replayed: int = 0
+    """How many stored runs are replayed, one or two."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +75,36 @@ class Shot:
 
 
 LISTENS = fake.status(scenario=fake.LISTENING, fanout=fake.FANOUT, spread=(), rows=fake.broadcast_rows())
+STEERED = fake.status(
+    marks=(
+        *fake.MARKS[:2],
+        Mark(198.0, "pause", "paused by ada (attach, pid 4711): connections stay open, nothing is sent"),
+        Mark(206.0, "resume", "resumed by ada (attach, pid 4711)"),
+        Mark(232.0, "operator", "ci (deploy.sh, pid 815): 11 000 → 12 000 clients over 30 s"),
+    )
+)
+NOTED = fake.status(
+    marks=(
+        fake.MARKS[0],
+        Mark(25.0, "note", "cache emptied"),
+        fake.MARKS[1],
+        Mark(135.0, "span", "3 → 6 pods (ci (deploy.sh, pid 815))"),
+        Mark(190.0, "span_end", "end of 3 → 6 pods (ci (deploy.sh, pid 815)) by ci (deploy.sh, pid 816)"),
+    )
+)
+_MINE = partial(TraceLine, role="member", client=4711)
+WATCHED = replace(
+    fake_roles.status(),
+    watched=(
+        _MINE(250_120.4, text="ready", received=False, kind="state"),
+        _MINE(250_121.9, text='{"type":"say","to":"café","text":"hello to all"}', received=False, step="say", size=50),
+        _MINE(250_124.3, text='{"type":"said","at":1795973124447,"to":["café",4]}', received=True, step="say", size=51),
+        _MINE(250_611.0, text="beat", received=True, kind="ping", size=4),
+        _MINE(250_611.1, text="beat", received=False, kind="pong", size=4),
+        _MINE(250_820.7, text='{"type":"note","text":"hello \x1b[31m"}', received=True, size=37),
+        _MINE(251_121.9, text='{"type":"say","to":"café","text":"and again"}', received=False, step="say", size=47),
+    ),
+)
 HOSTS = test_hosts_panel.picture(test_hosts_panel.TROUBLED, unreplaced_workers=2, left_behind_clients=3000)
 SCENES = {
     "start": Scene(start=True),
@@ -96,9 +138,28 @@ SCENES = {
     "confirm": Scene(("enter",), start=True),
     "connection": Scene(("e", "ctrl+d"), start=True),
     "checklist": Scene(("c",), start=True),
+    "attached": Scene(picture=STEERED, attached=True),
+    "watched": Scene(("W", "end", "shift+home", *"4711", "enter", "j"), fake_roles.status(), later=WATCHED),
+    "noted": Scene(picture=NOTED),
+    "change": Scene(("c",), picture=NOTED),
+    "replayed": Scene(("minus",), start=True, replayed=1),
+    "replays": Scene(("minus",), start=True, replayed=2),
 }
 SIZES = ((80, 24), (120, 40), (200, 50))
-MAIN = ("start", "editor", "dashboard", "paused", "stop", "result", "compare", "help")
+MAIN = (
+    "start",
+    "editor",
+    "dashboard",
+    "paused",
+    "stop",
+    "result",
+    "compare",
+    "help",
+    "attached",
+    "watched",
+    "replayed",
+    "noted",
+)
 """Scenes that are drawn in light colours as well."""
 SMALL = ("dashboard", "start", "stop")
 """Scenes that are drawn on a terminal too small for them."""
@@ -112,6 +173,7 @@ INDEXED = (
 BEFORE = ("start", "fresh", "broken", "confirm", "editor", "connection", "checklist")
 """Scenes before a run: they show the shipped presets, which may change, and have snapshots of their own."""
 SHOWN = (
+    "attached_120x40_dark",
     "checklist_120x40_dark",
     "compare_120x40_dark",
     "connection_120x40_dark",
@@ -122,10 +184,13 @@ SHOWN = (
     "editor_120x40_light",
     "found_120x40_dark",
     "hosts_120x40_dark",
+    "noted_120x40_dark",
+    "replays_200x50_dark",
     "result_120x40_dark",
     "search_120x40_dark",
     "start_120x40_dark",
     "stop_120x40_light",
+    "watched_120x40_dark",
 )
 """Pictures that README and manual show, as PNG."""
 
@@ -186,6 +251,7 @@ async def staged(shot: Shot) -> AsyncIterator[WstuiApp]:
 async def _staged(shot: Shot, presets: Path) -> AsyncIterator[WstuiApp]:
     scene = SCENES[shot.scene]
     session = fake.FakeSession(scene.picture, scene.outcome)
+    session.is_remote = scene.attached
     launches = fake_store.FakeLaunches()
     runs = fake_store.FakeRuns()
     if scene.fresh:
@@ -193,13 +259,23 @@ async def _staged(shot: Shot, presets: Path) -> AsyncIterator[WstuiApp]:
     launcher = launches.launcher(runs)
     theme = f"wstui-{shot.theme.removesuffix('256')}"
     app = WstuiApp(
-        None if scene.start else session, launcher=launcher, clock=lambda: fake.NOW, theme=theme, presets=presets
+        None if scene.start else session,
+        launcher=launcher,
+        clock=lambda: fake.NOW,
+        theme=theme,
+        presets=presets,
+        opening=_replay(scene.replayed) if scene.replayed else None,
     )
     try:
         async with app.run_test(size=shot.size) as pilot:
             await pilot.pause()
+            if scene.replayed:
+                await _stand_still(app, pilot)
             await pilot.press(*scene.keys)
             await pilot.pause()
+            if scene.later is not None:
+                session.picture = scene.later
+                await pilot.pause(0.5)
             for name, text in scene.replaced:
                 control = editing.control(app, name)
                 control.value = text
@@ -221,6 +297,22 @@ async def _staged(shot: Shot, presets: Path) -> AsyncIterator[WstuiApp]:
     finally:
         session.ended.set()
         launches.end()
+
+
+def _replay(runs: int) -> OpenReplay:
+    """Two stored runs, the second one of fewer clients."""
+    recordings = [test_replay.recorded(fake.ELAPSED_S - 1, fake.ELAPSED_S)]
+    fewer = msgspec.structs.replace(fake.status().counters, open=8_900, opening=0)
+    recordings += [test_replay.recorded(fake.ELAPSED_S - 1, fake.ELAPSED_S, counters=fewer, target_clients=9000)]
+    return OpenReplay([(f"run {number}", recording) for number, recording in enumerate(recordings[:runs], 7)], 10.0)
+
+
+async def _stand_still(app: WstuiApp, pilot: Pilot[Any]) -> None:
+    """Hold a replay at the moment that the pictures of a run show."""
+    while not isinstance(app.screen, Replay):
+        await pilot.pause(0.02)
+    app.screen.player._clock = lambda: 0.0
+    app.screen.player.seek(fake.ELAPSED_S - 1.0)
 
 
 def to_png(svgs: Sequence[Path], folder: Path, drawn_by: str) -> None:

@@ -61,6 +61,7 @@ class LatencyPanel(ChartPanel):
             limit_at,
             marks(status),
             _awaited(status) if status.elapsed_s < 2 else _NOTHING.get(course.name, "no replies in this time"),
+            named=True,
         )
         return [self.head(title, width, scale), *self.charted(plot, width - 1, height - 1)]
 

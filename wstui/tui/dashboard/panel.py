@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 
 from wstui.execution.run.status import State, Status
+from wstui.measure.sanitize import sanitize
+from wstui.measure.timeline import MARKS, Mark
+from wstui.report.model.cell_text import clip
 from wstui.tui.kit import chart
 from wstui.tui.kit.row_widget import Line, RowWidget, rule
 from wstui.tui.time_series import TimeSeries
@@ -15,6 +19,10 @@ WINDOWS = (0.0, 60.0, 300.0, 900.0)
 MARKED = ("stage", "operator", "pause", "resume", "broken", "worker", "generator", "note", "span", "span_end")
 """The kinds of mark that are drawn into charts."""
 _MOST_MARKS = 24
+_NAMED = ("note", "span", "span_end")
+_SENDER = re.compile(r" \([^()]* \([^()]*, pid \d+\)\)$")
+_LABEL = 40
+"""Cells of a note's text in a chart, at most."""
 
 
 @dataclass(slots=True)
@@ -122,5 +130,16 @@ class ChartPanel(RowWidget, can_focus=True):
 
 
 def marks(status: Status) -> list[tuple[float, str]]:
-    """Return the moments to draw as vertical lines; those of the first second would only hide the ruler."""
-    return [(mark.at_s, mark.text) for mark in status.marks if mark.kind in MARKED and mark.at_s > 1][-_MOST_MARKS:]
+    """Return the moments to draw as vertical lines, with the texts of notes and spans.
+
+    Those of the first second would only hide the ruler.
+    """
+    drawn = [mark for mark in status.marks if mark.kind in MARKED and mark.at_s > 1][-_MOST_MARKS:]
+    return [(mark.at_s, _label(mark) if mark.kind in _NAMED else "") for mark in drawn]
+
+
+def _label(mark: Mark) -> str:
+    """Return a glyph, and what a note or the beginning of a span says; who wrote it stands in the list of events."""
+    if mark.kind == "span_end":
+        return MARKS[mark.kind]
+    return f"{MARKS[mark.kind]} {clip(sanitize(_SENDER.sub('', mark.text)), _LABEL)}"

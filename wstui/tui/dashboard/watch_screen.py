@@ -60,6 +60,7 @@ class WatchScreen(Screen[None]):
     def on_mount(self) -> None:
         self._look()
         self.set_interval(_LOOK_S, self._look)
+        self.app.theme_changed_signal.subscribe(self, lambda _: self.call_after_refresh(self._draw))
 
     def _look(self) -> None:
         why = self._watched.renew()
@@ -89,8 +90,21 @@ class WatchScreen(Screen[None]):
         log = self.query_one(RichLog)
         for line in lines:
             if self._matches(line):
-                for row in watched_rows(line, self._pretty):
-                    log.write(Text(row))
+                for number, row in enumerate(watched_rows(line, self._pretty)):
+                    log.write(self._shaded(row, line, first=number == 0))
+
+    def _shaded(self, row: str, line: TraceLine, *, first: bool) -> Text:
+        """Return a row with its time, its arrow and what it matched in their colours."""
+        palette, ground = self.query_one(TitleBar).palette, self.query_one(RichLog).background_colors[1]
+        shaded = Text(row)
+        if first:
+            end = row.find("s ") + 2
+            meaning = "strong" if line.kind == "state" else "ok" if line.received else "accent"
+            shaded.stylize(palette.style("muted", ground), 0, end)
+            shaded.stylize(palette.style(meaning, ground), end, None if line.kind == "state" else end + 1)
+        elif row.lstrip().startswith("✓ "):
+            shaded.stylize(palette.style("ok", ground))
+        return shaded
 
     def _matches(self, line: TraceLine) -> bool:
         return self._pattern.lower() in f"{line.step} {line.kind} {line.text}".lower()

@@ -17,6 +17,9 @@ from wstui.report.formats import compare_text
 from wstui.report.model.stretches import Noted
 from wstui.tui.dialogs.dialog import Dialog, DialogField, Form
 
+_WIDEST, _MARGIN, _FRAME = 104, 6, 7
+"""Cells: of a wide dialog, beside it, and of its border, padding and scrollbar."""
+
 
 class NoteDialog(Form[str]):
     """Asks for a text for the timeline."""
@@ -60,7 +63,8 @@ class ChangeDialog(Dialog[None]):
         what = self._what
         parts = " and ".join(f"{clock(start)}–{clock(end)}" for start, end in (what.before, what.after))
         yield Static(Content(f"{sanitize(what.text)}\n{parts}; each figure is the mean of its seconds\n"))
-        yield Static(Content(compare_text.render(self._comparison, width=max(40, min(100, self._width - 8)))))
+        within = max(40, min(_WIDEST, self._width - _MARGIN) - _FRAME)
+        yield Static(Content(compare_text.render(self._comparison, width=within)))
 
     def subtitle(self) -> str:
         return "esc closes"

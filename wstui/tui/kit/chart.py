@@ -157,10 +157,11 @@ def _name_marks(plot: Plot, grid: list[list[tuple[str, str]]], column: Any) -> N
     places = sorted((int(column(x)), text) for x, text in plot.marks if math.isfinite(x) and 0 <= column(x) < columns)
     ends = [at for at, _ in places[1:]] + [columns]
     for (at, text), end in zip(places, ends, strict=False):
-        if width_of(text) != len(text):
+        if not text or width_of(text) != len(text):
             continue
         short_one = clip(text, max(0, end - at - 2))
-        tries = [(at + 1, text)] if short_one == text else [(at - len(text) - 2, f"{text} →"), (at + 1, short_one)]
+        left, right = (at - len(text) - 2, f"{text} →"), (at + 1, short_one)
+        tries = [right, left] if short_one == text else [left, right]
         for start, said in tries:
             span = range(start - 1, start + len(said) + 1)
             free = (
