@@ -52,6 +52,19 @@ def test_what_a_client_does_by_itself_is_no_step() -> None:
     assert beat.expect == {"op": "heartbeat_ok"} and beat.every == "2.1s"
 
 
+def test_an_answer_that_a_busy_client_is_late_with_is_still_one() -> None:
+    talk = Talk()
+    for n in range(6):
+        talk.came({"op": "ping", "id": f"p-{n}-77"}).sent({"op": "say", "n": n}, 0.4)
+        talk.sent({"op": "pong", "id": f"p-{n}-77"}).came({"op": "said", "n": n})
+    _, made = guessed(talk)
+    (role,) = made.roles
+    assert [step.name for step in role.loop if step.name] == ["say"] and not role.open
+    assert [(answer.on, answer.json) for answer in role.answer] == [
+        ({"op": "ping"}, {"op": "pong", "id": "{{message.id}}"})
+    ]
+
+
 def test_pushes_with_stamps_and_numbers_are_measured_and_broadcasts_followed() -> None:
     talks = []
     for number in range(2):

@@ -16,6 +16,7 @@ _PONG = re.compile(r"pong|ping|heart|beat|alive|\bhb\b|ack", re.IGNORECASE)
 _WINDOW_S = 30.0
 _WINDOW = 64
 _AT_ONCE_S = 0.25
+_SOON_S = 2.0
 _MOST_LOOKED_AT = 300
 STATUS = ("status", "ok", "success", "accepted")
 
@@ -155,8 +156,8 @@ def _find_answers(traffic: SortedTraffic, *, hinted: bool) -> None:
         causes: Counter[str] = Counter()
         found: dict[str, list[tuple[Message, Message]]] = defaultdict(list)
         for message in messages:
-            before = _before(traffic, message)
-            if before is not None and message.at - before.at <= _AT_ONCE_S:
+            before = _cause(traffic, message, hinted=hinted)
+            if before is not None:
                 causes[before.kind] += 1
                 found[before.kind].append((before, message))
         if not causes:
@@ -175,11 +176,23 @@ def _constant(messages: Sequence[Message]) -> bool:
     return len({message.data for message in messages}) == 1
 
 
-def _before(traffic: SortedTraffic, message: Message) -> Message | None:
-    """What arrived last before a message, unless the client has sent something since."""
+def _cause(traffic: SortedTraffic, message: Message, *, hinted: bool) -> Message | None:
+    """What a message may answer: what arrived just before it.
+
+    If its name says that it answers, rather what arrived a little earlier with the same value: a busy client is late.
+    """
     index = traffic._index[id(message)]
-    before = traffic.clients[message.client][index - 1] if index else None
-    return None if before is None or before.sent else before
+    near = traffic.clients[message.client][max(0, index - _WINDOW) : index]
+    if hinted and _PONG.search(message.kind):
+        for earlier in reversed(near):
+            if message.at - earlier.at > _SOON_S:
+                break
+            if not earlier.sent and _BEAT.search(earlier.kind) and any(_pairs(message, earlier)):
+                return earlier
+    before = near[-1] if near else None
+    if before is None or before.sent or message.at - before.at > _AT_ONCE_S:
+        return None
+    return before
 
 
 # -- replies -----------------------------------------------------------------------------------------------------
