@@ -12,6 +12,8 @@ from typing import Any
 import jwt
 import pytest
 
+from tests.conversations.chat import Chat
+from tests.conversations.chat import scenario as conversation
 from tests.execution.running import scenario
 from tests.secrets import holds_token
 from tests.servers.handshake import Gatekeeper, Refusing
@@ -113,6 +115,20 @@ async def test_tokens_that_this_host_signs_are_tried_too() -> None:
         foreign = await look(scenario(url, auth=wrong))
     assert sound["welcome"].mark is sound["reply"].mark is sound["token"].mark is CheckMark.PASS
     assert foreign["client"].mark is CheckMark.FAIL and "bad signature" in foreign["client"].text
+
+
+async def test_each_role_goes_through_its_opening_and_one_round_once() -> None:
+    role = (
+        'open = [{{ json = {{ type = "auth", token = "good" }}, expect = {{ type = "auth_ok" }} }}]\n'
+        'loop = [{{ json = {{ type = "say", seq = "{{{{seq}}}}" }}, expect = {{ seq = "{{{{seq}}}}" }} }}, {}]\n'
+    )
+    roles = "".join(f'[[roles]]\nname = "{name}"\n{role.format(more)}' for name, more in (
+        ("fast", '{ think = "1ms" }'), ("slow", '{ json = { type = "join", room = 1 }, expect = { type = "joined" } }'),
+    ))  # fmt: skip
+    async with Chat(delay_s={1: 0.1, 2: 0.1}) as server:
+        checks = await look(conversation(server.url, roles, clients=9))
+        assert "fail" not in marks(checks).values(), checks
+        assert server.kinds() == {"auth": 2, "say": 2, "join": 1}
 
 
 async def test_a_server_that_answers_nothing_fails_the_reply_and_only_that() -> None:

@@ -70,6 +70,7 @@ class SendSpec(msgspec.Struct, frozen=True, kw_only=True):
     jitter: float = 0.5  # the share of the interval that a send may be moved by
     ping_every_ns: int = 0  # 0: no keepalive pings
     ping_timeout_ns: int = 0  # 0: a missing pong has no consequence
+    rounds: int = 0  # so many of each client, which then only listens; 0: no limit
 
 
 class ConversationSpec(msgspec.Struct, frozen=True, kw_only=True):

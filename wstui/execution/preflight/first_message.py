@@ -103,7 +103,7 @@ class Rehearsal:
 async def rehearse(
     scenario: Scenario, clients: int = 1, rounds: int = 1, *, to_the_end: bool = False, note: Note | None = None
 ) -> Rehearsal:
-    """Let clients of each role, those that meet others left out, go through `open` and some rounds, in this process.
+    """Let clients of each role, those that meet others left out, go through `open` and so many rounds, in this process.
 
     It ends with the first failure, unless it is to go on `to_the_end`.
     """
@@ -113,7 +113,7 @@ async def rehearse(
         return Rehearsal({}, [], 0, None)
     roles = [replace(role, clients=clients, weight=0.0) for role in alone]
     conversation = replace(spec.conversation, fanout=False, roles=replace(spec.conversation.roles, roles=roles))
-    spec = replace(spec, send=replace(spec.send, every_ns=_EVERY_NS), conversation=conversation)
+    spec = replace(spec, send=replace(spec.send, every_ns=_EVERY_NS, rounds=rounds), conversation=conversation)
     worker = Worker(spec, _ignore, Roles if note is None else partial(TracedRoles, note=note))
     failures = worker.tally.failures
     await worker.prepare()

@@ -22,6 +22,7 @@ class Rounds:
         self._every_ns = spec.every_ns
         self._parked: dict[Talk, None] = {}  # until a pause ends
         self._stopped = False
+        self._left: dict[int, int] | None = {} if spec.rounds else None  # rounds, by client
 
     def first(self, talk: Talk) -> int:
         """Return when the first round of a client is due, at its own phase of the interval."""
@@ -33,7 +34,7 @@ class Rounds:
     def next(self, talk: Talk) -> bool:
         """Plan the next round. Return whether it has to be waited for."""
         talk.awaits_round = True
-        if self._stopped:
+        if self._stopped or (self._left is not None and not self._may_begin(talk.number, self._left)):
             return True
         if not self._every_ns:
             if talk.context.paused:
@@ -43,6 +44,11 @@ class Rounds:
             return False
         self._plan(talk)
         return True
+
+    def _may_begin(self, number: int, left: dict[int, int]) -> bool:
+        """Whether a client has a round left; if so, take it."""
+        left[number] = left.get(number, self._spec.rounds) - 1
+        return left[number] >= 0
 
     def _plan(self, talk: Talk) -> None:
         """Put the next round on the schedule. It ignores when the last one ended: lateness never adds up."""
