@@ -187,7 +187,7 @@ def _host(host: str) -> tuple[str, str]:
         if percent and not zone:
             raise BadValue("has an IPv6 address with an empty zone")
         known = ipaddress.IPv6Address(address)
-        return str(known), zone if known.is_link_local else ""  # only there do systems take one
+        return _spelled(known), zone if known.is_link_local else ""  # only there do systems take one
     name = unquote(host)
     if not name.isascii():
         name = _idna(name)
@@ -195,6 +195,14 @@ def _host(host: str) -> tuple[str, str]:
     if _NOT_IN_A_NAME.search(name) or len(name) > 254 or not all(0 < len(label) < 64 for label in labels):
         raise BadValue(f"is not a valid host: {host!r}")
     return name.lower(), ""
+
+
+def _spelled(address: ipaddress.IPv6Address) -> str:
+    """Return an address as browsers write it: in hexadecimal alone, which Python 3.13 gave up for mapped ones."""
+    if address.ipv4_mapped is None:
+        return str(address)
+    high, low = divmod(int(address.ipv4_mapped), 1 << 16)
+    return f"::ffff:{high:x}:{low:x}"
 
 
 def _idna(name: str) -> str:
