@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from textual.app import App
 from textual.css.query import NoMatches
 from textual.pilot import Pilot
 
@@ -22,7 +23,7 @@ from wstui.tui.start.preset_list import PresetDetails, PresetTable
 PATIENCE_S = 60.0
 
 
-def shown(app: WstuiApp) -> str:
+def shown(app: App[Any]) -> str:
     """The screen as text."""
     strips = app.screen._compositor.render_strips()
     return "\n".join("".join(segment.text for segment in strip) for strip in strips)
@@ -42,7 +43,7 @@ async def until(condition: Callable[[], bool], pilot: Pilot[Any]) -> None:
             if condition():
                 return
         await asyncio.sleep(0.03)  # `pilot.pause` would ask every widget whether it is idle, each time
-    raise AssertionError("the condition never came true:\n" + shown(pilot.app))  # type: ignore[arg-type]
+    raise AssertionError("the condition never came true:\n" + shown(pilot.app))
 
 
 @asynccontextmanager

@@ -164,10 +164,10 @@ async def test_a_key_gives_the_mouse_to_the_terminal_and_takes_it_back(tmp_path:
     try:
         await asyncio.to_thread(at.shows, "quick")
         await becomes(True)
-        at.press("F2")
+        at.press("F3")
         await becomes(False)
-        await asyncio.to_thread(at.shows, "f2 takes it back")
-        at.press("F2")
+        await asyncio.to_thread(at.shows, "f3 takes it back")
+        at.press("F3")
         await becomes(True)
     finally:
         at.close()

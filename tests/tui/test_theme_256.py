@@ -21,10 +21,12 @@ from textual.color import Color
 from textual.pilot import Pilot
 from textual.theme import BUILTIN_THEMES
 
-from tests.tui.driving import resized
+from tests.control.served import served
+from tests.tui.driving import resized, shown, until
 from tests.tui.screenshots import SIZES, Shot, staged
 from wstui.tui.theme import _BADGES, _BOLD, _FOREGROUNDS, CONTRAST, DARK, LIGHT, Palette, contrast
 from wstui.tui.theme_256 import ALL, DARK_256, LIGHT_256, IndexedTheme, entry, nearest
+from wstui.tui.top import TopApp
 
 _SGR = re.compile(r"\x1b\[([\d;]*)m")
 _PATIENCE_S = 30.0
@@ -68,6 +70,16 @@ async def test_every_screen_uses_palette_entries_of_its_theme_alone(
         async for _ in resized(Pilot(app), *SIZES):
             used = colours_in(painted(app))
             assert used and used <= numbers(colours), sorted(used - numbers(colours))
+
+
+async def test_the_list_of_runs_uses_them_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("textual.constants.COLOR_SYSTEM", "256")
+    with served():
+        app = TopApp()
+        async with app.run_test(size=(80, 24)) as pilot:
+            await until(lambda: "Attach" in shown(app), pilot)
+            used = colours_in(painted(app))
+            assert {"233", "24"} <= used <= numbers(DARK_256), sorted(used - numbers(DARK_256))
 
 
 def test_a_true_terminal_of_256_colours_gets_no_others(tmp_path: Path) -> None:

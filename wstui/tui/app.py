@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar
@@ -13,7 +13,6 @@ from typing import Any, ClassVar
 from rich.text import Text
 from textual import on
 from textual.binding import BindingType
-from textual.filter import LineFilter
 from textual.message import Message
 from textual.notifications import SeverityLevel
 from textual.screen import Screen
@@ -30,8 +29,7 @@ from wstui.tui.palette import Commands, clashes, ids_of, owners
 from wstui.tui.run_lifecycle import RunLifecycle
 from wstui.tui.services import Detachable, Launcher, Services, Session, utc_now
 from wstui.tui.settings import Settings, read_settings
-from wstui.tui.theme import DARK, LIGHT
-from wstui.tui.theme_256 import ALL, DARK_256, LIGHT_256, IndexedColours, IndexedTheme, Shades
+from wstui.tui.theme import DARK
 
 
 class WstuiApp(KeyQueue):
@@ -61,7 +59,7 @@ class WstuiApp(KeyQueue):
         key("f1", "help", "Help", "app.help_f1", "This help, while you type", shown=True),
         key("ctrl+p", "command_palette", "Palette", "app.palette", "Command palette"),
         key("q,ctrl+q", "leave", "Quit", "app.quit", "Quit, asks during a run"),
-        key("f2", "mouse", "Mouse", "app.mouse", "Give the mouse to the terminal to select text, or take it back"),
+        key("f3", "mouse", "Mouse", "app.mouse", "Give the mouse to the terminal to select text, or take it back"),
         key("ctrl+c", "leave", "Quit", "app.interrupt", "Quit, asks during a run"),
     ]
 
@@ -89,10 +87,6 @@ class WstuiApp(KeyQueue):
         self._last_view = last_view
         self._mouse_given = False
         self._settings = settings
-        self._palette_filter = IndexedColours()
-        self._indexed = self.console.color_system == "256" and not self.no_color
-        self.register_theme(DARK_256 if self._indexed else DARK)
-        self.register_theme(LIGHT_256 if self._indexed else LIGHT)
         self._apply_settings(dict(keymap or {}), theme)
         self.navigation = Navigation(self, self.services)
         self.lifecycle = RunLifecycle(self, self.services, self.navigation, session, self._own)
@@ -122,24 +116,6 @@ class WstuiApp(KeyQueue):
             self.call_after_refresh(self.navigation.reopen, view)
         if self._notice:
             self.call_after_refresh(self.notify, self._notice, severity="warning")
-
-    # how it looks
-
-    @property
-    def shades(self) -> Shades:
-        """The palette entries that the screen may use; () if the terminal has all colours, or only its own 16."""
-        if not self._indexed or self.native_ansi_color:
-            return ()
-        theme = self.current_theme
-        return theme.shades if isinstance(theme, IndexedTheme) else ALL
-
-    def get_line_filters(self) -> Sequence[LineFilter]:
-        """Add the filter that keeps a terminal of 256 colours to the theme's."""
-        filters = super().get_line_filters()
-        if not (shades := self.shades):
-            return filters
-        self._palette_filter.shades = shades
-        return [*filters, self._palette_filter]
 
     def watch_theme(self, theme: str) -> None:
         """Say how to keep a theme."""

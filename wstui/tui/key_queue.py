@@ -9,11 +9,12 @@ from collections import deque
 from typing import ClassVar
 
 from textual import events
-from textual.app import App, ScreenStackError
+from textual.app import ScreenStackError
 from textual.message import Message
 from textual.widget import Widget
 
 from wstui.tui.services import SessionOutcome
+from wstui.tui.themed_app import ThemedApp
 
 _ROUNDS = 4
 """How often the way of a key is looked at again for what came of it: a dialog, another focus, a message."""
@@ -31,7 +32,7 @@ class Passed(Message, bubble=True, verbose=True):
         self.number, self.rounds, self.start = number, rounds, start
 
 
-class KeyQueue(App[SessionOutcome]):
+class KeyQueue(ThemedApp[SessionOutcome]):
     """Handles keys before any screen sees them.
 
     Textual hands each key to the widget that has the focus, but runs what is bound to it only when it has come up to

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import msgspec
 from textual import on
-from textual.app import App, ComposeResult
+from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.content import Content
 from textual.widgets import OptionList, Static
@@ -21,15 +21,20 @@ from wstui.control.registry import Entry, entries
 from wstui.control.remote_run import RemoteRun
 from wstui.measure.sanitize import sanitize
 from wstui.report.live.progress_line import live_line
+from wstui.scenario.presets import own_folder
 from wstui.tui.bindings import key
-from wstui.tui.theme import DARK
+from wstui.tui.kit.key_row import KeyRow
+from wstui.tui.kit.title_bar import TitleBar
+from wstui.tui.services import utc_now
+from wstui.tui.settings import read_settings
+from wstui.tui.theme import usual_theme
+from wstui.tui.themed_app import ThemedApp
 
 LOOK_S = 1.0
 AGAIN_S = 10.0
 """How long after its end a host is asked again."""
 _LONGEST = 1 << 20
 NOTHING = "no run is going on; wstui run PRESET starts one"
-_KEYS = "enter attaches   q quits"
 
 
 class HostRuns:
@@ -111,22 +116,41 @@ class WatchedRuns:
             host.close()
 
 
-class TopApp(App[str]):
-    """The list; its outcome is the id of the run that was chosen."""
+class RunLines(OptionList):
+    """The list, a line for each run."""
 
-    CSS = "#about { height: 1; background: $panel; } OptionList { height: 1fr; border: none; }"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        key("enter", "select", "Attach", "top.attach", "Open the dashboard of this run", shown=True),
+        key("down,j", "cursor_down", "Down", "top.down", "The next run"),
+        key("up,k", "cursor_up", "Up", "top.up", "The run before"),
+    ]
+
+
+class TopApp(ThemedApp[str]):
+    """Shows the list; its outcome is the id of the run that was chosen."""
+
+    CSS = """
+    Screen { background: $background; }
+    #about { padding: 0 1; color: $text-muted; }
+    RunLines { height: 1fr; border: none; background: $background; padding: 0 1; }
+    RunLines:focus { background-tint: $foreground 0%; }
+    """
     ENABLE_COMMAND_PALETTE = False
-    BINDINGS: ClassVar[list[BindingType]] = [key("q,escape,ctrl+c", "quit", "Quit", "top.quit", "Quit")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        key("q,escape,ctrl+c", "quit", "Quit", "top.quit", "Quit", shown=True, display="q")
+    ]
 
     def __init__(self, hosts: Sequence[str] = ()) -> None:
         super().__init__()
-        self.register_theme(DARK)
-        self.theme = DARK.name
+        own = read_settings(own_folder().with_name("config.toml"), (), self.available_themes)
+        self.theme = own.theme or usual_theme()
         self._watched = WatchedRuns(hosts)
 
     def compose(self) -> ComposeResult:
-        yield OptionList()
+        yield TitleBar(utc_now, "runs that go on")
         yield Static(NOTHING, id="about")
+        yield RunLines()
+        yield KeyRow()
 
     async def on_mount(self) -> None:
         await self.look()
@@ -135,7 +159,7 @@ class TopApp(App[str]):
     async def look(self) -> None:
         """Show the runs as they are now."""
         lines = await asyncio.to_thread(self._watched.all_lines)
-        rows = self.query_one(OptionList)
+        rows = self.query_one(RunLines)
         if [option.id for option in rows.options] == list(lines):
             for index, line in enumerate(lines.values()):
                 rows.replace_option_prompt_at_index(index, Content(line))
@@ -144,7 +168,7 @@ class TopApp(App[str]):
         rows.add_options(Option(Content(line), id=id) for id, line in lines.items())
         if lines:
             rows.highlighted = 0
-        self.query_one("#about", Static).update(_KEYS if lines else NOTHING)
+        self.query_one("#about").display = not lines
 
     @on(OptionList.OptionSelected)
     def _choose(self, chosen: OptionList.OptionSelected) -> None:
