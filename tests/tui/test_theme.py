@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 from rich.color import ColorSystem
 from rich.console import Console
@@ -8,6 +10,7 @@ from textual.app import App
 from textual.color import Color
 from textual.theme import BUILTIN_THEMES
 
+from tests.tui.driving import running, until
 from wstui.tui.theme import _BADGES, _BOLD, _FOREGROUNDS, CONTRAST, DARK, LIGHT, Palette, contrast, usual_theme
 
 THEMES = {theme.name: theme for theme in (*BUILTIN_THEMES.values(), DARK, LIGHT)}
@@ -96,3 +99,15 @@ def test_the_row_of_the_cursor_is_one_ground_in_sixteen_colours() -> None:
     palette, background = palette_of("ansi-dark")
     styles = [palette.style(f"{name}@cursor", background) for name in ("text", "muted", "bad", "ok", "fill", "accent")]
     assert all(style.reverse and style.color is None for style in styles)
+
+
+async def test_sixteen_colours_show_the_run_behind_a_dialog() -> None:
+    async with running(theme="ansi-dark", size=(120, 40)) as (app, pilot, _):
+        await pilot.press("a")
+        # a picture draws the screens below as well
+        await until(lambda: re.search(r"RUNNING[^@]*Stop.this.run", read(app.export_screenshot())) is not None, pilot)
+
+
+def read(svg: str) -> str:
+    """The texts of a picture."""
+    return " ".join(re.findall(r">([^<>]+)</text>", svg)).replace("&#160;", " ")
