@@ -60,7 +60,7 @@ async def test_a_run_is_steered_by_scripts_and_tells_who_did_it(tmp_path: Path) 
             asyncio.to_thread(call, "ctl", "pause", "--name", "ci"),
         )
         assert [status for status, _, _ in both] == [0, 0]
-        assert "10 → 20 clients over 0.1 s" in both[0][1] and "paused: " in both[1][1]
+        assert "10 → 20 clients over 100 ms" in both[0][1] and "paused: " in both[1][1]
         assert await ctl("last", "pause") == (1, "", "wstui: the run is paused already\n")
         assert (await ctl("quick", "resume"))[0] == 0
         assert (await ctl("1", "note", "--name", "deploy", "3 → 6 \x1b[31mpods"))[1] == "noted: 3 → 6 \\x1b[31mpods\n"

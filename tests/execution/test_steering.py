@@ -145,7 +145,7 @@ async def test_a_ramp_of_the_operator_ends_at_the_exact_number_up_and_down() -> 
         run.run.send(DrainRun())
         finished = await run.end()
         assert server.ends == {"close 1000": server.accepted}
-    assert ("operator", "operator: 10 → 25 clients over 0.3 s") in finished.marks
+    assert ("operator", "operator: 10 → 25 clients over 300 ms") in finished.marks
     assert finished.counters.dropped == 0
 
 
@@ -176,9 +176,9 @@ async def test_a_new_pace_is_taken_up_by_every_client() -> None:
         run.run.send(DrainRun())
         finished = await run.end()
     assert [text for kind, text in finished.marks if "a message every" in text] == [
-        "operator: a message every 3600 s → 0.02 s",
-        "operator: a message every 0.02 s → 0 s",
-        "operator: a message every 0 s → 3600 s",
+        "operator: a message every 1 h → 20 ms",
+        "operator: a message every 20 ms → 0 s",
+        "operator: a message every 0 s → 1 h",
     ]
 
 
@@ -301,7 +301,7 @@ async def test_commands_may_come_before_the_start_and_after_the_end() -> None:
         await until(lambda: run.open == 7)
         assert [answer.result() for answer in early] == [
             CommandAnswer(True, "target 4 → 7 clients over 0 s"),
-            CommandAnswer(True, "each client sends every 0.01 s"),
+            CommandAnswer(True, "each client sends every 10 ms"),
         ]
         run.run.send(DrainRun())
         finished = await run.end()
@@ -320,7 +320,7 @@ async def test_each_command_says_what_became_of_it() -> None:
 
         assert await told(ResumeRun()) == (False, "the run is not paused")
         assert await told(Redistribute()) == (False, "no lost worker is left to replace")
-        assert await told(RampTo(4, 0.1)) == (True, "target 10 → 4 clients over 0.1 s")
+        assert await told(RampTo(4, 0.1)) == (True, "target 10 → 4 clients over 100 ms")
         await until(lambda: run.open == 4)
         assert await told(PauseRun()) == (True, "paused: 4 connections stay open, no messages are sent")
         assert await told(PauseRun()) == (False, "the run is paused already")

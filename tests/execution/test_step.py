@@ -41,7 +41,7 @@ def test_latency_is_judged_where_it_was_measured_and_connects_over_the_whole_ste
     assert step.held and (step.latency_ms.response.p99 or 99) < 3
     step = judge_step(measured(slow_before, good_after), [P99, Threshold(metric="connect.success", limit="> 95%")], 0.1)
     assert step.held is False and step.broken_on == "connect.success"
-    assert step.why == "connect.success was 90 % (limit > 95%)"
+    assert step.why == "connect.success was 90 % (limit > 95 %)"
     assert step.connections.refused == 10 and step.messages.sent == 1000 and step.clients == 90
 
 

@@ -18,6 +18,7 @@ from wstui.execution.run.result_sections import ThresholdOutcome
 from wstui.execution.run.run import Run
 from wstui.execution.run.status import State
 from wstui.execution.run.verdict import explain, figure_of
+from wstui.measure.format import limit_words
 from wstui.scenario.model import Stage, Threshold
 from wstui.scenario.threshold import parse_limit
 
@@ -63,7 +64,7 @@ async def test_limits_are_judged_by_what_was_measured() -> None:
 
     assert [o.passed for o in picky.result.verdict.thresholds] == [True, False]
     assert not picky.result.passed
-    assert re.match(r"response.p50 was \d{3} ms \(limit < 1ms\)", picky.result.verdict.reason)
+    assert re.match(r"response.p50 was \d{3} ms \(limit < 1 ms\)", picky.result.verdict.reason)
 
     assert [o.value for o in half.result.verdict.thresholds] == [50, 50]
     assert [o.passed for o in half.result.verdict.thresholds] == [False, True]
@@ -92,7 +93,7 @@ def test_a_broken_limit_is_told_in_the_numbers_of_every_report_and_never_looks_k
 ) -> None:
     outcome = ThresholdOutcome("some.metric", limit, value, False, unit=parse_limit(limit).unit)
     assert figure_of(outcome) == text
-    assert explain(outcome) == f"some.metric was {text} (limit {limit})"
+    assert explain(outcome) == f"some.metric was {text} (limit {limit_words(limit)})"
 
 
 async def test_limits_are_known_before_anything_is_measured() -> None:

@@ -43,6 +43,13 @@ def test_counts_are_grouped() -> None:
     assert format.fitting(12_000, 9) == "12 000"
 
 
+def test_a_limit_is_written_as_numbers_are_everywhere() -> None:
+    limits = ("< 250ms", ">= 99.9%", "<=0", "> 12000/s", "< 20MiB/h")
+    assert [format.limit_words(limit) for limit in limits] == [
+        "< 250 ms", "≥ 99.9 %", "≤0", "> 12 000 /s", "< 20 MiB/h",
+    ]  # fmt: skip
+
+
 def test_milliseconds_keep_their_width() -> None:
     assert [format.ms(v) for v in (0.043, 0.46, 1.8, 12, 118, 4520)] == [
         "0.043",

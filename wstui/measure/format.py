@@ -7,6 +7,9 @@ unit along: `per_second`, `milliseconds`, `percentage`.
 from __future__ import annotations
 
 import math
+import re
+
+from wstui.measure.sanitize import sanitize
 
 NONE = "n/a"
 _SUFFIXES = ("", "k", "M", "G", "T", "P", "E")
@@ -188,6 +191,13 @@ def growth(per_hour: float | None, uncertainty: float | None, steady_s: float | 
     margin = "" if uncertainty is None else f" ± {significant(uncertainty, 2)}"
     seen = "" if steady_s is None else f", seen for {duration(steady_s)}"
     return f"{significant(per_hour, 3)}{margin} MiB/h{seen}"
+
+
+def limit_words(limit: str) -> str:
+    """Return a limit as people write it: "< 250 ms", "≤ 100"."""
+    signs = sanitize(limit).replace("<=", "≤").replace(">=", "≥")
+    parts = re.sub(r"(?<![\d.])\d{5,}", lambda match: grouped(int(match[0])), signs)
+    return re.sub(r"(?<=\d)(?=[A-Za-zµ%/])", " ", parts)
 
 
 def limit_figure(value: float | None, unit: str, bound: float | None = None) -> str:

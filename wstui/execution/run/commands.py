@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from wstui.execution.run.state import State
-from wstui.measure.format import grouped
+from wstui.measure.format import duration, grouped
 from wstui.measure.sanitize import sanitize
 
 if TYPE_CHECKING:
@@ -174,9 +174,11 @@ def carried_out(command: RunCommand, status: Status) -> str:
     match command:
         case RampTo(clients, over_s):
             later = ", once resumed" if status.state is State.PAUSED else ""
-            return f"target {grouped(status.target_clients)} → {grouped(clients)} clients over {over_s:g} s{later}"
+            return (
+                f"target {grouped(status.target_clients)} → {grouped(clients)} clients over {duration(over_s)}{later}"
+            )
         case SetInterval(every_s):
-            every = f"every {every_s:g} s" if every_s else "as soon as its reply is there"
+            every = f"every {duration(every_s)}" if every_s else "as soon as its reply is there"
             return f"each client sends {every}"
         case PauseRun():
             return f"paused: {grouped(status.counters.open)} connections stay open, no messages are sent"

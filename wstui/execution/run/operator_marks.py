@@ -6,7 +6,7 @@ from wstui.execution.run import commands
 from wstui.execution.run.commands import NOTE_LENGTH, OPERATOR, SEARCH, RunCommand
 from wstui.execution.run.load_controller import LoadController
 from wstui.execution.run.status import Status
-from wstui.measure.format import grouped
+from wstui.measure.format import duration, grouped
 from wstui.measure.sanitize import sanitize
 
 
@@ -20,9 +20,9 @@ def mark_of(command: RunCommand, by: str, load: LoadController, status: Status) 
     match command:
         case commands.RampTo(clients, over_s) if by != SEARCH:
             change = f"{grouped(load.target_clients)} → {grouped(clients)}"
-            return "operator", f"{by}: {change} clients over {over_s:g} s"
+            return "operator", f"{by}: {change} clients over {duration(over_s)}"
         case commands.SetInterval(every_s) if by != SEARCH:
-            return "operator", f"{by}: a message every {load.every_s:g} s → {every_s:g} s"
+            return "operator", f"{by}: a message every {duration(load.every_s)} → {duration(every_s)}"
         case commands.PauseRun():
             return "pause", f"paused{too}: connections stay open, nothing is sent"
         case commands.ResumeRun():

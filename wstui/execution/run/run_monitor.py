@@ -12,6 +12,7 @@ from wstui.execution.run.timeline_recorder import TimelineRecorder
 from wstui.execution.run.verdict import explain, judge, judged_by, undecided
 from wstui.fleet.fleet import WorkerFleet
 from wstui.measure.failure import FailureGroup
+from wstui.measure.format import limit_words
 from wstui.scenario.model import Scenario
 
 LOOKS = 30
@@ -99,7 +100,7 @@ class RunMonitor:
                 self._mark("broken", explain(outcome))
             elif outcome.passed and index in self._broken:
                 self._broken.discard(index)
-                self._mark("kept", f"{outcome.metric} back within {outcome.limit}")
+                self._mark("kept", f"{outcome.metric} back within {limit_words(outcome.limit)}")
             if outcome.passed is False and threshold.abort_on_fail and active_s >= threshold.after:
                 return f"stopped: {explain(outcome)}"
         return ""

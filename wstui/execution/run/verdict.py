@@ -10,7 +10,7 @@ from wstui.execution.run.result_sections import ThresholdOutcome, Verdict
 from wstui.execution.run.timeline_recorder import TimelineRecorder
 from wstui.execution.run.window import Window
 from wstui.measure.failure import FailureGroup
-from wstui.measure.format import grouped, limit_figure
+from wstui.measure.format import grouped, limit_figure, limit_words
 from wstui.measure.snapshot import Counters
 from wstui.scenario.errors import BadValue
 from wstui.scenario.model import Scenario, Threshold
@@ -188,7 +188,7 @@ def kept_words(outcomes: Sequence[ThresholdOutcome]) -> str:
 def explain(outcome: ThresholdOutcome) -> str:
     """Return a broken threshold in words."""
     where = f" in {outcome.stage}" if outcome.stage else ""
-    limit = f"{outcome.limit}, default" if outcome.default else outcome.limit
+    limit = limit_words(outcome.limit) + (", default" if outcome.default else "")
     if outcome.value is None:
         why = ": that takes a minute of steady load" if outcome.metric == "target.memory_growth" else ""
         return f"{outcome.metric}{where} was never measured{why} (limit {limit})"

@@ -10,7 +10,7 @@ from wstui.execution.run.status import BreakpointStatus
 from wstui.execution.run.verdict import figure_of
 from wstui.execution.search.bisect import Bisection
 from wstui.execution.search.generator_faults import LOAD
-from wstui.measure.format import grouped
+from wstui.measure.format import grouped, limit_words
 from wstui.scenario.breakpoint import Breakpoint
 
 
@@ -103,5 +103,5 @@ def _broke(step: BreakpointStep) -> str:
     if step.broken_on == LOAD:
         return f"breaks at {grouped(step.load)}: {step.why}"
     first = next((o for o in step.thresholds if o.metric == step.broken_on and o.passed is False), None)
-    figure = f" ({figure_of(first)}, limit {first.limit})" if first and first.value is not None else ""
+    figure = f" ({figure_of(first)}, limit {limit_words(first.limit)})" if first and first.value is not None else ""
     return f"breaks on {step.broken_on} at {grouped(step.load)}{figure}"

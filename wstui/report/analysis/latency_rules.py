@@ -65,8 +65,8 @@ def _above_limit(result: Result, rows: Sequence[dict[str, Any]], outcome: Thresh
     limit_ms = parse_limit(outcome.limit).value
     slow = [row for row in rows if float(row["response_p99_ms"]) > limit_ms]
     evidence = (
-        f"{outcome.metric} {format.milliseconds(outcome.value)}, limit {outcome.limit}; p99 per second was above "
-        f"that in {len(slow)} of {len(rows)} s"
+        f"{outcome.metric} {format.milliseconds(outcome.value)}, limit {format.limit_words(outcome.limit)}; "
+        f"p99 per second was above that in {len(slow)} of {len(rows)} s"
     )
     if len(slow) * 2 > len(rows):
         return Finding(

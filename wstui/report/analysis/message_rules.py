@@ -162,7 +162,7 @@ def fan_out(result: Result) -> Finding | None:
             "No broadcast was measured, though messages.fanout is on.",
             f"{format.count(heard.received)} messages were received, {format.count(heard.unmatched)} of them matched "
             "no reply",
-            "Look whether the server broadcasts at all while clients listen; replies are no broadcasts",
+            "Look whether the server broadcasts at all while clients listen; replies are not broadcasts",
         )
     if seen is None or seen.completeness is None or (seen.completeness >= COMPLETE and not seen.duplicates):
         return None

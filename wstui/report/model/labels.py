@@ -55,7 +55,7 @@ def verdict_sign(verdict: Verdict) -> Sign:
 
 def limit_of(outcome: ThresholdOutcome) -> str:
     """The limit of a threshold, marked where the scenario did not set it."""
-    return f"{outcome.limit} (default)" if outcome.default else outcome.limit
+    return format.limit_words(outcome.limit) + (" (default)" if outcome.default else "")
 
 
 def threshold_sign(outcome: ThresholdOutcome) -> Sign:
@@ -66,7 +66,7 @@ def threshold_sign(outcome: ThresholdOutcome) -> Sign:
 
 
 def threshold_words(outcome: ThresholdOutcome) -> str:
-    """Return a threshold with its figure: "response.p99 was 31 ms in hold, limit < 20ms"."""
+    """Return a threshold with its figure: "response.p99 was 31 ms in hold, limit < 20 ms"."""
     stage = f" in {outcome.stage}" if outcome.stage else ""
     figure = "never measured" if outcome.value is None else figure_of(outcome)
     return f"{outcome.metric} was {figure}{stage}, limit {limit_of(outcome)}"

@@ -12,11 +12,11 @@ from wstui.execution.run.limits import threshold_level
 from wstui.execution.run.result_figures import failure_rate, failures
 from wstui.execution.run.result_sections import FailureSummary
 from wstui.execution.run.status import Status
-from wstui.measure.format import clock, count, ms, percent, rate
+from wstui.measure.format import clock, count, limit_words, ms, percent, rate
 from wstui.measure.sanitize import sanitize
 from wstui.report.formats.atomic_write import write_new
 from wstui.tui.dashboard.status_line import badge
-from wstui.tui.dashboard.thresholds import figure, limit_words, metric_words
+from wstui.tui.dashboard.thresholds import figure, metric_words
 
 _MARKS = {"ok": "✓", "near": "▲", "bad": "✗", "": "·"}
 

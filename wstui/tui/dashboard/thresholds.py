@@ -7,7 +7,7 @@ import re
 from wstui.execution.run.limits import threshold_level, worst_threshold
 from wstui.execution.run.result_sections import ThresholdOutcome
 from wstui.execution.run.verdict import kept_words
-from wstui.measure.format import NONE, count, ms, percent, rate, short
+from wstui.measure.format import NONE, limit_words, ms, percent, rate, short
 from wstui.measure.sanitize import sanitize
 from wstui.report.model.cell_text import clip, pad, width_of
 from wstui.scenario.errors import BadValue
@@ -42,13 +42,6 @@ def metric_words(metric: str) -> str:
     if metric.startswith("response."):
         return metric.removeprefix("response.")
     return sanitize(re.sub(r"\.(?!\d)", " ", metric.replace("roundtrip", "round trip")).replace("_", " "))
-
-
-def limit_words(limit: str) -> str:
-    """A limit as people write it: "< 250 ms", "≤ 100"."""
-    signs = sanitize(limit).replace("<=", "≤").replace(">=", "≥")
-    grouped = re.sub(r"(?<![\d.])\d{5,}", lambda match: count(int(match[0])), signs)
-    return re.sub(r"(?<=\d)(?=[A-Za-zµ%/])", " ", grouped)
 
 
 def figure(outcome: ThresholdOutcome) -> str:

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 from wstui.execution.run.limits import threshold_level
 from wstui.execution.run.result import Result, SuiteResult
 from wstui.execution.run.result_sections import ThresholdOutcome
+from wstui.measure.format import limit_words
 from wstui.measure.sanitize import sanitize
 from wstui.report.analysis.diagnosis import findings
 from wstui.report.model.cell_text import clip, flow, pad, wrap
 from wstui.report.model.labels import facts_of
 from wstui.tui.dashboard.status_line import verdict_badge
-from wstui.tui.dashboard.thresholds import BARS, SIGNS, figure, limit_words, metric_words
+from wstui.tui.dashboard.thresholds import BARS, SIGNS, figure, metric_words
 from wstui.tui.kit.bars import gauge
 from wstui.tui.kit.compact_view import as_rows
 from wstui.tui.kit.row_widget import Line, rule

@@ -12,7 +12,7 @@ from textual.binding import BindingType
 
 from wstui.execution.run.result import Result
 from wstui.execution.run.verdict import judged_by
-from wstui.measure.format import clock, count, duration, short
+from wstui.measure.format import clock, count, duration, limit_words, short
 from wstui.measure.sanitize import sanitize
 from wstui.report.model.cell_text import clip, pad, tilde, wrap
 from wstui.report.model.labels import Tone, verdict_sign
@@ -21,7 +21,7 @@ from wstui.scenario.model import Scenario
 from wstui.scenario.presets import PresetEntry
 from wstui.scenario.secret_fields import shown_url
 from wstui.tui.bindings import key
-from wstui.tui.dashboard.thresholds import limit_words, metric_words
+from wstui.tui.dashboard.thresholds import metric_words
 from wstui.tui.kit import chart
 from wstui.tui.kit.compact_view import as_rows
 from wstui.tui.kit.list_table import ListTable
