@@ -121,6 +121,11 @@ def test_what_speaks_against_comparing_is_said() -> None:
     assert "Python" not in text
 
 
+def test_that_both_runs_were_limited_is_said_once() -> None:
+    (warning,) = [line for line in compare(limited(), limited()).warnings if "generator" in line]
+    assert warning.startswith("both runs were limited by their generators")
+
+
 def test_other_names_limits_and_hosts_of_the_same_load_are_no_difference() -> None:
     renamed = msgspec.structs.replace(good(), scenario={**good().scenario, "name": "x", "thresholds": []})
     assert compare(good(), renamed).warnings == []

@@ -5,12 +5,13 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from tests.tui import fake
+from tests.tui import fake, fake_trouble
 from tests.tui.driving import resized, running, shown, until
 from wstui.execution.run.result import Delivery
 from wstui.execution.run.result_sections import FailureSample, FailureSummary, Latency, ThresholdOutcome
 from wstui.execution.run.status import GeneratorStatus, State, Status, SuiteStatus, TargetHealth, WorkerStatus
 from wstui.measure.snapshot import Counters
+from wstui.measure.timeline import Mark
 from wstui.scenario.model import Scenario, Target
 from wstui.tui.dashboard.charts import Throughput
 
@@ -202,6 +203,30 @@ async def test_before_the_first_broadcast_a_listener_shows_its_connects() -> Non
     assert "connect ms" in text and "no broadcast yet" in text
 
 
+async def test_who_judges_broadcasts_sees_their_delivery_from_the_start_and_no_mark_beside_a_missing_figure() -> None:
+    outcomes = (
+        ThresholdOutcome("connect.success", ">= 100%", 100.0, True, unit="%"),
+        ThresholdOutcome("delivery.p99", "< 250ms", None, None, unit="ms"),
+    )
+    async with running(fake.status(scenario=fake.LISTENING, thresholds=outcomes), size=(120, 50)) as (app, _, _):
+        rows = shown(app).splitlines()
+    heads = next(row for row in rows if "delivery p99" in row)
+    assert "reached" in heads and heads.count("✓") == 1, "connections alone can be judged"
+    assert any("n/a % " in row and "n/a ms" in row for row in rows)
+    assert any(row.count("no broadcast yet") == 2 for row in rows)
+    assert any("─delivery ms" in row for row in rows)
+
+
+async def test_an_event_too_long_for_its_row_goes_on_in_the_next_one() -> None:
+    text = "response.p99 was 1 250 ms, the limit is 250 ms, seen by every client of this run"
+    status = replace(fake.status(), marks=(Mark(18.0, "broken", text), Mark(30.0, "note", "later")))
+    async with running(status, size=(200, 50)) as (app, pilot, _):
+        await until(lambda: "this run" in shown(app), pilot)
+        rows = [row[-48:].rstrip() for row in shown(app).splitlines() if "00:18 ✗" in row or "this run" in row]
+    first, last = rows
+    assert first.split()[2:4] == ["response.p99", "was"] and last.startswith(" " * 9)
+
+
 async def test_without_timestamps_in_broadcasts_their_spread_is_drawn() -> None:
     seen = msgspec.structs.replace(fake.FANOUT, delivery_ms=Delivery())
     listening = fake.status(scenario=fake.LISTENING, fanout=seen, rows=fake.broadcast_rows())
@@ -330,11 +355,25 @@ def test_the_spread_ends_in_what_lies_beyond() -> None:
     assert abs(sum(share for _, share in fake.SPREAD) - 1) < 1e-9
 
 
-async def test_the_chart_stands_in_for_the_side_panels_once_these_do_not_fit() -> None:
-    async with running(size=(200, 50)) as (app, pilot, _):
+async def test_the_chart_stands_in_for_those_side_panels_that_do_not_fit_and_for_no_others() -> None:
+    async with running(size=(120, 60)) as (app, pilot, _):
         side, head = app.screen.query_one("#side"), app.screen.query_one(Throughput)
+
+        def told() -> str:
+            return "".join(text for text, _ in head.aside)
+
         await until(lambda: not side.max_scroll_y and not head.aside, pilot)
         side.styles.max_height = 5
-        await until(lambda: "limits" in "".join(text for text, _ in head.aside), pilot)
+        await until(lambda: "generator" in told(), pilot)
+        assert "limits" not in told(), "they are in sight"
         side.styles.max_height = None
         await until(lambda: not head.aside, pilot)
+
+
+async def test_where_a_tile_tells_of_the_generator_the_chart_does_not_do_it_again() -> None:
+    async with running(fake_trouble.limited(), size=(200, 50)) as (app, pilot, _):
+        side, head = app.screen.query_one("#side"), app.screen.query_one(Throughput)
+        side.styles.max_height = 5
+        await until(lambda: side.max_scroll_y > 0, pilot)
+        await pilot.pause()
+        assert not head.aside and "this generator" in shown(app)

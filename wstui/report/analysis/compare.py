@@ -289,10 +289,14 @@ def _warnings(before: Result, after: Result, environments: tuple[dict[str, Any],
     for letter, result, other in (("first", before, after), ("second", after, before)):
         if alone := [s.name for s in result.steps if s.name not in {step.name for step in other.steps}]:
             warnings.append(f"only the {letter} run has the step{'s' * (len(alone) > 1)} {', '.join(alone)}")
-        if result.verdict.generator_limited or result.generator.limited_by:
-            warnings.append(f"the {letter} run was limited by its generator: it says little about the server")
         if result.verdict.aborted:
             warnings.append(f"the {letter} run was cut short after {result.duration_s:.0f} s: {result.verdict.reason}")
+    limited = [result.verdict.generator_limited or bool(result.generator.limited_by) for result in (before, after)]
+    if all(limited):
+        warnings.append("both runs were limited by their generators: they say little about the server")
+    elif any(limited):
+        letter = "first" if limited[0] else "second"
+        warnings.append(f"the {letter} run was limited by its generator: it says little about the server")
     return warnings
 
 

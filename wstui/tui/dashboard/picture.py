@@ -109,9 +109,7 @@ class Picture(Vertical):
         status = self.shown
         if status is None:
             return
-        side = self.query_one("#side")
-        hidden = not side.display or side.max_scroll_y
-        self.query_one(Throughput).aside = self._short_health(status) if hidden else []
+        self.query_one(Throughput).aside = self._short_health(status)
         for panel in self.query(ChartPanel):
             panel.show(status)
 
@@ -119,17 +117,20 @@ class Picture(Vertical):
         """Return what matters most, for a terminal that is too small for the panels."""
         return run_facts(self.shown, self.history) if self.shown is not None else []
 
-    @staticmethod
-    def _short_health(status: Status) -> Line:
-        """Return what the side panels show, in a few words, for terminals without room for them."""
-        verdict = worst_threshold(status.thresholds)
-        glyph, meaning = SIGNS[verdict]
-        line: Line = [(f" limits {kept_words(status.thresholds)} ", "muted"), (glyph, meaning)]
+    def _short_health(self, status: Status) -> Line:
+        """Return what those side panels show that are out of sight, in a few words."""
+        line: Line = []
+        if self._is_out_of_sight(ThresholdsPanel):
+            glyph, meaning = SIGNS[worst_threshold(status.thresholds)]
+            line += [(f" limits {kept_words(status.thresholds)} ", "muted"), (glyph, meaning)]
         own = status.generator
-        if own.workers:
+        if own.workers and self._is_out_of_sight(Generator) and not self.query_one("#tile-generator").display:
             glyph, meaning = SIGNS[generator_level(own)]
-            line += [
-                (f"  generator {' '.join(tile_models.generator_cause(own)).strip()} ", "muted"),
-                (f"{glyph} ", meaning),
-            ]
-        return [*line, *target_trouble(status.target)]
+            cause = " ".join(tile_models.generator_cause(own)).strip()
+            line += [(f"  generator {cause} ", "muted"), (f"{glyph} ", meaning)]
+        return [*line, *target_trouble(status.target)] if self._is_out_of_sight(TargetPanel) else line
+
+    def _is_out_of_sight(self, kind: type[Panel]) -> bool:
+        """Return whether a side panel has no room on this terminal, or begins below what is scrolled to."""
+        side, panel = self.query_one("#side"), self.query_one(kind)
+        return not side.display or not panel.display or panel.virtual_region.y >= side.size.height

@@ -6,7 +6,7 @@ from wstui.measure.format import count, fitting, ms, percent, short, stamp
 from wstui.measure.sanitize import sanitize
 from wstui.measure.snapshot import Counters
 from wstui.measure.timeline import MARKS
-from wstui.report.model.cell_text import clip, pad
+from wstui.report.model.cell_text import pad, wrap
 from wstui.tui.dashboard.panel import Panel
 from wstui.tui.dashboard.thresholds import SIGNS, limit_ms
 from wstui.tui.dashboard.tile_models import latency_limit
@@ -162,17 +162,14 @@ class Events(Panel):
         return [("events", "text")]
 
     def rows(self, width: int, height: int) -> list[Line]:
-        """One row an event, the newest last."""
+        """The events that fit, the newest last; what is too long for a row goes on in the next one."""
         if not self.status.marks:
             return [[("nothing yet", "muted")]]
         lines: list[Line] = []
         for mark in self.status.marks[-max(1, height) :]:
             moment = f"{stamp(mark.at_s)} "
-            lines.append(
-                [
-                    (moment, "muted"),
-                    (f"{MARKS.get(mark.kind, '·')} ", _MEANINGS.get(mark.kind, "muted")),
-                    (clip(sanitize(mark.text), max(0, width - len(moment) - 3)), "text"),
-                ]
-            )
-        return lines
+            first, *more = wrap(sanitize(mark.text), max(1, width - len(moment) - 3)) or [""]
+            sign = (f"{MARKS.get(mark.kind, '·')} ", _MEANINGS.get(mark.kind, "muted"))
+            lines.append([(moment, "muted"), sign, (first, "text")])
+            lines += [[(" " * (len(moment) + 2), "muted"), (text, "text")] for text in more]
+        return lines[-max(1, height) :]

@@ -9,11 +9,11 @@ from wstui.execution.run.limits import generator_level, threshold_level, worst_t
 from wstui.execution.run.result_figures import failure_rate, failures
 from wstui.execution.run.result_sections import ThresholdOutcome
 from wstui.execution.run.status import GeneratorStatus, Status
-from wstui.measure.format import NONE, count, fitting, ms, percent, rate, short, size
+from wstui.measure.format import NONE, count, fitting, limit_words, ms, percent, rate, short, size
 from wstui.measure.sanitize import sanitize
 from wstui.measure.timeline import step_columns
 from wstui.report.model.cell_text import clip
-from wstui.tui.dashboard.thresholds import figure, limit_ms, limit_words, metric_words
+from wstui.tui.dashboard.thresholds import figure, limit_ms, metric_words
 from wstui.tui.dashboard.tile import TileModel
 from wstui.tui.time_series import TimeSeries
 
@@ -41,15 +41,22 @@ RESPONSE = LoadCourse(
 DELIVERY = LoadCourse("delivery", "delivery.", {"p50": "delivery_p50_ms", "p99": "delivery_p99_ms"})
 SPREAD = LoadCourse("spread", "fanout.spread.", {"p99": "spread_p99_ms"})
 CONNECT = LoadCourse("connect", "connect.", {"p95": "connect_p95_ms"})
+_NO_BROADCAST = "no broadcast yet"
 
 
 def course_of(status: Status) -> LoadCourse:
-    """Return the durations to watch: where no client waits for a reply, those of the broadcasts, once there are any."""
+    """Return the durations to watch: where no client waits for a reply, those of the broadcasts that are expected."""
     if not status.scenario.messages.is_one_way:
         return RESPONSE
     if status.result.fanout is None:
-        return CONNECT
+        return DELIVERY if _expects_broadcasts(status) else CONNECT
     return DELIVERY if status.result.fanout.delivery_ms.count else SPREAD
+
+
+def _expects_broadcasts(status: Status) -> bool:
+    """Return whether the scenario is about broadcasts, even while none has come yet."""
+    judged = any(outcome.metric.startswith(("fanout.", "delivery.")) for outcome in status.thresholds)
+    return judged or status.scenario.messages.fanout == "on"
 
 
 def connections(status: Status, history: TimeSeries) -> TileModel:
@@ -75,7 +82,7 @@ def connections(status: Status, history: TimeSeries) -> TileModel:
 
 def messages(status: Status, history: TimeSeries) -> TileModel:
     """Messages per second, both ways; of clients that only listen, whether every broadcast reached all of them."""
-    if status.scenario.messages.is_one_way and status.result.fanout is not None:
+    if status.scenario.messages.is_one_way and course_of(status) is not CONNECT:
         return reached(status, history)
     sent, received = history.latest("sent_per_s"), history.latest("received_per_s")
     total = None if sent is None or received is None else sent + received
@@ -96,7 +103,7 @@ def reached(status: Status, history: TimeSeries) -> TileModel:
     """How completely broadcasts arrive, over the whole run."""
     seen = status.result.fanout
     if seen is None:
-        return TileModel("reached", NONE)
+        return TileModel("reached", NONE, "%", (_NO_BROADCAST,))
     twice = f"{short(seen.duplicates)} twice" if seen.duplicates else "none twice"
     received = f"↓ {rate(history.latest('received_per_s'))}/s"
     return TileModel(
@@ -153,20 +160,21 @@ def latency(status: Status, history: TimeSeries) -> TileModel:
     values = [(name, history.latest(course.columns[name])) for name in others]
     details = " · ".join(f"{name} {ms(value)}" for name, value in values)
     shown: tuple[str, ...] = (details, details.replace(" ·", ""))
-    if course is CONNECT:
-        shown = ("no broadcast yet",)
+    if course is CONNECT or (course is DELIVERY and status.result.fanout is None):
+        shown = (_NO_BROADCAST,)
     elif limit:
         run = f"run {'' if limit[0] == about else f'{limit[0]} '}{ms(limit[1].value)} of {limit_of(limit[1])}"
         shown = (f"{run} · {details}", run) if details else (run,)
     elif course is RESPONSE and about == "p99":
         run = f"run {ms(status.result.latency_ms.response.p99)}"
         shown = (f"{run} · {details}", *shown)
+    durations = [outcome for outcome in status.thresholds if limit_ms(outcome) is not None]
     return TileModel(
         f"{course.name} {about}",
         ms(history.latest(course.columns[about])),
         "ms now" if limit and not status.state.ended else "ms",
         shown,
-        worst_threshold(status.thresholds, course.metric, *(("roundtrip.",) if course is RESPONSE else ())),
+        worst_threshold(durations, course.metric, *(("roundtrip.",) if course is RESPONSE else ())),
         history.highs(course.columns[about]),
         judges_detail=limit is not None,
     )
