@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from tests.tui import fake
@@ -25,6 +26,11 @@ async def test_a_note_is_written_and_its_change_is_shown() -> None:
         rows = shown(app).splitlines()
         assert all("not proven" in row for row in rows if "response.p" in row), "no row of the table is wrapped"
         assert "2:00–3:00 and 3:00–4:12" in shown(app) and "response.p99" in shown(app)
+        for size in ((80, 24), (120, 40)):
+            await pilot.resize_terminal(*size)
+            await until(lambda: "response.p99" in shown(app), pilot)
+            (row,) = [row for row in shown(app).splitlines() if "response.mean" in row]
+            assert re.search(r"response\.mean +[\d.]+ ms +[\d.]+ ms +[+-][\d.]+ %  \w+", row), row
         await pilot.press("escape")
 
 

@@ -264,7 +264,7 @@ class Dashboard(Screen[None]):
         status = self._status
         what = noted(status.marks, status.elapsed_s)[-1]
         comparison = compare_around(status.result, [row.values() for row in status.rows], what)
-        self.app.push_screen(ChangeDialog(what, comparison, self.size.width))
+        self.app.push_screen(ChangeDialog(what, comparison))
 
     def action_watch_client(self) -> None:
         """Watch the client of the error under the cursor, one of the role of the step there, or one drawn at random.

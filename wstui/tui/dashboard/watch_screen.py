@@ -6,6 +6,7 @@ from collections import deque
 from typing import ClassVar
 
 import msgspec
+from rich.cells import chop_cells
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -21,11 +22,33 @@ from wstui.tui.bindings import key
 from wstui.tui.dashboard.run_summary import write_beside
 from wstui.tui.dialogs.filter import FilterDialog
 from wstui.tui.kit.key_row import KeyRow
-from wstui.tui.kit.row_widget import Line
+from wstui.tui.kit.row_widget import Line, cells
 from wstui.tui.kit.title_bar import TitleBar
 from wstui.tui.services import Services, Session
 
 _LOOK_S = 0.25
+_INDENT = 23
+"""Where the text of a message begins: behind time, direction and size."""
+_MEANINGS = {"→": "sent", "←": "received", "•": "strong-accent", "✓": "ok", "✗": "bad"}
+
+
+def folded(row: str, width: int) -> list[Line]:
+    """Return a row of `watched_rows` in rows of at most `width` cells; the text goes on below where it began."""
+    body = row.lstrip()
+    blank = len(row) - len(body)
+    moment, sign, rest = body.partition(" ")
+    if moment.endswith("s") and moment[:1].isdigit():
+        head: Line = [(" " * blank + moment + sign, "muted"), (rest[:1], _MEANINGS.get(rest[:1], "text"))]
+        at = min(_INDENT, len(row)) if rest[:1] in "→←" else len(row) - len(rest) + 2
+    else:
+        marked = body[:1] in _MEANINGS
+        head = [(" " * blank, "text"), (body[:1] if marked else "", _MEANINGS.get(body[:1], "text"))]
+        at = blank + 2 * marked
+    head.append((row[cells(head) : at], "muted"))
+    indent = min(at, max(0, width - 20))
+    first, *more = chop_cells(row[at:], max(1, width - at)) or [""]
+    below = chop_cells("".join(more), max(1, width - indent))
+    return [[*head, (first, "text")], *([(" " * indent, "text"), (part, "text")] for part in below)]
 
 
 class WatchScreen(Screen[None]):
@@ -54,7 +77,7 @@ class WatchScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         yield TitleBar(self._services.clock)
-        yield RichLog(max_lines=5 * LINES_KEPT, min_width=1, wrap=True)
+        yield RichLog(max_lines=5 * LINES_KEPT, min_width=1)
         yield KeyRow()
 
     def on_mount(self) -> None:
@@ -76,8 +99,8 @@ class WatchScreen(Screen[None]):
             self._write(new)
 
     def on_resize(self) -> None:
-        """Wrap the lines for the new width."""
-        self._draw()
+        """Fold the lines for the new width, which the log has once it is laid out."""
+        self.call_after_refresh(self._draw)
 
     def action_back(self) -> None:
         """One step back: clear the filter, then leave."""
@@ -87,24 +110,17 @@ class WatchScreen(Screen[None]):
             self.app.pop_screen()
 
     def _write(self, lines: list[TraceLine]) -> None:
-        log = self.query_one(RichLog)
+        log, palette = self.query_one(RichLog), self.query_one(TitleBar).palette
+        width = log.scrollable_content_region.width
+        if not width:
+            return  # not laid out yet
         for line in lines:
             if self._matches(line):
-                for number, row in enumerate(watched_rows(line, self._pretty)):
-                    log.write(self._shaded(row, line, first=number == 0))
-
-    def _shaded(self, row: str, line: TraceLine, *, first: bool) -> Text:
-        """Return a row with its time, its arrow and what it matched in their colours."""
-        palette, ground = self.query_one(TitleBar).palette, self.query_one(RichLog).background_colors[1]
-        shaded = Text(row)
-        if first:
-            end = row.find("s ") + 2
-            meaning = "strong" if line.kind == "state" else "ok" if line.received else "accent"
-            shaded.stylize(palette.style("muted", ground), 0, end)
-            shaded.stylize(palette.style(meaning, ground), end, None if line.kind == "state" else end + 1)
-        elif row.lstrip().startswith("✓ "):
-            shaded.stylize(palette.style("ok", ground))
-        return shaded
+                for row in watched_rows(line, self._pretty):
+                    for part in folded(row, width):
+                        ground = log.background_colors[1]
+                        styled = ((text, palette.style(meaning, ground)) for text, meaning in part)
+                        log.write(Text.assemble(*styled))
 
     def _matches(self, line: TraceLine) -> bool:
         return self._pattern.lower() in f"{line.step} {line.kind} {line.text}".lower()

@@ -9,7 +9,7 @@ from typing import ClassVar
 from textual.binding import ActiveBinding, Binding, BindingType
 from textual.widget import Widget
 
-from wstui.report.model.cell_text import wrap
+from wstui.report.model.cell_text import width_of, wrap
 from wstui.tui.bindings import key
 from wstui.tui.dialogs.dialog import Dialog
 from wstui.tui.kit.row_widget import Line, Part, RowWidget, cells, cut
@@ -111,7 +111,8 @@ def _column(sections: Sequence[Section], width: int, blank: list[Line]) -> list[
         lines.append([(name, "strong")])
         for keys, text in entries:
             keys = keys.replace("1 2 3 4", "1–4")
-            for index, part in enumerate(wrap(text[:1].lower() + text[1:], width - _KEYS - 2)):
+            room = width - max(_KEYS, width_of(keys)) - 2
+            for index, part in enumerate(wrap(text[:1].lower() + text[1:], room)):
                 line = [(f"{keys if index == 0 else '':>{_KEYS}}  ", "strong-accent"), (part, "text")]
                 lines.append(cut(line, width))
         lines += blank

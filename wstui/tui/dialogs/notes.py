@@ -16,9 +16,10 @@ from wstui.report.analysis.compare import Comparison
 from wstui.report.formats import compare_text
 from wstui.report.model.stretches import Noted
 from wstui.tui.dialogs.dialog import Dialog, DialogField, Form
+from wstui.tui.kit.page import Page
+from wstui.tui.kit.row_widget import Line
 
-_WIDEST, _MARGIN, _FRAME = 104, 6, 7
-"""Cells: of a wide dialog, beside it, and of its border, padding and scrollbar."""
+_MEANINGS = {"✓": "ok", "✗": "bad", "▲": "warn"}
 
 
 class NoteDialog(Form[str]):
@@ -54,17 +55,20 @@ class ChangeDialog(Dialog[None]):
 
     title_text = "Before and after"
 
-    def __init__(self, what: Noted, comparison: Comparison, width: int) -> None:
+    def __init__(self, what: Noted, comparison: Comparison) -> None:
         super().__init__()
-        self._what, self._comparison, self._width = what, comparison, width
+        self._what, self._comparison = what, comparison
         self.add_class("wide-dialog")
 
     def body(self) -> Iterable[Widget]:
         what = self._what
         parts = " and ".join(f"{clock(start)}–{clock(end)}" for start, end in (what.before, what.after))
         yield Static(Content(f"{sanitize(what.text)}\n{parts}; each figure is the mean of its seconds\n"))
-        within = max(40, min(_WIDEST, self._width - _MARGIN) - _FRAME)
-        yield Static(Content(compare_text.render(self._comparison, width=within)))
+        yield Page([self._changes])
+
+    def _changes(self, width: int) -> list[Line]:
+        rows = compare_text.render(self._comparison, width=max(40, width)).split("\n")
+        return [[(row, _MEANINGS.get(row.strip()[:1], "text"))] for row in rows]
 
     def subtitle(self) -> str:
         return "esc closes"

@@ -90,7 +90,7 @@ class Replay(Dashboard):
         return super().check_action(action, parameters)
 
     def hides(self, action: str) -> bool:
-        return False
+        return action == "filter" and super().hides(action)
 
     def label_of(self, action: str) -> str | None:
         if action == "pause":
