@@ -25,11 +25,11 @@ from wstui.tui.app import WstuiApp
 from wstui.tui.editor.draft import Draft
 from wstui.tui.editor.draft_reader import read
 from wstui.tui.editor.editor_screen import Editor
-from wstui.tui.editor.preview import Toml
 from wstui.tui.editor.roles import edits, outline
 from wstui.tui.editor.roles.dialogs import AddDialog, ItemForm
 from wstui.tui.editor.roles.matching import tried
 from wstui.tui.editor.roles.role_tree import RoleTree
+from wstui.tui.kit.toml_view import TomlView
 
 FILE = """# The chat of the stage.
 name = "chat"
@@ -268,8 +268,8 @@ async def test_requests_of_a_login_are_rows_that_fold_move_and_have_a_form(monke
             "name": "login", "put": "http://127.0.0.1:9/rooms", "form": {"room": "r{{client}}"},
             "headers": {"X-Key": "k"}, "expect": {"status": 201}, "capture": {"room": "data.room"},
         }  # fmt: skip
-        toml = screen.preview.query_one(Toml)
-        await until(lambda: [("put", "accent")] in [line[1:2] for line in toml.paint(80, 99)], pilot)
+        toml = screen.preview.query_one(TomlView)
+        await until(lambda: any(("put", "accent") in line for line in toml.paint(80, 99)), pilot)
 
 
 async def test_a_step_by_http_has_a_form_of_its_request(

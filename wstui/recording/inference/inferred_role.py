@@ -69,8 +69,8 @@ class RoleBuilder:
         waits = self._attach_captures(hello, opening, loop)
         phases = {"open": [*hello, *waits, *opening], "loop": loop, "leave": leaving}
         why = {
-            "open": f"{len(rounds.open)} messages before what repeats",
-            "loop": f"{rounds.count} rounds of {len(rounds.loop)} messages",
+            "open": f"{_messages(len(rounds.open))} before what repeats",
+            "loop": f"{rounds.count} rounds of {_messages(len(rounds.loop))}",
             "leave": "after what repeats, before the close",
         }
         self._rules()
@@ -272,6 +272,10 @@ class RoleBuilder:
                 return found.get(path)
 
         return payload([message], _Copied(self.values.draft, self.values.clients), (), setup=False)[0]
+
+
+def _messages(number: int) -> str:
+    return f"{number} message{'s' * (number != 1)}"
 
 
 def _below(path: Path, at: str | None) -> Path:

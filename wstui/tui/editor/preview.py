@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,6 @@ from textual.timer import Timer
 
 from wstui.execution.preflight.checklist import Check, CheckMark
 from wstui.measure.format import clock, rate
-from wstui.measure.sanitize import sanitize
 from wstui.report.model.cell_text import clip, pad, width_of, wrap
 from wstui.scenario.errors import Key, dotted
 from wstui.scenario.file import dumps
@@ -28,6 +26,7 @@ from wstui.tui.editor.host_capacity import HostCapacity, messages_a_second, need
 from wstui.tui.kit import chart
 from wstui.tui.kit.load_chart import plot
 from wstui.tui.kit.row_widget import Line, RowWidget, cells, rule
+from wstui.tui.kit.toml_view import TomlView
 from wstui.tui.services import Launcher
 
 if TYPE_CHECKING:
@@ -107,52 +106,13 @@ class Head(RowWidget):
         return [rule(self._title, width)]
 
 
-_PAIR = re.compile(r"(\s*)([\w.\"-]+)( = )(.*)")
-
-
-class Toml(RowWidget):
-    """A TOML text with its keys, strings and numbers told apart; as long as it needs."""
-
-    DEFAULT_CSS = "Toml { height: auto; }"
-
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self._rows: list[str] = []
-
-    def show(self, text: str) -> None:
-        rows = text.splitlines()
-        longer = len(rows) != len(self._rows)
-        self._rows = rows
-        if longer:
-            self.refresh(layout=True)
-        self.redraw()
-
-    def get_content_height(self, *_: object) -> int:
-        return max(1, len(self._rows))
-
-    def paint(self, width: int, height: int) -> list[Line]:
-        return [_coloured(sanitize(row)) for row in self._rows]
-
-
-def _coloured(row: str) -> Line:
-    if row.startswith("["):
-        return [(row, "strong-accent")]
-    if row.startswith("#"):
-        return [(row, "muted")]
-    match = _PAIR.fullmatch(row)
-    if match is None:
-        return [(row, "received")]
-    blank, name, equals, value = match.groups()
-    return [(blank, "text"), (name, "accent"), (equals, "muted"), (value, "p95" if value[:1].isdigit() else "received")]
-
-
 class FilePanel(Vertical):
     """The file that would be saved."""
 
     def __init__(self) -> None:
         super().__init__()
         self.head = Head([("file", "text")])
-        self.toml = Toml()
+        self.toml = TomlView()
 
     def compose(self) -> ComposeResult:
         """A head, and the text below it."""

@@ -31,11 +31,13 @@ from wstui.scenario.file import loads
 from wstui.scenario.secrets import mask_text
 from wstui.tui.bindings import key
 from wstui.tui.dialogs.dialog import DialogField, Form
-from wstui.tui.kit.compact_view import CompactView
+from wstui.tui.kit.compact_view import CompactView, as_rows
 from wstui.tui.kit.key_row import KeyRow
 from wstui.tui.kit.list_table import ListTable
-from wstui.tui.kit.row_widget import Line
+from wstui.tui.kit.page import Page
+from wstui.tui.kit.row_widget import Line, rule
 from wstui.tui.kit.title_bar import TitleBar
+from wstui.tui.kit.toml_view import TomlView
 from wstui.tui.services import Services
 
 _MEANINGS = {"sure": "ok", "likely": "text", "unsure": "warn"}
@@ -60,7 +62,7 @@ class Guesses(ListTable[GuessRow]):
     """The guesses in the order of the file."""
 
     def head(self, width: int) -> Line:
-        return [(" guesses ", "strong")]
+        return [("guesses", "text"), (f"  {len(self.items)}" if self.items else "", "muted")]
 
     def names(self, width: int) -> Line:
         return [(clip(" state     place = value: why", width), "muted")]
@@ -109,10 +111,11 @@ class ImportScreen(Screen[None]):
         key("a", "accept", "Accept", "import.accept", "Accept the guess: it is sure from now on", shown=True),
         key("e", "change", "Change", "import.change", "Write another value", shown=True),
         key("u", "undo", "Undo", "import.undo", "Put what was recorded in its place", shown=True),
-        key("U", "reset", "Reset", "import.reset", "Take all changes back", shown=True),
         key("p", "prove", "Prove", "import.prove", "Try it with one client, then with five", shown=True),
         key("s", "save", "Save", "import.save", "Save it as a preset", shown=True),
         key("escape", "app.pop_screen", "Back", "import.back", "Leave without saving", shown=True),
+        key("q", "app.leave", "Quit", "import.quit", "Quit", shown=True),
+        key("U", "reset", "Reset", "import.reset", "Take all changes back", shown=True),
     ]
 
     def __init__(
@@ -120,20 +123,21 @@ class ImportScreen(Screen[None]):
     ) -> None:
         """`plainly` makes the draft again, with frames in place of what a protocol calls them."""
         super().__init__()
-        self._services, self._name, self._plainly = services, name, plainly
+        self._services, self._preset, self._plainly = services, name, plainly
         self._draft, self._first = draft, copy.deepcopy(draft)
         self._judged: dict[Key, str] = {}
         self._proof: list[str] = []
 
     def compose(self) -> ComposeResult:
-        yield TitleBar(self._services.clock)
+        yield TitleBar(self._services.clock, f"a scenario guessed from {sanitize(self._preset, 40)}")
         with Horizontal(id="import"):
             with Vertical(id="import-guesses"):
                 yield Guesses()
+                yield Page([self._about])
                 with VerticalScroll(id="import-proof"):
                     yield Static(id="import-steps", markup=False)
-            with VerticalScroll(id="import-file"):
-                yield Static(id="import-toml", markup=False)
+            with VerticalScroll(id="import-file", can_focus=False):
+                yield TomlView()
         yield KeyRow()
         yield CompactView(self._compact)
 
@@ -148,8 +152,8 @@ class ImportScreen(Screen[None]):
             meaning = "bad" if guess.held is False else _MEANINGS.get(state, "ok")
             rows.append(GuessRow(place, state, meaning, inline(self._draft.at(place)), sanitize(guess.why, 200)))
         self.query_one(Guesses).set_items(rows)
-        self.query_one("#import-toml", Static).update(Content(self._text))
-        self._reveal()
+        self.query_one(TomlView).show(self._text)
+        self.call_after_refresh(self._reveal)
 
     @property
     def _text(self) -> str:
@@ -157,11 +161,19 @@ class ImportScreen(Screen[None]):
 
     @on(ListTable.Moved)
     def _reveal(self) -> None:
-        """Scroll the file to the guess under the cursor."""
+        """Tell the guess under the cursor whole, and scroll the file to it."""
+        self.query_one(Page).show([self._about])
         if (row := self.query_one(Guesses).selected) is not None:
-            lines = self._text.splitlines()
-            line = next((n for n, text in enumerate(lines) if row.why[:60] in text), 0)
-            self.query_one("#import-file").scroll_to(y=max(0, line - 5), animate=False)
+            line = next((n for n, text in enumerate(self._text.splitlines()) if row.why[:60] in text), 0)
+            toml, file = self.query_one(TomlView), self.query_one("#import-file")
+            file.scroll_to(y=max(0, toml.top_of(line) - file.size.height // 2), animate=False)
+
+    def _about(self, width: int) -> list[Line]:
+        row = self.query_one(Guesses).selected
+        if row is None:
+            return []
+        told = as_rows(f"{row.name} = {row.value}", width - 2, "text") + as_rows(row.why, width - 2, "muted")
+        return [rule([(row.state, row.meaning)], width), *([(" ", "text"), *line] for line in told)]
 
     def _compact(self, width: int) -> list[Line]:
         row = self.query_one(Guesses).selected
@@ -226,7 +238,7 @@ class ImportScreen(Screen[None]):
         self._told([])
         try:
             with TemporaryDirectory() as folder:  # its feed has to be a file, before it is saved
-                file = Path(folder, f"{self._name}.toml")
+                file = Path(folder, f"{self._preset}.toml")
                 save(self._draft, file, overwrite=False)
                 proof = await prove(self._draft, str(file), lambda line: self._told([*self._proof, line]))
         except (ScenarioError, OSError) as error:
@@ -251,7 +263,7 @@ class ImportScreen(Screen[None]):
     def action_save(self) -> None:
         """Save it into the operator's presets, under a name that is free."""
         folder = self._services.presets
-        names = [self._name, *(f"{self._name}-{n}" for n in range(2, 1000))]
+        names = [self._preset, *(f"{self._preset}-{n}" for n in range(2, 1000))]
         for path in (folder / f"{name}.toml" for name in names):
             try:
                 save(self._draft, path, overwrite=False)
