@@ -52,6 +52,25 @@ def test_what_a_client_does_by_itself_is_no_step() -> None:
     assert beat.expect == {"op": "heartbeat_ok"} and beat.every == "2.1s"
 
 
+def test_a_pause_a_rule_and_a_login_can_be_undone_as_a_whole() -> None:
+    talk = Talk()
+    for n in range(4):
+        talk.sent({"op": "say", "n": n}, 2.0 + n % 2).came({"op": "said", "n": n})
+        talk.came({"op": "ping", "id": f"p-{n}-77"}).sent({"op": "pong", "id": f"p-{n}-77"})
+    draft, _ = guessed(talk)
+    think, say = ("roles", 0, "loop", 0, "think"), ("roles", 0, "loop", 1, "json", "n")
+    why = draft.guesses[say]
+    assert draft.can_undo(think) and draft.can_undo(("roles", 0, "answer", 0))
+    draft.undo(think)
+    draft.undo(("roles", 0, "answer", 0))
+    (role,) = draft.tables["roles"]
+    assert [step.get("think") for step in role["loop"]] == [None] and "answer" not in role
+    assert draft.guesses["roles", 0, "loop", 0, "json", "n"] is why and think not in draft.guesses
+    assert not any("answer" in place for place in draft.guesses)
+    assert not draft.can_undo(("messages", "every"))
+    loads(draft.text(), "", draft.secrets)
+
+
 def test_an_answer_that_a_busy_client_is_late_with_is_still_one() -> None:
     talk = Talk()
     for n in range(6):

@@ -18,6 +18,8 @@ _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _WIDEST = 118
 _OPTIONAL = ("expect", "capture", "fanout", "compression", "origin", "subprotocols", "weight", "delivery", "sequence")
 """Keys that a scenario can do without."""
+_RULES = ("answer", "heartbeats", "delivery", "sequence", "login")
+"""Lists whose items are guesses of their own."""
 _SECTIONS = ("roles", "stages", "login", "open", "loop", "leave", "heartbeats", "answer", "delivery", "sequence")
 
 
@@ -76,15 +78,43 @@ class InferredScenario:
     def can_undo(self, key: Key) -> bool:
         """Return whether the recorded value can take the place of a guess, or nothing can."""
         holder = self.at(key[:-1])
-        return isinstance(holder, dict) and (self.guesses[key].instead is not None or key[-1] in _OPTIONAL)
+        may_go = isinstance(holder, dict) and (self.guesses[key].instead is not None or key[-1] in _OPTIONAL)
+        return may_go or self._item_of(key) is not None
 
     def undo(self, key: Key) -> None:
         """Take one guess back: what was recorded stands there again, or nothing."""
+        if (item := self._item_of(key)) is not None:
+            self._remove(item)
+            return
         guess = self.guesses.pop(key)
         if guess.instead is None:
             del self.at(key[:-1])[key[-1]]
         else:
             self.put(key, escaped(guess.instead) if isinstance(guess.instead, str) else guess.instead)
+
+    def _item_of(self, key: Key) -> Key | None:
+        """Return the item of a list that is guessed as a whole: a rule, a login, a pause."""
+        if key[-1] == "think" or (key[-1] == "every" and "heartbeats" in key):
+            return key[:-1]
+        return key if len(key) > 1 and key[-2] in _RULES and isinstance(key[-1], int) else None
+
+    def _remove(self, item: Key) -> None:
+        """Take an item out of its list, with the guesses about it; those about later ones move."""
+        *before, index = item
+        depth = len(before)
+        items = self.at(tuple(before))
+        del items[int(index)]
+        if not items:
+            del self.at(tuple(before[:-1]))[before[-1]]
+        moved: dict[Key, Guess] = {}
+        for place, guess in self.guesses.items():
+            if place[:depth] == tuple(before) and len(place) > depth:
+                number = int(place[depth])
+                if number == index:
+                    continue
+                place = (*place[:depth], number - (number > int(index)), *place[depth + 1 :])
+            moved[place] = guess
+        self.guesses = moved
 
     def text(self) -> str:
         """Return the scenario as TOML with a comment beside each guess."""
