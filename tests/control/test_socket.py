@@ -15,6 +15,7 @@ import msgspec
 import pytest
 
 from tests.control.served import Raw, Steered, mode, served, until
+from tests.control.test_schema import COMMANDS
 from tests.report import stand_in
 from tests.tui import fake, fake_search
 from wstui.control import registry, run_server
@@ -23,7 +24,7 @@ from wstui.control.link import ConnectionLost, Link
 from wstui.control.registry import NoSuchRun
 from wstui.control.remote_run import READ_ONLY, RemoteRun, attach
 from wstui.control.status_lines import Encodings, StatusReader, StatusWriter
-from wstui.execution.run.commands import AbortRun, AddNote, DrainRun, PauseRun, RampTo
+from wstui.execution.run.commands import DrainRun, PauseRun, RampTo, WatchClient
 from wstui.execution.run.result import SuiteResult
 from wstui.execution.run.status import Status
 from wstui.measure.timeline import Mark
@@ -185,7 +186,9 @@ def test_read_only_refuses_every_command() -> None:
     run = Steered()
     with served(run):
         one = attach("", "guest", read_only=True)
-        for command in (PauseRun(), AbortRun(), RampTo(5), AddNote("x")):
+        steering = [command for command in COMMANDS if not isinstance(command, WatchClient)]
+        assert len(steering) == 12
+        for command in steering:
             answer = one.send(command).result(30)
             assert (answer.done, answer.text) == (False, READ_ONLY)
         one.close()

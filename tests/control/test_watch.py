@@ -111,6 +111,15 @@ async def test_from_a_step_a_client_of_its_role_is_watched_and_what_it_matched_i
         assert "filter “announce”" in shown(app) and "something else" not in shown(app)
 
 
+async def test_from_the_errors_the_client_of_the_latest_sample_is_watched() -> None:
+    async with running(size=(120, 40)) as (app, pilot, session):
+        await pilot.press("down", "W")
+        await until(lambda: "Watch one client" in shown(app), pilot)
+        assert app.screen.query_one(Input).value == "11730"
+        await pilot.press("enter")
+        await until(lambda: ("watch_client", 11_730) in session.commands, pilot)
+
+
 async def test_a_watch_is_paused_copied_and_written_as_json_lines(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,6 +17,7 @@ import pytest
 from tests.execution.running import scenario
 from tests.servers.server import PATIENCE_S, Server, until
 from wstui.cli.prepare import earlier_results, first_of
+from wstui.execution.run.client_watches import WatchedLines
 from wstui.execution.run.commands import AbortRun, DrainRun, SkipStage
 from wstui.execution.run.result import Result, SuiteResult
 from wstui.execution.run.run import Run
@@ -102,6 +103,24 @@ async def test_a_drain_in_a_cooldown_ends_the_suite() -> None:
     assert result.verdict.reason == "not run: two (ended by ada (ci, pid 7))" and result.verdict.drained
     assert len(result.runs) == 1 and result.runs[0].passed
     assert suite.status.state.ended
+
+
+async def test_a_client_is_watched_from_one_run_to_the_next() -> None:
+    async with Server() as server:
+        suite = SuiteRun([member(server, "one", hold=60), member(server, "two", hold=60)], cooldown_s=0.0)
+        going = asyncio.create_task(finished(suite))
+        await until(lambda: suite.status.counters.open == 3)
+        watched = WatchedLines(suite, 1)
+
+        def is_seen() -> bool:
+            assert watched.renew() == ""
+            return any(line.kind == "state" and line.text == "ready" for line in watched.new())
+
+        for name in ("one", "two"):
+            await until(lambda name=name: suite.status.scenario.name == name and is_seen())
+            suite.send(SkipStage())
+        result = await asyncio.wait_for(going, PATIENCE_S)
+    assert len(result.runs) == 2
 
 
 async def test_an_abort_stops_the_run_and_all_that_would_follow() -> None:

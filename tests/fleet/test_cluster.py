@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import jwt
@@ -27,6 +28,7 @@ from tests.fleet.hosts import HOME, family, gone, nothing_left, on_hosts, use_fa
 from tests.servers.server import PATIENCE_S, Server, until
 from wstui.execution.preflight.checklist import CheckMark
 from wstui.execution.preflight.preflight import preflight
+from wstui.execution.run.client_watches import WatchedLines
 from wstui.execution.run.commands import AbortRun, DrainRun, PauseRun, RampTo, Redistribute, ResumeRun
 from wstui.execution.run.result import Result
 from wstui.execution.run.run import Run
@@ -110,6 +112,15 @@ async def test_a_run_on_two_hosts_is_steered_as_one_and_leaves_no_process_and_no
             listening = [seen.laddr for seen in process.net_connections("inet") if seen.status == "LISTEN"]
             assert not listening, "no port, not even on loopback"
             assert "KEY" not in " ".join(process.cmdline()), "the keys are not seen in a list of processes"
+        of_all: Any = run
+        watches = {client: WatchedLines(of_all, client) for client in (0, 1, 2)}  # of each worker one
+
+        def is_watched(client: int) -> bool:
+            assert watches[client].renew() == ""
+            return any(line.received and line.step == "reply" for line in watches[client].new())
+
+        for client in watches:
+            await until(lambda client=client: is_watched(client))
         run.send(RampTo(8, 0.2))
         await until(lambda: run.status.counters.open == 8)
         run.send(PauseRun())

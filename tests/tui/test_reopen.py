@@ -24,6 +24,7 @@ from wstui.execution.run.status import Status
 from wstui.measure.timeline import Mark
 from wstui.tui.alerts import Alerts
 from wstui.tui.app import WstuiApp
+from wstui.tui.editor.editor_screen import Editor
 from wstui.tui.last_view import LastView, last_view, remember
 from wstui.tui.services import SessionOutcome
 from wstui.tui.settings import read_settings
@@ -110,6 +111,13 @@ async def test_it_opens_on_the_preset_the_runs_the_result_or_the_replay_last_loo
     async with opened(tmp_path) as (app, pilot):
         await until(lambda: bool(re.search(r"[›▸] *soak", shown(app))) or "soak" in shown(app), pilot)
         assert app.screen.last_view() == {"preset": "soak"}  # type: ignore[attr-defined]
+        await pilot.press("e")
+        await until(lambda: isinstance(app.screen, Editor), pilot)
+        await leave(app, pilot)
+    async with opened(tmp_path) as (app, pilot):
+        await until(lambda: isinstance(app.screen, Editor), pilot)
+        await pilot.press("escape")
+        await until(lambda: not isinstance(app.screen, Editor), pilot)
         await pilot.press("h")
         await until(lambda: "run history" in shown(app), pilot)
         await pilot.press("down", "down")

@@ -39,7 +39,8 @@ class Navigation:
     def reopen(self, view: LastView) -> None:
         """Open what was last looked at, if it is still there."""
         runs = self._services.runs
-        if view.screen == "editor" and isinstance(start := self._app.screen, StartScreen):
+        start = self._app.screen
+        if view.screen == "editor" and isinstance(start, StartScreen) and start.last_view() == {"preset": view.preset}:
             start.action_edit()
         if runs is None or not view.runs:
             return

@@ -103,6 +103,10 @@ class Editor(Screen[None]):
         yield KeyRow()
         yield CompactView(self._compact)
 
+    def last_view(self) -> dict[str, object]:
+        """Name the editor, and the preset that it was opened with: what was not saved is not kept."""
+        return {"screen": "editor", "preset": self._preset.name} if self._preset is not None else {}
+
     def on_mount(self) -> None:
         """Say what the scenario means, and tell about the line that the cursor begins on."""
         self.read()
