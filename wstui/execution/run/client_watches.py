@@ -5,9 +5,10 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
-from wstui.execution.run.commands import WatchClient
+from wstui.execution.run.commands import CommandAnswer, WatchClient
 from wstui.load.conversation.role_shares import RoleShares
 from wstui.load.protocol import TraceLine, WatchClients
 from wstui.measure.append_log import AppendLog, new_since
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 LEASE_S = 10.0
 """A watch ends by itself when it is not renewed for this long."""
+_AGAIN_S = 0.25
 MOST_WATCHED = 10
 LINES_KEPT = 1000
 _LOOKED_AT = 10_000
@@ -75,16 +77,18 @@ class WatchedLines:
         self.client = client
         self._run = run
         self._asked = 0.0
+        self._answer: Future[CommandAnswer] | None = None
         self._started = run.status.started
         self._seen = new_since(run.status.watched, 0)[1]
 
     def renew(self) -> str:
         """Ask for more if it is time to; return why there is no more, or "". Does not wait."""
-        now = time.monotonic()
-        if now - self._asked < LEASE_S / 3:
+        now, asked = time.monotonic(), self._answer
+        is_refused = asked is not None and asked.done() and not asked.result().done  # between two runs, say
+        if now - self._asked < (_AGAIN_S if is_refused else LEASE_S / 3):
             return ""
         self._asked = now
-        asked = self._run.send(WatchClient(self.client))
+        self._answer = asked = self._run.send(WatchClient(self.client))
         return asked.result().text if asked.done() and not asked.result().done else ""
 
     def new(self) -> list[TraceLine]:
