@@ -37,6 +37,17 @@ PANELS: tuple[tuple[str, str, list[tuple[str, str]]], ...] = (
     ("Bytes", "Bps", [("sent", _rate("wstui_bytes_sent_total")), ("received", _rate("wstui_bytes_received_total"))]),
     ("Replies by outcome", "rps", [("{{outcome}}", _rate("wstui_replies_total", "outcome"))]),
     (
+        "Steps: response time, p95",
+        "s",
+        [
+            (
+                "{{role}} {{step}}",
+                f"histogram_quantile(0.95, {_rate('wstui_step_response_seconds_bucket', 'le, role, step')})",
+            )
+        ],
+    ),
+    ("Steps by outcome", "ops", [("{{step}} {{outcome}}", _rate("wstui_steps_total", "step, outcome"))]),
+    (
         "Failures",
         "cps",
         [
