@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from tests.conversations.test_protocol_cases import Cable
+from tests.protocols import npm, test_jsonrpc, test_mqtt, test_ocpp, test_wamp
 from tests.protocols.serving import served, web
 from tests.protocols.test_centrifugo import Centrifugo
+from tests.protocols.test_crowds import mosquitto, rabbitmq
 from tests.protocols.test_graphql import serving as graphql
 from tests.protocols.test_phoenix import Phoenix
 from tests.protocols.test_pusher import Pusher
@@ -21,8 +24,11 @@ from tests.protocols.test_realtime import Model
 from tests.protocols.test_signalr import Hub
 from tests.servers.server import Server
 from wstui.cli import wstui
+from wstui.execution.preflight.look import look
 from wstui.scenario.file import load
 from wstui.scenario.model import Scenario
+
+__all__ = ["mosquitto", "rabbitmq"]
 
 
 class Silent(Server):
@@ -31,8 +37,8 @@ class Silent(Server):
     welcome = False
 
 
-def root(server: Any) -> str:
-    return str(server.url).removesuffix("/ws")
+def root(server: Any, path: str = "/ws") -> str:
+    return str(server.url).removesuffix(path)
 
 
 @contextlib.asynccontextmanager
@@ -83,6 +89,51 @@ async def test_servers_of_libraries_are_recognised(tmp_path: Path) -> None:
         result, file = await made(tmp_path, log.url, "--force")
         assert result.exit_code == 0 and 'the subprotocol "graphql-transport-ws"' in result.output
         assert 'protocol = "graphql"' in file.read_text() and log.url in file.read_text()
+
+
+async def test_servers_are_recognised_by_the_subprotocol_or_their_answer(request: pytest.FixtureRequest) -> None:
+    async with (
+        test_ocpp.serving(interval=600) as central,
+        test_wamp.Router() as router,
+        test_jsonrpc.serving(9.0) as (url, _),
+    ):
+        await asyncio.gather(
+            recognises(root(central, "/cp"), "ocpp", 'the subprotocol "ocpp1.6"'),
+            recognises(router.url, "wamp", 'the subprotocol "wamp.2.json"'),
+            recognises(url, "jsonrpc", "its jsonrpc key"),
+        )
+    if test_mqtt.MOSQUITTO is not None:
+        await recognises(request.getfixturevalue("mosquitto"), "mqtt", "its CONNACK packet")
+
+
+async def test_servers_of_npm_are_recognised() -> None:
+    async with (
+        npm.serving("socketio_server.mjs", "socket.io") as io,
+        npm.serving("graphql_server.mjs", "graphql-ws", "graphql", "ws") as graph,
+    ):
+        await asyncio.gather(
+            recognises(io.url, "socketio", "the open packet of Engine.IO"),
+            recognises(graph.url, "graphql", 'the subprotocol "graphql-transport-ws"'),
+        )
+
+
+async def test_a_broker_of_stomp_is_recognised(request: pytest.FixtureRequest) -> None:
+    if "CROWD_SECONDS" not in os.environ:
+        pytest.skip("RabbitMQ takes long to start: only with CROWD_SECONDS")
+    await recognises(f"{request.getfixturevalue('rabbitmq')}/ws", "stomp", 'the subprotocol "v12.stomp"')
+
+
+async def recognises(url: str, protocol: str, why: str) -> None:
+    found = (await look(url)).guess
+    assert found is not None and (found.protocol, found.why, found.certain) == (protocol, why, True)
+
+
+async def test_the_version_of_a_server_decides_its_steps(tmp_path: Path) -> None:
+    async with test_ocpp.serving("2.0.1", interval=600) as central:
+        result, file = await made(tmp_path, root(central, "/cp"))
+    assert result.exit_code == 0, result.output
+    assert 'the subprotocol "ocpp2.0.1"' in result.output and central.calls["StatusNotification"] == 1
+    assert 'version = "2.0.1"' in file.read_text() and "StartTransaction" not in file.read_text()
 
 
 async def test_a_secret_in_the_url_is_not_written(tmp_path: Path) -> None:

@@ -42,6 +42,7 @@ def test_the_agreed_subprotocol_says_it(name: str, protocol: str, options: dict[
         ([(CAME, '{"type":"ping","message":1700000000}')], "actioncable", {}),
         ([(SENT, '{"id":1,"connect":{"token":"x"}}')], "centrifugo", {}),
         ([(SENT, '[1,"realm7",{"roles":{}}]')], "wamp", {"realm": "realm7"}),
+        ([(False, b"\x20\x02\0\0")], "mqtt", {}),
         ([(SENT, '[2,"1","BootNotification",{}]')], "ocpp", {}),
         ([(CAME, '{"jsonrpc":"2.0","method":"eth_subscription"}')], "jsonrpc", {}),
         ([(SENT, '{"type":"connection_init"}')], "graphql", {}),

@@ -106,6 +106,11 @@ async def serving(version: str = "1.6", boot: str = "Accepted", interval: int = 
             log.calls["Heartbeat"] += 1
             return result201.Heartbeat(now())
 
+        @on("StatusNotification")
+        def status(self, **_: Any) -> Any:
+            log.calls["StatusNotification"] += 1
+            return result201.StatusNotification()
+
     async def accept(connection: ServerConnection) -> None:
         assert connection.request is not None
         log.paths.add(connection.request.path)

@@ -46,6 +46,7 @@ class Router(Server):
 
     welcome = False
     realm = "realm1"
+    subprotocols = (b"wamp.2.json",)
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)

@@ -111,6 +111,7 @@ class Server:
     welcome = True
     host = "127.0.0.1"
     tls: ssl.SSLContext | None = None
+    subprotocols: tuple[bytes, ...] = ()  # that it agrees to; none: whatever comes first
 
     def __init__(self, **settings: Any) -> None:
         for name, value in settings.items():
@@ -152,8 +153,9 @@ class Server:
 
     async def answer(self, client: Connection, key: bytes) -> bool:
         """Answer the request; returns whether the connection is now a WebSocket."""
-        offered = client.headers.get(b"sec-websocket-protocol", b"").partition(b",")[0].strip()
-        client.write(switching(key, *([b"Sec-WebSocket-Protocol: " + offered] if offered else [])))
+        offered = [name.strip() for name in client.headers.get(b"sec-websocket-protocol", b"").split(b",")]
+        agreed = next((name for name in offered if name and name in (self.subprotocols or offered)), b"")
+        client.write(switching(key, *([b"Sec-WebSocket-Protocol: " + agreed] if agreed else [])))
         return True
 
     async def request(self, client: Connection, method: bytes) -> None:

@@ -25,13 +25,15 @@ _SUBPROTOCOLS: Mapping[str, tuple[str, dict[str, Any]]] = {
 }
 OFFERED = ("any", *_SUBPROTOCOLS, "ocpp1.6", "ocpp2.0.1", "v12.stomp", "v11.stomp", "v10.stomp")
 """Subprotocols that give a server away that picks one, behind one that none speaks."""
-ASKED = {
+ASKED: Mapping[str, str | bytes] = {
     "phoenix": '[null,"1","phoenix","heartbeat",{}]',
     "centrifugo": '{"id":1,"connect":{}}',
     "signalr": f'{{"protocol":"json","version":1}}{_RECORD_END}',
     "stomp": "CONNECT\naccept-version:1.2,1.1,1.0\nhost:localhost\n\n\0",
     "jsonrpc": '{"jsonrpc":"2.0","id":1,"method":"rpc.discover"}',
     "graphql": '{"type":"connection_init"}',
+    # Some brokers take no request that offers all of the subprotocols.
+    "mqtt": b"\x10\x0c\0\4MQTT\4\2\0\x3c\0\0",
 }
 """Of protocols whose servers wait for the client: what begins, and is answered by no other."""
 
@@ -78,6 +80,8 @@ def guess_by_close(protocol: str, kind: type[Dialect], code: int | None) -> Prot
 def _binary(data: bytes) -> ProtocolGuess | None:
     if data[:1] == b"\x10" and (found := re.match(rb"\x10[\x80-\xff]{0,3}[\x00-\x7f]\x00\x04MQTT([\x04\x05])", data)):
         return ProtocolGuess("mqtt", "its CONNECT packet", {"version": "5"} if found[1] == b"\5" else {})
+    if re.fullmatch(rb"\x20\x02[\x00\x01][\x00-\x05]", data):
+        return ProtocolGuess("mqtt", "its CONNACK packet")
     return None
 
 

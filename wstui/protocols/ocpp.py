@@ -90,6 +90,12 @@ class Ocpp(Dialect):
         own = {"id": "{{seq text}}"}
         return reply(table, {"type": "result"} | own, "data", {"type": "error"} | own, reason=["code", "description"])
 
+    def begins_with(self) -> list[Table]:
+        if self.options.version == "1.6":
+            return []
+        status = {"connectorStatus": "Available", "evseId": 1, "connectorId": 1, "timestamp": "{{timestamp iso}}"}
+        return [{"name": "status", "call": "StatusNotification", "data": status}]
+
     def said(self, frame: str | bytes, heard: Heard) -> list[Said]:
         """Return the first BootNotification as an option, and later heartbeats as what the charge point does itself."""
         match document(frame):

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from wstui.scenario.conversation.dialect import dialect
 from wstui.scenario.file import load
 from wstui.scenario.file_refs import shipped_folder
 from wstui.scenario.model import Scenario
@@ -22,4 +23,8 @@ def scenario_for(protocol: str, url: str = "", options: Mapping[str, Any] | None
         changed["url"] = url
     host = re.sub(r"[^\w.-]+", "-", urlsplit(url).netloc.rpartition("@")[2]) if url else "new"
     target = made.target.model_copy(update=changed)
+    if loop := dialect(protocol, changed["options"]).begins_with():
+        data = made.model_dump(exclude_unset=True)
+        data["roles"][0]["loop"] = loop
+        made = Scenario.model_validate(data)
     return made.model_copy(update={"name": f"{protocol}-{host}", "target": target})

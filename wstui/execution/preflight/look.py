@@ -112,10 +112,11 @@ async def _asked(url: str, tls: ssl.SSLContext | None) -> ProtocolGuess | None:
     return next((each for each in found if each is not None and each.protocol not in _PLAIN), None)
 
 
-async def _answer(url: str, tls: ssl.SSLContext | None, protocol: str, opening: str) -> ProtocolGuess | None:
+async def _answer(url: str, tls: ssl.SSLContext | None, protocol: str, opening: str | bytes) -> ProtocolGuess | None:
     kind = dialect(protocol, {})
+    offered = tuple(kind.subprotocols()) if isinstance(opening, bytes) else ()
     with contextlib.suppress(Unreachable, InvalidHandshake, ConnectionClosed):
-        async with _connected(kind.address(url), tls, ()) as connection:
+        async with _connected(kind.address(url), tls, offered) as connection:
             await connection.send(opening)
             # An echo server returns the opening itself.
             frames = [frame for frame in await _heard(connection) if frame[1] != opening]

@@ -15,6 +15,7 @@ a preset and a page of the manual:
     decoder         a pure function from a frame to messages; what it has to keep for a client it gets back
     takes_files     whether a step's `file` may stand beside its keys: `step` is given its content
     closes          close codes with their plain meaning
+    begins_with     the loop of a new scenario, where the steps of the shipped preset do not fit these options
     bare, said      the inverse of `address`, `opening` and `step`, for recorded sessions
 
 Tables are as in a scenario file, with one key more: `frames`, a list of `Frame`, for what `json` and `send` can't say.
@@ -203,6 +204,9 @@ class Dialect:
 
     def decoder(self) -> Decode | None:
         return None
+
+    def begins_with(self) -> list[Table]:
+        return []
 
     def bare(self, url: str) -> str:
         return url
