@@ -131,6 +131,25 @@ async def test_each_role_goes_through_its_opening_and_one_round_once() -> None:
         assert server.kinds() == {"auth": 2, "say": 2, "join": 1}
 
 
+async def test_roles_that_meet_go_through_their_round_too() -> None:
+    roles = """
+    [[roles]]
+    name = "pair"
+    open = [
+      { json = { type = "auth", token = "good" }, expect = { type = "auth_ok" } },
+      { meet = { name = "in", clients = 5 } },
+    ]
+    loop = [{ meet = "all ready" }, { json = { type = "say", seq = "{{seq}}" }, expect = { seq = "{{seq}}" } }]
+    [[roles]]
+    name = "other"
+    loop = [{ meet = "all ready" }, { json = { type = "join", room = 1 }, expect = { type = "joined" } }]
+    """
+    async with Chat() as server:
+        checks = await look(conversation(server.url, roles, clients=9))
+        assert "fail" not in marks(checks).values(), checks
+        assert server.kinds() == {"auth": 1, "say": 1, "join": 1}
+
+
 async def test_a_server_that_answers_nothing_fails_the_reply_and_only_that() -> None:
     async with Late(delay_s=30.0) as server:
         found = await look(scenario(server.url, timeout=0.3))

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from wstui.execution.run.compile import spec_of
 from wstui.load.conversation.roles import Roles
 from wstui.load.conversation.trace import TracedRoles
-from wstui.load.protocol import Drain, Go, Ramp, TraceLine
+from wstui.load.protocol import Drain, Go, Ramp, ReleaseMeetings, TraceLine, Waiting
 from wstui.load.role_paths import all_steps
 from wstui.load.role_spec import RoleSpec
 from wstui.load.worker import Worker
@@ -103,18 +103,17 @@ class Rehearsal:
 async def rehearse(
     scenario: Scenario, clients: int = 1, rounds: int = 1, *, to_the_end: bool = False, note: Note | None = None
 ) -> Rehearsal:
-    """Let clients of each role, those that meet others left out, go through `open` and so many rounds, in this process.
+    """Let clients of each role go through `open` and so many rounds, in this process.
 
-    It ends with the first failure, unless it is to go on `to_the_end`.
+    Those that wait for others go on once nobody else can come. It ends with the first failure, unless it is to go on
+    `to_the_end`.
     """
     spec = spec_of(scenario)
-    alone = [role for role in spec.conversation.roles.roles if not any(step.meet for step in all_steps(role))]
-    if not alone:
-        return Rehearsal({}, [], 0, None)
-    roles = [replace(role, clients=clients, weight=0.0) for role in alone]
+    roles = [replace(role, clients=clients, weight=0.0) for role in spec.conversation.roles.roles]
     conversation = replace(spec.conversation, fanout=False, roles=replace(spec.conversation.roles, roles=roles))
     spec = replace(spec, send=replace(spec.send, every_ns=_EVERY_NS, rounds=rounds), conversation=conversation)
-    worker = Worker(spec, _ignore, Roles if note is None else partial(TracedRoles, note=note))
+    gathering = _Gathering()
+    worker = Worker(spec, gathering.hear, Roles if note is None else partial(TracedRoles, note=note))
     failures = worker.tally.failures
     await worker.prepare()
     worker.handle(Go())
@@ -132,6 +131,8 @@ async def rehearse(
         through = sum(counts[role.name].ready for role in roles) + ended.refused + ended.timed_out + ended.failed
         if through >= clients * len(roles) and (all(done) or not ended.open):
             break
+        if (meet := gathering.complete(through, clients * len(roles))) is not None:
+            worker.handle(meet)
         await asyncio.sleep(_LOOK_S)
     worker.handle(Drain(0))
     await asyncio.wait_for(worker.ended_event.wait(), scenario.target.close_timeout + scenario.messages.timeout + 5.0)
@@ -158,5 +159,28 @@ def _is_through(role: RoleSpec, counts: RoleCounts, rounds: int, after_s: float)
     return not role.loop and (not role.script or (not counts.begun and after_s > LISTENS_S))
 
 
-def _ignore(_: object) -> None:
-    pass
+class _Gathering:
+    """The clients of a rehearsal that wait for others, of whom not all are there."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[bytes, int] = {}
+        self._ready = self._handled = self._told = 0
+        self._since = time.monotonic()
+
+    def hear(self, event: object) -> None:
+        """Take what the worker reports."""
+        if isinstance(event, Waiting):
+            self._waiting |= {name: count for name, (count, _) in event.names.items()}
+            self._handled = event.handled
+            self._since = time.monotonic()
+
+    def complete(self, ready: int, clients: int) -> ReleaseMeetings | None:
+        """Let all go on who wait, once all `clients` are ready, or nothing has happened for a while."""
+        if ready != self._ready:
+            self._ready, self._since = ready, time.monotonic()
+        names = {name: count for name, count in self._waiting.items() if count}
+        stuck = time.monotonic() - self._since > LISTENS_S
+        if not names or self._handled < self._told or (ready < clients and not stuck):
+            return None
+        self._told += 1
+        return ReleaseMeetings(self._told, names)
