@@ -107,9 +107,9 @@ def test_junit_is_well_formed_and_counts_right(name: str) -> None:
 
 def test_junit_fails_broken_thresholds_and_skips_unmeasured_ones() -> None:
     broken_cases = results(junit("broken"))
-    assert broken_cases["response.p99 < 20ms in hold"] == "failure"
+    assert broken_cases["response.p99 < 20 ms in hold"] == "failure"
     assert broken_cases["stage hold"] == "passed" or broken_cases["stage hold"] == "system-out"
-    assert results(junit("empty"))["connect.success >= 100%"] == "skipped"
+    assert results(junit("empty"))["connect.success ≥ 100 %"] == "skipped"
     assert results(junit("empty"))["verdict"] == "error"
     assert results(junit("aborted"))["stage hold"] == "skipped"
     assert results(junit("limited"))["generator"] == "skipped"
