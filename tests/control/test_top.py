@@ -34,6 +34,10 @@ async def test_runs_come_move_and_go_and_enter_chooses_one() -> None:
             assert "checkout-soak" in text(app) and "11 987/12 000 clients" in text(app)
             run.picture = replace(run.picture, counters=msgspec.structs.replace(run.picture.counters, open=7))
             await until(lambda: "7/12 000 clients" in text(app))
+            await pilot.resize_terminal(70, 10)
+            await until(lambda: "11 987" in text(app) and "…" in text(app))
+            rows = [row.split()[0] for row in text(app).splitlines()[1:4] if row.strip()]
+            assert rows == [other.entry.id, one.entry.id], "a line each"
             newest = other.entry.id
             await pilot.press("enter")
             await until(lambda: app.return_value is not None)

@@ -133,6 +133,7 @@ class TopApp(ThemedApp[str]):
     Screen { background: $background; }
     #about { padding: 0 1; color: $text-muted; }
     RunLines { height: 1fr; border: none; background: $background; padding: 0 1; }
+    RunLines { text-wrap: nowrap; text-overflow: ellipsis; }
     RunLines:focus { background-tint: $foreground 0%; }
     """
     ENABLE_COMMAND_PALETTE = False
