@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import signal
+import sys
 import tempfile
 import time
 from collections import Counter
@@ -76,6 +77,12 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Take the home away again."""
     shutil.rmtree(config.stash.get(_HOME, ""), ignore_errors=True)
+
+
+def pytest_runtest_setup() -> None:
+    """Forget the secrets of commands that an earlier test ran in this process: they would be masked in this one's."""
+    if (messages := sys.modules.get("wstui.cli.exit_codes")) is not None:
+        messages._secrets.clear()
 
 
 @pytest.hookimpl(wrapper=True)
