@@ -143,7 +143,8 @@ async def test_a_worker_that_hangs_does_not_hold_up_the_end(monkeypatch: pytest.
     transport = LocalTransport()
     async with Server() as server:
         run = Run(
-            scenario(server.url, clients=10, hold=60, workers=2, timeout=0.5, close_timeout=0.5), transport=transport
+            scenario(server.url, clients=10, hold=60, workers=2, timeout=0.5, connect_timeout=2.0, close_timeout=0.5),
+            transport=transport,
         )
         running = asyncio.create_task(run.execute())
         await until(lambda: run.status.counters.open == 10)

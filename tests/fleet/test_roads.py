@@ -85,7 +85,10 @@ async def test_a_pod_that_goes_is_a_lost_host_and_a_pod_that_comes_takes_its_loa
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
-async def test_a_road_that_is_cut_or_hangs_ends_the_load_behind_it(how: signal.Signals) -> None:
+async def test_a_road_that_is_cut_or_hangs_ends_the_load_behind_it(
+    how: signal.Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wstui.fleet.hosts.cluster.GIVEN_UP_S", 5.0)
     async with Server() as server, going(server, PODS) as it:
         of_pod = it.of("pod1")
         (kubectl,) = (process for process in of_pod if process in it.ssh)
