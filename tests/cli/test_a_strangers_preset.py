@@ -161,9 +161,8 @@ def at_a_terminal(folder: Path, *arguments: str, says: str) -> tuple[int, str]:
 def test_a_person_is_asked_once_for_each_file_and_content(folder: Path) -> None:
     ran, run = folder.parent / "ran", ("run", "p.toml", "--no-store", "--no-probe", "--url", "ws://127.0.0.1:9/ws")
     question = "p.toml names its own ssh configuration, which can run programs: use it? [y/N]"
-    for answer in ("", "n"):
-        status, seen = at_a_terminal(folder, *run, says=answer)
-        assert status == 2 and question in seen and "--ssh-config" in seen and not ran.exists()
+    status, seen = at_a_terminal(folder, *run, says="")
+    assert status == 2 and question in seen and "--ssh-config" in seen and not ran.exists()
     status, seen = at_a_terminal(folder, *run, says="y")
     assert question in seen and ran.exists()
     kept = folder.parent / "config" / "wstui" / "allowed_ssh.json"
