@@ -26,6 +26,7 @@ from wstui.execution.run.result import Result, SuiteResult
 from wstui.execution.run.result_sections import Verdict
 from wstui.execution.run.run import Tracing
 from wstui.execution.run.status import State, Status, SuiteStatus
+from wstui.execution.run.verdict import all_of
 from wstui.execution.search.breakpoint_search import run_for
 from wstui.fleet.transport import FleetError
 from wstui.load.protocol import TraceLine
@@ -215,7 +216,7 @@ def combine(
         told.append(f"not run: {', '.join(missing)}" + (f" ({why})" if why else ""))
     passed = not told
     if passed:
-        told = [f"all {len(judged)} runs passed" if len(judged) > 1 else f"{judged[0][0]} passed"]
+        told = [f"{all_of(len(judged))} runs passed" if len(judged) > 1 else f"{judged[0][0]} passed"]
     before = list(zip(names, results[:first], strict=False))
     told += [f"{name} as it was at {result.started}" for name, result in before if result is not None]
     if skipped := [name for name, result in before if result is None]:

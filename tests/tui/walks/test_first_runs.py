@@ -77,7 +77,7 @@ async def test_a_scenario_of_ones_own_is_written_saved_and_run_twice(home: Home,
         at.press("Escape")
         await at.until("─presets", "› shop .*■ drained")
         at.press("Enter")
-        await at.until("✓ PASSED", "all 2 thresholds kept")
+        await at.until("✓ PASSED", "both thresholds kept")
         await leave(at)
     with Store(home.store) as store:
         assert [(run.name, run.state) for run in store.runs()] == [("shop", "finished")] * 2

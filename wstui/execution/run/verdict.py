@@ -155,7 +155,7 @@ def conclude(
     elif limited_by:
         reason = f"all {default}thresholds kept, but the generator was the limit: {', '.join(limited_by)}"
     elif outcomes:
-        reason = f"all {len(outcomes)} {default}thresholds kept" if len(outcomes) > 1 else "the threshold was kept"
+        reason = f"{all_of(len(outcomes))} {default}thresholds kept" if len(outcomes) > 1 else "the threshold was kept"
     else:
         reason = "no thresholds to judge by"  # a search judges its steps
     return Verdict(
@@ -170,6 +170,11 @@ def conclude(
         drained=drained,
         script_failed=script_failed,
     )
+
+
+def all_of(number: int) -> str:
+    """Return "both" or "all 3"."""
+    return "both" if number == 2 else f"all {number}"
 
 
 def kept_words(outcomes: Sequence[ThresholdOutcome]) -> str:
