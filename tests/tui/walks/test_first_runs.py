@@ -42,7 +42,7 @@ async def test_the_first_run_without_true_colour_and_in_a_large_window(home: Hom
         assert re.search(r"\x1b\[[\d;]*38;5;\d+", seen) and not re.search(r"[34]8[:;]2[:;]", seen)
         await at.choose("mine")
         at.press("Enter")
-        await at.until("✓ PASSED", "all 4 default thresholds kept", "latency")
+        await at.until("✓ PASSED", "all 4 default thresholds kept", "─stages")
         at.press("q")
         await at.until(r"status 0")
 
