@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+from importlib import metadata
 
 import pytest
 
@@ -98,3 +100,17 @@ def test_words_are_found_in_all_pages_or_in_pages_that_have_them_all(manual: Man
 )
 def test_a_wrong_topic_is_answered_with_the_nearest(wrong: str, meant: str) -> None:
     assert nearest_topic(wrong) == meant
+
+
+def test_the_versions_of_what_protocols_are_held_against_are_those_of_the_tests() -> None:
+    ci = (ROOT / ".ci/run").read_text()
+    page = (ROOT / "wstui/manual/protocols.md").read_text().partition("## Held against")[2]
+    found = re.findall(r"(?:^\| \w+ \||,) ([\w. -]+?) ([\d.]+)( \(npm\))?(?=[,; |(])", page, re.MULTILINE)
+    assert len(found) >= 12
+    for name, version, is_npm in found:
+        if is_npm:
+            assert f" {name}@{version} " in ci, name
+            continue
+        with contextlib.suppress(metadata.PackageNotFoundError):  # Mosquitto, RabbitMQ and Rails are of Debian
+            known = metadata.version({"Strawberry": "strawberry-graphql"}.get(name, name))
+            assert known.startswith(f"{version}."), name
