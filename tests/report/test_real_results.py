@@ -87,7 +87,7 @@ def test_a_real_result_is_what_the_schema_says_and_every_report_takes_it(
     rows = list(csv.DictReader(io.StringIO(written["csv"])))
     assert len(rows) == sum(len(run.timeline) for run in runs)
     cases = {case.name for suite in JUnitXml.fromstring(written["junit"].encode()) for case in suite}
-    assert {"verdict", "generator", "connect.success >= 100%"} <= cases
+    assert {"verdict", "generator", "connect.success ≥ 100 %"} <= cases
     if name != "search":
         assert {"stage ramp", "stage hold", "stage cooldown"} <= cases
     for text in (written["markdown"], written["html"], written["text"]):

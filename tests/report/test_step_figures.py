@@ -221,7 +221,7 @@ def test_html_draws_the_steps_of_each_role(result: Result) -> None:
 def test_junit_has_thresholds_of_steps_as_cases(result: Result) -> None:
     (suite,) = JUnitXml.fromstring(format_registry.named("junit").render(result).encode())
     failed = [case.name for case in suite if case.result and case.result[0]._tag == "failure"]
-    assert failed == ["step.say.lost == 0", "sequence.gaps <= 0"]
+    assert failed == ["step.say.lost == 0", "sequence.gaps ≤ 0"]
     assert {"step.say.p99 (member)", "step.say.lost (guest)"} <= {found.name for found in suite.properties()}  # type: ignore[no-untyped-call]
 
 
@@ -329,7 +329,7 @@ def test_logins_deliveries_and_gaps_in_numbers_are_in_every_output(
         "html": ("Logins", "token", "echo (delivery)", "Numbered messages"),
         "json": ('"login"', '"sequence"', '"gaps": 1', '"kind": "delivery"'),
         "csv": ("step..token.p99_ms", "step.guest.echo.p99_ms"),
-        "junit": ("sequence.gaps &lt;= 0", "login.p95", "delivery.echo.p99", "step.token.p99"),
+        "junit": ("sequence.gaps ≤ 0", "login.p95", "delivery.echo.p99", "step.token.p99"),
         "prometheus": (
             'wstui_sequence_total{finding="gaps"} 1.0',
             'wstui_steps_total{kind="login",outcome="done",role="",step="token"} 4.0',
