@@ -17,7 +17,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from tests.conversations.chat import Chat
 from tests.conversations.test_roles import counts
-from tests.load.leading import Workers, led
+from tests.load.leading import S, Workers, led
 from tests.protocols import test_actioncable, test_mqtt, test_stomp
 from tests.recording import clients
 from tests.recording.test_record import recording
@@ -254,7 +254,7 @@ async def runs(name: str, request: pytest.FixtureRequest, folder: Path) -> None:
             await until(lambda: workers.c.ready == CLIENTS)
             await asyncio.sleep(RUN_S)
             await until(lambda: done(workers, list(steps)[-1]) >= 2 * CLIENTS)
-            c = await workers.drained()
+            c = await workers.drained(10 * S)
             assert c.ready == CLIENTS and not workers.failures, text
             for row in workers.steps:
                 assert not row.counts.lost + row.counts.failed + row.counts.abandoned, (row, text)
