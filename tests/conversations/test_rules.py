@@ -109,6 +109,7 @@ class _Agent:
 
 class _Probe:
     name = "other"
+    facts = None
 
 
 async def test_a_host_is_told_how_far_ahead_its_clock_is() -> None:
@@ -124,3 +125,36 @@ async def test_a_host_is_told_how_far_ahead_its_clock_is() -> None:
     (_, first), (worker, beat), *_ = agent.told
     assert first == Pace(1) and worker == 4
     assert isinstance(beat, OperatorBeat) and abs(beat.ahead_ns - 3 * S) < 1 * S
+
+
+class _Slow(_Agent):
+    """Its first answers take their time on the way back."""
+
+    slow = True
+
+    async def tell(self, batch: list[tuple[int, bytes]]) -> int:
+        there_ns = await super().tell(batch)
+        await asyncio.sleep(0.02 if self.slow else 0.0)
+        return there_ns
+
+
+async def test_the_clock_of_a_host_is_as_uncertain_as_when_stamps_were_made_by_it() -> None:
+    agent = _Slow()
+    probe: Any = _Probe()
+    link = HostLink(probe, agent, lambda name, reason: None)
+    link.workers.append(4)
+
+    def beats() -> list[int]:
+        return [said.ahead_ns for _, said in agent.told if isinstance(said, OperatorBeat)]
+
+    link.send(4, encode(Pace(1)))
+    async with asyncio.timeout(30):
+        for told in (1, 2, 3):
+            while len(beats()) < told:
+                await asyncio.sleep(0.005)
+            agent.slow = False
+            link.send(4, encode(OperatorBeat()))
+    link.lose("the test is over")
+    off = max(abs(ahead - 3 * S) for ahead in beats())
+    assert off > 5 * MS and link.host.uncertainty_ns is not None
+    assert off <= link.host.uncertainty_ns

@@ -202,7 +202,7 @@ async def test_a_mistake_in_a_folded_group_is_told_there_and_opened(home: Path) 
     async with editing(home, size=(120, 60)) as (app, pilot, _):
         await unfold(app, pilot, "TLS")
         await type_into(app, pilot, "target.ca_file", "nowhere.pem")
-        assert "✗" in notes(app)
+        await until(lambda: "✗" in notes(app), pilot)
         await unfold(app, pilot, "TLS")
         await until(lambda: "something is wrong in here" in shown(app), pilot)
         await pilot.press("ctrl+s")

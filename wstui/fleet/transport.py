@@ -44,7 +44,8 @@ class HostState:
 
     `workers` includes lost ones; `reason` says why it is not `alive`. `heard_ns` is the time of its last message on
     our monotonic clock. `round_trip_ns` is that of the last command until its acknowledgement. Its monotonic clock is
-    `offset_ns` ± `uncertainty_ns` ahead of ours. Figures are None before the first acknowledgement.
+    `offset_ns` ± `uncertainty_ns` ahead of ours, the widest that its workers were told: stamps were made by that.
+    Figures are None before the first acknowledgement.
     """
 
     name: str

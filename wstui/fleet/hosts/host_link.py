@@ -16,6 +16,8 @@ from wstui.measure.fanout import ClockOffset
 _HEARTBEAT = encode(OperatorBeat())
 BEGIN_S = 60.0
 GRACE_S = 1.0
+FIRST_LOOKS = 8
+"""So many round trips look at a host's clock before its workers are told: the quickest bounds it best."""
 
 
 class HostLink:
@@ -35,6 +37,7 @@ class HostLink:
         self._failed = failed
         self._round_trip_ns: int | None = None
         self._clock = ClockOffset()
+        self._told_ns = 0.0  # the widest uncertainty of an offset that its workers were told
         self._outbox: list[tuple[int, bytes]] = []
         self._beating: set[int] = set()  # workers with an unsent heartbeat
         self._wake = asyncio.Event()
@@ -74,31 +77,39 @@ class HostLink:
             # Batch everything that is sent in this turn of the loop.
             await asyncio.sleep(0)
             self._wake.clear()
-            beat = self._beat()
+            beat = self._beat() if self._beating else _HEARTBEAT
             batch = [(worker, beat if message == _HEARTBEAT else message) for worker, message in self._outbox]
             self._outbox = []
             self._beating.clear()
             if not batch:
                 continue
-            began_ns = time.monotonic_ns()
+            first = self._clock.offset_ns is None
             try:
-                there_ns = await self._agent.tell(batch)
+                await self._tell(batch)
+                for _ in range(FIRST_LOOKS if first else 0):
+                    await self._tell([])
             except Exception:
                 # The provider, such as ssh, may be about to report a better reason.
                 await asyncio.sleep(GRACE_S)
                 self._failed(self.name, "its Dask worker can't be reached")
                 return
-            now_ns = self.heard_ns = time.monotonic_ns()
-            self._round_trip_ns = now_ns - began_ns
-            first = self._clock.offset_ns is None
-            self._clock.sample(there_ns - now_ns, there_ns - began_ns)
             for worker in self.workers if first else ():
                 self.send(worker, _HEARTBEAT)  # which tells the clock, before clients send stamps
 
+    async def _tell(self, batch: list[tuple[int, bytes]]) -> None:
+        began_ns = time.monotonic_ns()
+        there_ns = await self._agent.tell(batch)
+        now_ns = self.heard_ns = time.monotonic_ns()
+        self._round_trip_ns = now_ns - began_ns
+        self._clock.sample(there_ns - now_ns, there_ns - began_ns)
+
     def _beat(self) -> bytes:
         """Return a heartbeat that says how far ahead of ours its clock is."""
-        ahead = self._clock.offset_ns
-        return _HEARTBEAT if ahead is None else encode(OperatorBeat(round(ahead)))
+        ahead, unsure = self._clock.offset_ns, self._clock.uncertainty_ns
+        if ahead is None or unsure is None:
+            return _HEARTBEAT
+        self._told_ns = max(self._told_ns, unsure)
+        return encode(OperatorBeat(round(ahead)))
 
     def here_ns(self, there_ns: int) -> int:
         """Convert from its monotonic clock to ours, as exactly as round trips allow; only for marks."""
@@ -130,6 +141,7 @@ class HostLink:
             self.heard_ns,
             self._round_trip_ns,
             self._clock.offset_ns,
-            self._clock.uncertainty_ns,
+            # Stamps were made by what was known then, not by what is known now.
+            self._told_ns or self._clock.uncertainty_ns,
             self._look.facts,
         )
