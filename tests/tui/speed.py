@@ -158,7 +158,7 @@ def main() -> None:
             for checkout in checkouts:
                 measured = {name: command_ms(checkout, home, words) for name, words in COMMANDS.items()}
                 # A home of its own: the next one would reopen on the editor.
-                with tempfile.TemporaryDirectory() as fresh:
+                with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as fresh:
                     measured |= screens_ms(checkout, fresh, (columns, rows))
                 for name, ms in measured.items():
                     found.setdefault(name, {}).setdefault(checkout, []).append(ms)
