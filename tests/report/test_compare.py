@@ -9,12 +9,12 @@ from tests.report.example import aborted, broken, empty, fan_out, good, limited,
 from tests.report.made_up import histogram, timeline
 from wstui.execution.run.result import Delivery, Result
 from wstui.execution.run.result_figures import figure
-from wstui.execution.run.result_sections import Connections, Latency
+from wstui.execution.run.result_sections import Connections, Event, Latency
 from wstui.measure.hdr import encode
 from wstui.report.analysis import regression
 from wstui.report.analysis.compare import compare, steady
 from wstui.report.analysis.significance import ALPHA, batch_means, holm, rank_test, share_test
-from wstui.report.formats import compare_text
+from wstui.report.formats import compare_markdown, compare_text
 from wstui.report.model.cell_text import width_of
 from wstui.scenario.errors import BadValue
 
@@ -129,6 +129,16 @@ def test_that_both_runs_were_limited_is_said_once() -> None:
 def test_other_names_limits_and_hosts_of_the_same_load_are_no_difference() -> None:
     renamed = msgspec.structs.replace(good(), scenario={**good().scenario, "name": "x", "thresholds": []})
     assert compare(good(), renamed).warnings == []
+
+
+def test_the_notes_and_spans_of_both_runs_stand_in_their_comparison() -> None:
+    first, second = good(), good()
+    first.events.append(Event(12.0, "note", "cache \x1b[31mcold"))
+    second.events.extend([Event(15.0, "span", "3 → 6 pods"), Event(20.0, "span_end", "end of 3 → 6 pods")])
+    comparison = compare(first, second)
+    assert comparison.notes[1:] == ("span in B at 0:15: 3 → 6 pods",)
+    for text in (compare_text.render(comparison), compare_markdown.render(comparison, "quick")):
+        assert "note in A at 0:12: cache" in text and "span in B at 0:15: 3 → 6 pods" in text and "\x1b" not in text
 
 
 def test_a_run_without_measurements_can_be_compared_with_one() -> None:

@@ -14,7 +14,7 @@ from wstui.measure import format
 from wstui.measure.histogram import RELATIVE_ERROR
 from wstui.report.analysis.significance import ALPHA, batch_means, holm, rank_test, share_test
 from wstui.report.model.labels import name_of, url_of
-from wstui.report.model.stretches import Noted, stretch
+from wstui.report.model.stretches import Noted, noted, stretch
 from wstui.report.model.timeline_query import active_rows, column
 from wstui.scenario.threshold import Metric, parse_metric, step_of
 
@@ -104,6 +104,8 @@ class Comparison:
     warnings: list[str]
     limits: str = ""
     """How much the target carried in both, where both looked for that."""
+    notes: tuple[str, ...] = ()
+    """The notes and spans of both, each with its run and its time."""
 
     def change(self, metric: str) -> Change | None:
         """The change of one metric, None when it is not in the table."""
@@ -132,7 +134,12 @@ def compare(
     warnings = _warnings(before, after, environments)
     if why := incomparable(before, after):
         warnings.insert(0, f"these runs cannot be compared: {why}")
-    return Comparison(names[0], names[1], changes, warnings, _limits(before, after))
+    notes = tuple(
+        f"{'span' if each.is_span else 'note'} in {name} at {format.clock(each.at_s)}: {each.text}"
+        for name, result in zip(names, (before, after), strict=True)
+        for each in noted(result.events, result.duration_s)
+    )
+    return Comparison(names[0], names[1], changes, warnings, _limits(before, after), notes)
 
 
 def _step_metrics(before: Result, after: Result) -> list[str]:
@@ -148,7 +155,7 @@ def compare_around(run: Result, rows: Sequence[dict[str, Any]], what: Noted) -> 
     """Compare the stretch before a note or span with the one after it, as two runs are compared."""
     before, after = (stretch(run, rows, *part) for part in (what.before, what.after))
     found = compare(before, after, names=("before", "after"))
-    return replace(found, changes=[change for change in found.changes if change.metric in _OF_STRETCHES])
+    return replace(found, changes=[change for change in found.changes if change.metric in _OF_STRETCHES], notes=())
 
 
 def is_empty(result: Result) -> bool:

@@ -40,6 +40,7 @@ def render(comparison: Comparison, preset: str, broken: Sequence[str] = ()) -> s
     lines += ["", *(f"- ✗ {plain(text)}" for text in broken)] if broken else []
     lines += ["", *(f"- ▲ {plain(text)}" for text in comparison.warnings)] if comparison.warnings else []
     lines += ["", plain(comparison.limits)] if comparison.limits else []
+    lines += ["", *(f"- {plain(note)}" for note in comparison.notes)] if comparison.notes else []
     if proven:
         lines += ["", *_rows(proven)]
     if measured:

@@ -58,6 +58,8 @@ def _remarks(comparison: Comparison, width: int, paint: Paint, *, named: bool = 
     ]
     if comparison.limits:
         lines += paragraph(sanitize(who + comparison.limits), width=width, indent="")
+    for note in comparison.notes:
+        lines += paragraph(sanitize(note), width=width, indent="")
     return [*lines, ""] if lines else []
 
 

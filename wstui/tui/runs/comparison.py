@@ -117,6 +117,8 @@ def change_rows(comparison: Comparison, width: int, *, brief: bool = False) -> l
     lines: list[Line] = []
     for warning in comparison.warnings:
         lines += warning_rows(warning, width)
+    for note in () if brief else comparison.notes:
+        lines += [[(f" {part}", "text")] for part in wrap(sanitize(note), width - 2)]
     before, after = ("then", "now") if brief else ("A", "B")
     lines.append([(" " * 19 + f"{before:>8}{after:>9}{'change':>10}", "muted")])
     for change in comparison.changes:
