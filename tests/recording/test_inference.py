@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from tests.recording.hars import START
 from tests.recording.talks import Talk, guessed
 from wstui.recording.inference.infer import infer
+from wstui.recording.inference.inferred_scenario import Guess, InferredScenario
 from wstui.recording.session import RecordedSession
 from wstui.scenario.file import loads
 
@@ -67,7 +68,39 @@ def test_a_pause_a_rule_and_a_login_can_be_undone_as_a_whole() -> None:
     assert [step.get("think") for step in role["loop"]] == [None] and "answer" not in role
     assert draft.guesses["roles", 0, "loop", 0, "json", "n"] is why and think not in draft.guesses
     assert not any("answer" in place for place in draft.guesses)
-    assert not draft.can_undo(("messages", "every"))
+    assert draft.can_undo(("messages", "every"))
+    draft.undo(("messages", "every"))
+    assert "every" not in draft.tables["messages"]
+    loads(draft.text(), "", draft.secrets)
+
+
+@pytest.mark.parametrize(
+    ("phase", "left"),
+    [("open", {"loop": "abcd", "leave": "e"}), ("loop", {"open": "abcd", "leave": "e"}),
+     ("leave", {"open": "ab", "loop": "cde"})],
+)  # fmt: skip
+def test_where_a_phase_begins_can_be_undone(phase: str, left: dict[str, str]) -> None:
+    phases = {"open": "ab", "loop": "cd", "leave": "e"}
+    role = {name: [{"send": letter} for letter in letters] for name, letters in phases.items()}
+    guesses: dict[tuple[str | int, ...], Guess] = {
+        ("roles", 0, name, n, "send"): Guess(letter) for name in phases for n, letter in enumerate(phases[name])
+    }
+    draft = InferredScenario({"roles": [role]}, {**guesses, ("roles", 0, phase, 0): Guess(phase)})
+    assert draft.can_undo(("roles", 0, phase, 0))
+    draft.undo(("roles", 0, phase, 0))
+    assert {name: "".join(step["send"] for step in role[name]) for name in role} == left
+    assert all(draft.at(place) == guess.why for place, guess in draft.guesses.items()) and len(draft.guesses) == 5
+
+
+@pytest.mark.parametrize("phase", ["open", "loop"])
+def test_a_scenario_whose_phases_were_undone_still_loads(phase: str) -> None:
+    talk = Talk().sent({"op": "login"}, 0.1).came({"op": "welcome"})
+    for n in range(4):
+        talk.sent({"op": "say", "n": n}, 2.0).came({"op": "said", "n": n})
+    draft, _ = guessed(talk)
+    (begins,) = [place for place in draft.guesses if len(place) == 4 and place[2] == phase]
+    assert draft.can_undo(begins)
+    draft.undo(begins)
     loads(draft.text(), "", draft.secrets)
 
 

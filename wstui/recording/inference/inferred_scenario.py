@@ -20,6 +20,8 @@ _OPTIONAL = ("expect", "capture", "fanout", "compression", "origin", "subprotoco
 """Keys that a scenario can do without."""
 _RULES = ("answer", "heartbeats", "delivery", "sequence", "login")
 """Lists whose items are guesses of their own."""
+_INTO = {"open": "loop", "loop": "open", "leave": "loop"}
+"""The phase that another one's steps belong to, if it is none: what comes before repeats, or nothing does."""
 _SECTIONS = ("roles", "stages", "login", "open", "loop", "leave", "heartbeats", "answer", "delivery", "sequence")
 
 
@@ -78,13 +80,17 @@ class InferredScenario:
     def can_undo(self, key: Key) -> bool:
         """Return whether the recorded value can take the place of a guess, or nothing can."""
         holder = self.at(key[:-1])
-        may_go = isinstance(holder, dict) and (self.guesses[key].instead is not None or key[-1] in _OPTIONAL)
-        return may_go or self._item_of(key) is not None
+        optional = key[-1] in _OPTIONAL or key == ("messages", "every")
+        may_go = isinstance(holder, dict) and (self.guesses[key].instead is not None or optional)
+        return may_go or self._item_of(key) is not None or _is_phase(key)
 
     def undo(self, key: Key) -> None:
         """Take one guess back: what was recorded stands there again, or nothing."""
         if (item := self._item_of(key)) is not None:
             self._remove(item)
+            return
+        if _is_phase(key):
+            self._merge(key)
             return
         guess = self.guesses.pop(key)
         if guess.instead is None:
@@ -113,6 +119,23 @@ class InferredScenario:
                 if number == index:
                     continue
                 place = (*place[:depth], number - (number > int(index)), *place[depth + 1 :])
+            moved[place] = guess
+        self.guesses = moved
+
+    def _merge(self, key: Key) -> None:
+        """Let the steps of a phase belong to its neighbour, with the guesses about them."""
+        del self.guesses[key]
+        *of, phase, _ = key
+        depth, role = len(of), self.at(tuple(of))
+        into = _INTO[str(phase)]
+        steps, others = role.pop(phase), role.get(into, [])
+        role[into] = [*steps, *others] if phase == "open" else [*others, *steps]
+        shift: dict[str | int, int] = {phase: 0, into: len(steps)} if phase == "open" else {phase: len(others), into: 0}
+        moved: dict[Key, Guess] = {}
+        for place, guess in self.guesses.items():
+            if place[:depth] == tuple(of) and len(place) > depth + 1 and place[depth] in shift:
+                number = int(place[depth + 1]) + shift[place[depth]]
+                place = (*of, into, number, *place[depth + 2 :])
             moved[place] = guess
         self.guesses = moved
 
@@ -149,6 +172,11 @@ class InferredScenario:
     def _comment(self, place: Key) -> str:
         guess = self.guesses.get(place)
         return f"  # {guess}" if guess is not None else ""
+
+
+def _is_phase(key: Key) -> bool:
+    """Whether a guess is where a phase of a role begins."""
+    return len(key) == 4 and key[0] == "roles" and key[2] in _INTO and isinstance(key[3], int)
 
 
 def _is_section(name: str, value: Any, place: Key) -> bool:
