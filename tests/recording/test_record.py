@@ -22,9 +22,11 @@ import pytest
 import websockets
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
 
 from tests.cli.commands import call, start, until
 from tests.conversations.chat import Chat
+from tests.servers.server import PATIENCE_S
 from wstui.recording.certificate import made_certificate
 from wstui.recording.recording import Recorder
 from wstui.recording.recording_proxy import RecordingProxy, TrafficLine
@@ -108,6 +110,35 @@ async def test_what_passes_is_recorded_message_by_message_for_many_clients(tmp_p
         ]
         assert connection.frames[0].data == f"hällo {number}" and connection.frames[2].data == bytes([number, 255])
         assert connection.frames[-1].data == "in three parts"
+
+
+async def test_a_client_that_does_not_read_holds_up_its_server_and_fills_no_memory(tmp_path: Path) -> None:
+    said = 0
+
+    async def flood(connection: ServerConnection) -> None:
+        nonlocal said
+        with contextlib.suppress(ConnectionClosed):
+            while True:
+                await connection.send(b"x" * 65_536)
+                said += 1
+
+    async with serve(flood, "127.0.0.1", 0, compression=None) as server:
+        url = f"ws://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}"
+        async with (
+            recording(url, tmp_path, most=1 << 20) as made,
+            connect(f"ws://127.0.0.1:{made.port}", max_queue=1) as client,
+        ):
+            still = before = 0
+            async with asyncio.timeout(PATIENCE_S):
+                while still < 20:
+                    await asyncio.sleep(0.02)
+                    still, before = (still + 1 if said == before else 0), said
+            held = said * 65_536
+            # What the sockets of both connections and the buffers between them take.
+            assert 0 < held < 48 << 20, held
+            assert [await client.recv() for _ in range(3)] == [b"x" * 65_536] * 3
+            client.transport.abort()
+    assert made.path.stat().st_size < 4 << 20
 
 
 async def test_a_refusal_passes_to_the_client_as_it_is(tmp_path: Path) -> None:
