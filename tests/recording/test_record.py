@@ -27,6 +27,7 @@ from websockets.exceptions import ConnectionClosed
 from tests.cli.commands import call, start, until
 from tests.conversations.chat import Chat
 from tests.servers.server import PATIENCE_S
+from wstui.cli.record_lines import RecordLines
 from wstui.recording.certificate import made_certificate
 from wstui.recording.recording import Recorder
 from wstui.recording.recording_proxy import RecordingProxy, TrafficLine
@@ -132,7 +133,7 @@ async def test_a_client_that_does_not_read_holds_up_its_server_and_fills_no_memo
             async with asyncio.timeout(PATIENCE_S):
                 while still < 20:
                     await asyncio.sleep(0.02)
-                    still, before = (still + 1 if said == before else 0), said
+                    still, before = (still + 1 if said == before > 0 else 0), said
             held = said * 65_536
             # What the sockets of both connections and the buffers between them take.
             assert 0 < held < 48 << 20, held
@@ -283,6 +284,15 @@ async def test_the_command_shows_messages_without_secrets_and_ends_with_ctrl_c(t
     assert "well-hidden" not in out and "44774477" not in out and "passcode:***" in out
     assert "1 connections, 5 messages" in out and "only you can read it" in out and "wstui import r.jsonl" in out
     assert path.stat().st_mode & 0o777 == 0o600 and "good-token-1" in path.read_text()
+
+
+def test_a_binary_message_shows_its_kind_and_not_the_password_in_it(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = RecordLines(quiet=False, only="", url="ws://127.0.0.1:1")
+    connect_packet = b"\x10\x1e\x00\x04MQTT\x04\xc2\x00<\x00\x01c\x00\x01u\x00\x0chunter2hunter"
+    lines.show(TrafficLine(0.1, 1, True, connect_packet, []))
+    shown = capsys.readouterr().out + capsys.readouterr().err
+    assert f"<{len(connect_packet)} bytes> 10 1e 00 04 …" in shown
+    assert b"hunter".hex(" ") not in shown and "hunter" not in shown
 
 
 async def test_at_a_terminal_keys_pause_filter_save_and_end(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from wstui.report.model.cell_text import clip
 from wstui.scenario.errors import printable
 from wstui.scenario.secrets import is_secret_header, mask_text, secrets_in_header, secrets_in_url
 
+_FIRST_BYTES = 4
 _WIDTH = 160
 _MOST_LINES = 500
 _SECRET_IN_JSON = re.compile(r'"([\w.-]+)"\s*:\s*"((?:[^"\\]|\\.)+)"')
@@ -120,9 +121,7 @@ class RecordLines:
             self.failures += 1
         if self._quiet and passed.sent is not None:
             return
-        text = (
-            passed.data if isinstance(passed.data, str) else f"<{len(passed.data)} bytes> {passed.data[:32].hex(' ')}"
-        )
+        text = passed.data if isinstance(passed.data, str) else _binary(passed.data)
         # Masked before it is cut: half of a secret would no longer be known for one.
         text = mask_text(text[:8192], tuple(self._secrets))
         arrow = {True: "→", False: "←", None: "·"}[passed.sent]
@@ -157,3 +156,8 @@ class RecordLines:
             self._secrets[secret] = None
         while len(self._secrets) > _MOST_SECRETS:
             del self._secrets[next(iter(self._secrets))]
+
+
+def _binary(data: bytes) -> str:
+    """A binary message by its size and its first bytes, which tell its kind: what is behind them may be a password."""
+    return f"<{len(data)} bytes> {data[:_FIRST_BYTES].hex(' ')}{' …' * (len(data) > _FIRST_BYTES)}"
