@@ -152,8 +152,10 @@ async def test_who_is_attached_read_only_watches_a_client_too() -> None:
         remote = await asyncio.to_thread(lambda: attach(entry.id, "guest", read_only=True))
         app = WstuiApp(remote)
         async with app.run_test(size=(120, 40)) as pilot:
-            await until(lambda: "⇄ READ-ONLY" in shown(app), pilot)
-            await pilot.press("W", "end", "shift+home", *"3", "enter")
+            await until(lambda: "⇄ READ-ONLY" in shown(app) and "RUNNING" in shown(app), pilot)
+            await pilot.press("W")
+            await until(lambda: "Watch one client" in shown(app), pilot)
+            await pilot.press("end", "shift+home", *"3", "enter")
             await until(lambda: "client 3  ready" in shown(app) and "✓ reply" in shown(app), pilot)
         remote.close()
 
