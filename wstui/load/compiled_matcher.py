@@ -18,7 +18,7 @@ Bound = Any
 Match = Callable[[Any, bytes, Bound], bool]
 """Whether a message, as a document and as bytes, is meant."""
 Known = Mapping[tuple[str, ...], str | None]
-"""Paths at which the text of a document is known already; None: there is no text."""
+"""The texts that are already known, by their path in the document; None where there is no text."""
 _to_key = msgspec.msgpack.Encoder().encode
 
 

@@ -107,8 +107,8 @@ _ESCAPE = re.compile("%[0-9a-fA-F]{2}")
 _HEAD = 4
 """Characters that tell the beginning of a secret in a text that was cut."""
 _WORD = 3
-"""Secrets of this length are only masked as whole words, and shorter ones only behind a name that says what they are:
-a letter occurs in every text, and is no secret by itself.
+"""A secret of this length is masked only as a whole word, a shorter one only after a name that says what it is:
+masking every "a" would make the text unreadable.
 """
 _PLACE = rf"(?:(?<![\w.%\-]){_SECRET_WORD}[\"']?\s*[=:]\s*[\"']?|\b(?:Bearer|Basic|Token)\s+)"
 _HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}

@@ -11,9 +11,9 @@ from wstui.measure.sanitize import sanitize
 
 
 def mark_of(command: RunCommand, by: str, load: LoadController, status: Status) -> tuple[str, str] | None:
-    """Return kind and text of the mark, or None where there is none or the run's end makes its own.
+    """Return the kind and the text of a command's mark, or None if it makes no mark here.
 
-    A search marks its own steps.
+    The end of a run and the steps of a search are marked elsewhere.
     """
     too = "" if by == OPERATOR else f" by {by}"
     behind = too and f" ({by})"
