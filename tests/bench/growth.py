@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import psutil
@@ -26,6 +27,8 @@ from wstui.scenario.model import Scenario
 SOURCE = Path(__file__).parent / "tools" / "client.c"
 RATE = 4000.0
 """Round trips a second of all clients together: far below what one core can do."""
+SATURATION = 200_000.0
+"""More than one core can do."""
 MEASURE_S = 10.0
 PORTS = 10_000
 OPENS_A_SECOND = 400
@@ -36,14 +39,20 @@ async def measure(alone: Sequence[int], together: Sequence[int]) -> None:
     """Print a table for one worker and C at each of `alone`, and one for as many workers as needed at `together`."""
     with tempfile.TemporaryDirectory(prefix="wstui-") as folder:
         program = await _compiled(Path(folder, "client"))
-        rows = [["clients", "closed loop, µs", "in C", "ratio", f"{RATE:g}/s open, µs", "in C", "ratio"]]
+        rows = [["clients"]]
+        for name in ("closed loop", "open loop, all it can", f"{RATE:g}/s"):
+            rows[0] += [f"{name}: µs", "in C", "ratio"]
+        rows[0] += ["all it can: round trips/s", "all that C can"]
         for clients in alone:
             print(f"{clients} clients in one worker (load {psutil.getloadavg()[0]:.1f})", file=sys.stderr)
             row = [grouped(clients)]
-            for rate in (0.0, RATE):
+            for rate in (0.0, SATURATION, RATE):
                 ours = await _worker(clients, rate)
-                c = await _in_c(program, clients, rate) if program else math.nan
-                row += [f"{ours:.1f}", f"{c:.1f}", f"{ours / c:.2f}"]
+                if rate == SATURATION:
+                    most, rate = ours.rate, ours.rate  # C is cheaper still at a higher rate
+                c = await _in_c(program, clients, rate)
+                row += [f"{ours.trip_us:.1f}", f"{c.trip_us:.1f}", f"{ours.trip_us / c.trip_us:.2f}"]
+            row += [grouped(most), grouped((await _in_c(program, clients, SATURATION)).rate)]
             rows.append(row)
     print(headline() + "\n")
     print("CPU of a round trip, one worker:\n")
@@ -95,17 +104,27 @@ async def _during(bench: Bench, seconds: float = MEASURE_S) -> Interval:
     return Interval(begin, await bench.read())
 
 
-async def _worker(clients: int, rate: float) -> float:
-    """Return the CPU in µs of a round trip; a closed loop if the rate is 0."""
+class _Cost(NamedTuple):
+    """What a round trip took of the CPU, and how many there were in a second."""
+
+    trip_us: float
+    rate: float
+
+
+async def _worker(clients: int, rate: float) -> _Cost:
+    """Measure round trips; in a closed loop if the rate is 0."""
     gc.collect()
     async with _open(clients) as (bench, _):
         bench.tell(Pace(round(clients / rate * 1e9) if rate else 0))
         await asyncio.sleep(2.0)
         stretch = await _during(bench)
-    return stretch.cpu_us / max(1, stretch.totals.counters.matched)
+    matched = stretch.totals.counters.matched
+    return _Cost(stretch.cpu_us / max(1, matched), matched / stretch.seconds)
 
 
-async def _in_c(program: Path, clients: int, rate: float) -> float:
+async def _in_c(program: Path | None, clients: int, rate: float) -> _Cost:
+    if program is None:
+        return _Cost(math.nan, math.nan)
     cores = Cores.apart()
     async with SinkProcess(core=cores.target) as sink:
         address = urlsplit(sink.url)
@@ -114,7 +133,7 @@ async def _in_c(program: Path, clients: int, rate: float) -> float:
         process = await asyncio.create_subprocess_exec(*pinned, str(program), *words, stdout=asyncio.subprocess.PIPE)
         said, _ = await process.communicate()
     count, cpu_us = map(int, said.split())
-    return cpu_us / max(1, count)
+    return _Cost(cpu_us / max(1, count), count / MEASURE_S)
 
 
 async def _all(clients: int) -> list[str]:
