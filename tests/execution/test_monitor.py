@@ -222,6 +222,20 @@ async def test_an_answer_that_comes_byte_by_byte_and_never_ends_is_given_up(
         server.close()
 
 
+@pytest.mark.parametrize("status", [404, 426])
+async def test_a_target_without_endpoints_that_falls_silent_is_not_unhealthy_by_its_own_account(status: int) -> None:
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 %d No\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno" % status)
+        writer.close()
+
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server, asyncio.timeout(10):
+        poller = EndpointPoller(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        assert (await poller.ask(0)).shown.state == "not offered"
+        server.close()
+    assert (await poller.ask(0)).shown.state == "not offered"
+
+
 async def polled(run: Run, times: int) -> None:
     """Wait until the target was compared with all 20 clients, and was asked so often since."""
 

@@ -62,7 +62,7 @@ class EndpointPoller:
         handlers = _Http(self._connected), _Https(context, self._connected)
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), *handlers)
         self._base = base
-        self._known = False  # whether any endpoint has ever answered
+        self._known = False  # whether any endpoint has ever reported anything
 
     @classmethod
     def of(cls, scenario: Scenario) -> EndpointPoller | None:
@@ -82,9 +82,10 @@ class EndpointPoller:
         asked = (asyncio.to_thread(self._fetch, f"{self._base}/{name}") for name in ("health", "metrics", "stats"))
         health, metrics, stats = await asyncio.gather(*asked)
         claims = read_claims(health, metrics, stats, ours)
-        self._known = self._known or any(answer.status for answer in (health, metrics, stats))
+        answered = any(answer.status for answer in (health, metrics, stats))
+        self._known = self._known or (answered and claims.shown.state != "not offered")
         if not self._known:
-            # A target that never answered has reported nothing, which is not a fault.
+            # A target that never reported anything, be it by silence or by 404, has no health that could be bad.
             claims = replace(claims, shown=TargetHealth("not offered", note=claims.shown.note))
         return claims
 
