@@ -9,9 +9,10 @@ import subprocess
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -40,10 +41,12 @@ class PrometheusServer:
 
 
 @contextmanager
-def prometheus(folder: Path, *flags: str, scrape: str = "") -> Iterator[PrometheusServer]:
-    """Run Prometheus; `scrape` is the host and port of metrics."""
-    jobs = [{"job_name": "wstui", "static_configs": [{"targets": [scrape]}]}] if scrape else []
-    config = {"global": {"scrape_interval": "1s"}, "scrape_configs": jobs}
+def prometheus(
+    folder: Path, *flags: str, scrape: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[PrometheusServer]:
+    """Run Prometheus; `scrape` has the host and port of metrics by the name of the job."""
+    jobs = [{"job_name": job, "static_configs": [{"targets": [address]}]} for job, address in scrape.items()]
+    config = {"global": {"scrape_interval": "200ms"}, "scrape_configs": jobs}
     (folder / "prometheus.yml").write_text(json.dumps(config))
     with socket.create_server(("127.0.0.1", 0)) as held:
         address = f"127.0.0.1:{held.getsockname()[1]}"

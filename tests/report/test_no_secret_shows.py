@@ -154,7 +154,7 @@ def outputs(status: Status, result: Result, folder: Path) -> Iterator[tuple[str,
     pytest.importorskip("opentelemetry.sdk")
     from wstui.report.live.otlp import metrics_of
 
-    yield "otlp", metrics_of(StandIn(status), replace(status, started=NOW)).to_json()
+    yield "otlp", metrics_of(replace(status, started=NOW)).to_json()
     from opentelemetry.sdk._logs.export import LogRecordExportResult
 
     from wstui.report.live.otlp_logs import OtlpLogs

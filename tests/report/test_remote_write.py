@@ -10,12 +10,9 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("prometheus_client", reason="the extra `prometheus` is not installed")
-
 from tests.cli.commands import invoke
 from tests.report.prometheus_server import needs_prometheus, prometheus
 from tests.report.stand_in import StandIn, status
-from tests.report.test_grafana import MADE_BY_REPLIES, QUERIES
 from tests.report.test_store import until
 from wstui.execution.run.status import State
 from wstui.report.live.remote_write import HEADERS, RemoteWrite, snappy_block
@@ -58,7 +55,7 @@ def receiver() -> Iterator[Receiver]:
 
 
 @needs_prometheus
-def test_a_real_prometheus_takes_the_metrics_and_answers_the_dashboard(tmp_path: Path) -> None:
+def test_a_real_prometheus_takes_the_metrics(tmp_path: Path) -> None:
     run = StandIn(*(status(second) for second in range(5, 200)))
     with prometheus(tmp_path, RECEIVE) as server:
         export = RemoteWrite(run, f"{server.url}/api/v1/write", every_s=0.2)
@@ -66,8 +63,6 @@ def test_a_real_prometheus_takes_the_metrics_and_answers_the_dashboard(tmp_path:
         until(lambda: bool(server.answer("rate(wstui_messages_sent_total[1m])")))
         export.close(None)
         assert export.problem == ""
-        for query in QUERIES:
-            assert server.answer(query) or any(metric in query for metric in MADE_BY_REPLIES), query
         (sent,) = server.answer("wstui_messages_sent_total")
         assert sent["metric"]["job"] == "wstui" and sent["metric"]["instance"].startswith("generator-1:")
         (count,) = server.answer("wstui_response_seconds_count")

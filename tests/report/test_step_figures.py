@@ -243,7 +243,7 @@ def test_opentelemetry_has_the_same(ended: tuple[Run, Result, Stamping]) -> None
     from wstui.report.live.otlp import metrics_of
 
     run, result, _ = ended
-    (resource,) = metrics_of(run, run.status).resource_metrics
+    (resource,) = metrics_of(run.status).resource_metrics
     found = {metric.name: metric.data.data_points for metric in resource.scope_metrics[0].metrics}
     (point,) = [p for p in found["wstui_step_response"] if dict(p.attributes or {}).get("step") == "echo"]
     assert point.count == next(s.response_ms.count for s in result.steps if s.name == "echo")  # type: ignore[union-attr]
@@ -353,7 +353,7 @@ def _output(name: str, run: Run, result: Result) -> str:
         pytest.importorskip("opentelemetry.exporter.otlp.proto.http", reason="the extra `otlp` is not installed")
         from wstui.report.live.otlp import metrics_of
 
-        return str(metrics_of(run, run.status))
+        return str(metrics_of(run.status))
     if name == "events":
         out = io.StringIO()
         stream = EventStream(Ended(run.status), out, every_s=0.01)

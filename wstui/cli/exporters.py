@@ -28,11 +28,11 @@ from wstui.report.store.writer import StoreWriter
 from wstui.scenario.secrets import mask_url
 
 _PUSHED = {
-    "--remote-write": ("remote_write", "RemoteWrite", "prometheus", "http://127.0.0.1:9090/api/v1/write"),
+    "--remote-write": ("remote_write", "RemoteWrite", "", "http://127.0.0.1:9090/api/v1/write"),
     "--otlp": ("otlp", "OtlpExport", "otlp", "http://127.0.0.1:4318/v1/metrics"),
     "--otlp-logs": ("otlp_logs", "OtlpLogs", "otlp", "http://127.0.0.1:4318/v1/logs"),
 }
-"""Module, class, extra and an address of each export that is pushed."""
+"""Module, class, extra (if it needs one) and an address of each export that is pushed."""
 
 
 class Exporters:

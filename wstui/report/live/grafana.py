@@ -1,105 +1,87 @@
-"""A Grafana dashboard for the metrics of a run, from Prometheus or from a collector that got them by OTLP.
-
-Both have the same names: an OTLP receiver adds the unit and `_total` as Prometheus's own naming does.
-"""
+"""A Grafana dashboard for the live metrics of a run, from Prometheus or from a receiver that got them by OTLP."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from itertools import count
 from typing import Any
 
-_RATE = "[$__rate_interval]"
-_QUANTILES = ("0.5", "0.95", "0.99")
+from wstui.report.live.live_metric import GrafanaPanel, LiveMetric
+from wstui.report.live.metric_table import METRICS
+
+_SOURCE = {"type": "prometheus", "uid": "${source}"}
+_OF_JOB = '{job=~"$job"}'
+_HIGH, _WIDE = 8, 12
 
 
-def _rate(metric: str, by: str = "") -> str:
-    return f'sum{f" by ({by})" if by else ""} (rate({metric}{{job=~"$job"}}{_RATE}))'
+def queries(metric: LiveMetric, panel: GrafanaPanel, *, suffixes: bool = True) -> list[tuple[str, str]]:
+    """Return (legend, query) of each line that a panel draws of a metric.
 
-
-def _gauge(metric: str, by: str = "") -> str:
-    return f'sum{f" by ({by})" if by else ""} ({metric}{{job=~"$job"}})'
-
-
-def _quantiles(metric: str) -> list[tuple[str, str]]:
-    return [(f"p{float(q) * 100:g}", f"histogram_quantile({q}, {_rate(f'{metric}_bucket', 'le')})") for q in _QUANTILES]
-
-
-PANELS: tuple[tuple[str, str, list[tuple[str, str]]], ...] = (
-    ("Clients", "none", [("{{state}}", _gauge("wstui_clients", "state"))]),
-    ("Connects by outcome", "cps", [("{{outcome}}", _rate("wstui_connects_total", "outcome"))]),
-    ("Response time", "s", _quantiles("wstui_response_seconds")),
-    ("Round trip", "s", _quantiles("wstui_round_trip_seconds")),
-    ("Time to connect", "s", _quantiles("wstui_connect_seconds")),
-    (
-        "Messages",
-        "mps",
-        [("sent", _rate("wstui_messages_sent_total")), ("received", _rate("wstui_messages_received_total"))],
-    ),
-    ("Bytes", "Bps", [("sent", _rate("wstui_bytes_sent_total")), ("received", _rate("wstui_bytes_received_total"))]),
-    ("Replies by outcome", "rps", [("{{outcome}}", _rate("wstui_replies_total", "outcome"))]),
-    (
-        "Steps: response time, p95",
-        "s",
-        [
-            (
-                "{{role}} {{step}}",
-                f"histogram_quantile(0.95, {_rate('wstui_step_response_seconds_bucket', 'le, role, step')})",
-            )
-        ],
-    ),
-    ("Steps by outcome", "ops", [("{{step}} {{outcome}}", _rate("wstui_steps_total", "step, outcome"))]),
-    (
-        "Failures",
-        "cps",
-        [
-            ("{{kind}}", _rate("wstui_failures_total", "kind")),
-            ("dropped", _rate("wstui_connections_dropped_total")),
-        ],
-    ),
-    (
-        "Thresholds (1 kept, 0 broken)",
-        "none",
-        [("{{metric}} {{limit}} {{stage}}", 'min by (metric, limit, stage) (wstui_threshold_kept{job=~"$job"})')],
-    ),
-    (
-        "Generator: busiest worker",
-        "percentunit",
-        [("CPU", 'max (wstui_generator_cpu_ratio{job=~"$job"})'), ("limited", _gauge("wstui_generator_limited"))],
-    ),
-    (
-        "Generator: lag and late sends",
-        "s",
-        [
-            ("loop lag", 'max (wstui_generator_loop_lag_seconds{job=~"$job"})'),
-            ("late sends a second", _rate("wstui_generator_late_sends_total")),
-        ],
-    ),
-)
-"""Title, unit, and (legend, query) of each panel, in rows of two."""
-
-
-def dashboard() -> dict[str, Any]:
-    """Return the dashboard as Grafana imports it; it asks for a data source of the kind Prometheus."""
-    source = {"type": "prometheus", "uid": "${source}"}
-    panels = [
-        {
-            "id": number + 1,
-            "type": "timeseries",
-            "title": title,
-            "datasource": source,
-            "gridPos": {"h": 8, "w": 12, "x": number % 2 * 12, "y": number // 2 * 8},
-            "fieldConfig": {"defaults": {"unit": unit, "min": 0}, "overrides": []},
-            "options": {"tooltip": {"mode": "multi"}, "legend": {"displayMode": "list", "placement": "bottom"}},
-            "targets": [
-                {"refId": chr(65 + index), "expr": query, "legendFormat": legend, "datasource": source}
-                for index, (legend, query) in enumerate(queries)
-            ],
-        }
-        for number, (title, unit, queries) in enumerate(PANELS)
+    Without `suffixes` the metrics are called as OTLP does, to which some receivers add no unit and no `_total`.
+    """
+    labels = re.findall(r"{{(\w+)}}", panel.legend)
+    name = metric.exposed if suffixes else metric.name
+    if metric.kind == "gauge":
+        return [(panel.legend, f"{panel.combine}{_by(labels)} ({name}{_OF_JOB})")]
+    if metric.kind == "counter":
+        return [(panel.legend, _rate(name, labels))]
+    rate = _rate(f"{name}_bucket", ["le", *labels])
+    return [
+        (f"{panel.legend} p{share * 100:g}".strip(), f"histogram_quantile({share}, {rate})")
+        for share in panel.quantiles
     ]
+
+
+def _rate(name: str, labels: list[str]) -> str:
+    return f"sum{_by(labels)} (rate({name}{_OF_JOB}[$__rate_interval]))"
+
+
+def _by(labels: list[str]) -> str:
+    return f" by ({', '.join(labels)})" if labels else ""
+
+
+def _rows() -> dict[str, dict[str, list[tuple[LiveMetric, GrafanaPanel]]]]:
+    """Return what each panel of each row draws."""
+    rows: dict[str, dict[str, list[tuple[LiveMetric, GrafanaPanel]]]] = {}
+    for metric in METRICS:
+        if (panel := metric.panel) is not None:
+            rows.setdefault(panel.group, {}).setdefault(panel.title, []).append((metric, panel))
+    return rows
+
+
+def _panels(*, suffixes: bool) -> Iterator[dict[str, Any]]:
+    """Yield a heading for each group, and below it its panels, two beside each other."""
+    number, y = count(1), 0
+    for group, panels in _rows().items():
+        heading = {"h": 1, "w": 2 * _WIDE, "x": 0, "y": y}
+        yield {"id": next(number), "type": "row", "title": group, "collapsed": False, "panels": [], "gridPos": heading}
+        y += 1
+        for at, (title, drawn) in enumerate(panels.items()):
+            lines = [line for metric, panel in drawn for line in queries(metric, panel, suffixes=suffixes)]
+            yield {
+                "id": next(number),
+                "type": "timeseries",
+                "title": title,
+                "description": ". ".join(dict.fromkeys(metric.told for metric, _ in drawn)),
+                "datasource": _SOURCE,
+                "gridPos": {"h": _HIGH, "w": _WIDE, "x": at % 2 * _WIDE, "y": y + at // 2 * _HIGH},
+                "fieldConfig": {"defaults": {"unit": drawn[0][1].unit, "min": 0}, "overrides": []},
+                "options": {"tooltip": {"mode": "multi"}, "legend": {"displayMode": "list", "placement": "bottom"}},
+                "targets": [
+                    {"refId": chr(65 + index), "expr": query, "legendFormat": legend, "datasource": _SOURCE}
+                    for index, (legend, query) in enumerate(lines)
+                ],
+            }
+        y += (len(panels) + 1) // 2 * _HIGH
+
+
+def dashboard(*, suffixes: bool = True) -> dict[str, Any]:
+    """Return the dashboard as Grafana imports it; it asks for a data source of the kind Prometheus."""
     job = {
         "name": "job",
         "type": "query",
-        "datasource": source,
+        "datasource": _SOURCE,
         "query": "label_values(wstui_run_info, job)",
         "includeAll": True,
         "multi": True,
@@ -116,5 +98,5 @@ def dashboard() -> dict[str, Any]:
         "refresh": "5s",
         "time": {"from": "now-15m", "to": "now"},
         "templating": {"list": [{"name": "source", "type": "datasource", "query": "prometheus"}, job]},
-        "panels": panels,
+        "panels": list(_panels(suffixes=suffixes)),
     }

@@ -1,4 +1,4 @@
-"""The run as OpenTelemetry metrics, pushed to a collector (OTLP over HTTP) while it goes: the figures of `prometheus`.
+"""The run as OpenTelemetry metrics, pushed to a collector (OTLP over HTTP) while it goes.
 
 What the exporter reads from the environment holds here too: OTEL_EXPORTER_OTLP_HEADERS, certificates, compression.
 """
@@ -6,8 +6,9 @@ What the exporter reads from the environment holds here too: OTEL_EXPORTER_OTLP_
 from __future__ import annotations
 
 import logging
+import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
@@ -31,11 +32,11 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from wstui.execution.run.result import Result, SuiteResult
 from wstui.execution.run.status import RunView, Status
 from wstui.measure.histogram import Distribution as Histogram
+from wstui.report.live.live_metric import BOUNDS_S, NS, LiveMetric
+from wstui.report.live.metric_table import METRICS
 from wstui.report.live.observer import ExportError, Observer
-from wstui.report.live.prometheus import BOUNDS_S, DURATIONS, MOST_LABELS, STEP_RESPONSE, RunCollector, step_labels
 from wstui.scenario.secrets import mask_url
 
-NS = 1e9
 TIMEOUT_S = 5.0
 _CUMULATIVE = AggregationTemporality.CUMULATIVE
 
@@ -58,7 +59,7 @@ class OtlpExport(Observer):
         status = self._run.status
         if status.started is None:
             return
-        if self._exporter.export(metrics_of(self._run, status)) is not MetricExportResult.SUCCESS:
+        if self._exporter.export(metrics_of(status)) is not MetricExportResult.SUCCESS:
             raise ExportError(f"the OpenTelemetry collector at {self._shown} does not take the metrics", lasting=False)
 
     def finish(self, result: Result | SuiteResult | None) -> None:
@@ -70,40 +71,30 @@ class OtlpExport(Observer):
         self._exporter.shutdown()
 
 
-def metrics_of(run: RunView, status: Status) -> MetricsData:
-    """The picture of a run as what an exporter sends: names and labels are those of the Prometheus endpoint."""
+def metrics_of(status: Status) -> MetricsData:
+    """The picture of a run as what an exporter sends: receivers make the names of the Prometheus endpoint of it."""
     began_ns = round(status.started.timestamp() * NS) if status.started is not None else 0
     now_ns = time.time_ns()
-    resource = Resource.create({"service.name": "wstui", "host.name": status.host})
-    metrics = [*_numbers(run, began_ns, now_ns), *_distributions(status, began_ns, now_ns)]
-    scope = ScopeMetrics(InstrumentationScope("wstui"), metrics, "")
-    return MetricsData([ResourceMetrics(resource, [scope], "")])
+    found = [_metric(row, status, began_ns, now_ns) for row in METRICS]
+    about = {"service.name": "wstui", "service.instance.id": f"{status.host}:{os.getpid()}", "host.name": status.host}
+    scope = ScopeMetrics(InstrumentationScope("wstui"), [metric for metric in found if metric.data.data_points], "")
+    return MetricsData([ResourceMetrics(Resource.create(about), [scope], "")])
 
 
-def _numbers(run: RunView, began_ns: int, now_ns: int) -> Iterator[Metric]:
-    for family in RunCollector(run).collect():
-        if family.type == "histogram":
-            continue
-        points = [NumberDataPoint(sample.labels, began_ns, now_ns, sample.value) for sample in family.samples]
-        if points:
-            data = Sum(points, _CUMULATIVE, True) if family.type == "counter" else Gauge(points)
-            yield Metric(family.name, family.documentation, "", data)
-
-
-def _distributions(status: Status, began_ns: int, now_ns: int) -> Iterator[Metric]:
-    def metric(name: str, told: str, found: list[tuple[dict[str, str], Histogram | None]]) -> Iterator[Metric]:
-        points = [_point(labels, data, began_ns, now_ns) for labels, data in found if data is not None and data.count]
-        if points:
-            yield Metric(name, told, "s", Distribution(points, _CUMULATIVE))
-
-    histograms = status.histograms
-    for name, told in DURATIONS.items():
-        yield from metric(f"wstui_{name}", told, [({}, histograms.get(name))])
-    steps = [
-        (dict(zip(("role", "step", "kind"), step_labels(step), strict=True)), histograms.get(step.histogram))
-        for step in status.result.steps[:MOST_LABELS]
-    ]
-    yield from metric("wstui_step_response", STEP_RESPONSE, steps)
+def _metric(row: LiveMetric, status: Status, began_ns: int, now_ns: int) -> Metric:
+    numbers, distributions = [], []
+    for values, found in row.read(status):
+        labels = dict(zip(row.labels, values, strict=True))
+        if not isinstance(found, Histogram):
+            numbers.append(NumberDataPoint(labels, began_ns, now_ns, found))
+        elif found.count:
+            distributions.append(_point(labels, found, began_ns, now_ns))
+    data: Any = Gauge(numbers)
+    if row.kind == "counter":
+        data = Sum(numbers, _CUMULATIVE, True)
+    elif row.kind == "histogram":
+        data = Distribution(distributions, _CUMULATIVE)
+    return Metric(row.name, row.told, row.unit, data)
 
 
 def _point(labels: dict[str, str], histogram: Histogram, began_ns: int, now_ns: int) -> HistogramDataPoint:

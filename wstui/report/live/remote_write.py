@@ -20,8 +20,8 @@ from wstui.execution.run.result import Result, SuiteResult
 from wstui.execution.run.status import RunView
 from wstui.measure.hdr import varint
 from wstui.measure.sanitize import sanitize
+from wstui.report.live.metric_table import METRICS
 from wstui.report.live.observer import ExportError, Observer
-from wstui.report.live.prometheus import RunCollector
 from wstui.scenario.secrets import mask_url
 
 HEADERS = "WSTUI_REMOTE_WRITE_HEADERS"
@@ -58,9 +58,9 @@ class RemoteWrite(Observer):
             return
         own = {"job": "wstui", "instance": f"{status.host}:{os.getpid()}"}  # several runs may share a host
         found = {
-            tuple(sorted({"__name__": sample.name, **sample.labels, **own}.items())): float(sample.value)
-            for family in RunCollector(self._run).collect()
-            for sample in family.samples
+            tuple(sorted({"__name__": name, **labels, **own}.items())): float(value)
+            for row in METRICS
+            for name, labels, value in row.samples(status)
         }
         ended = dict.fromkeys(self._sent - found.keys(), STALE)
         self._post(write_request({**found, **ended}, time.time_ns() // 1_000_000))
