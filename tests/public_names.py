@@ -31,7 +31,7 @@ def public_names() -> dict[str, Any]:
     """Return every public name, sorted by kind."""
     definitions = json.loads(result_schema())["$defs"]
     return {
-        "commands": dict(sorted(_options("wstui", command_line))),
+        "commands": dict(sorted(options_of("wstui", command_line))),
         "scenario file": sorted({*described(Scenario), *(f"load.{name}" for name in described(Load))}),
         "suite file": sorted(described(Suite)),
         "result": {name: sorted(definitions[name]["properties"]) for name in sorted(definitions)},
@@ -41,7 +41,7 @@ def public_names() -> dict[str, Any]:
     }
 
 
-def _options(path: str, command: click.Command) -> Iterator[tuple[str, list[str]]]:
+def options_of(path: str, command: click.Command) -> Iterator[tuple[str, list[str]]]:
     """Yield each command with its options."""
     options = [name for made in command.params if isinstance(made, click.Option) for name in made.opts]
     yield path, sorted(options)
@@ -50,7 +50,7 @@ def _options(path: str, command: click.Command) -> Iterator[tuple[str, list[str]
             for name in command.list_commands(context):
                 inner = command.get_command(context, name)
                 assert inner is not None
-                yield from _options(f"{path} {name}", inner)
+                yield from options_of(f"{path} {name}", inner)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 from jsonschema import Draft202012Validator
 
+from tests.public_names import options_of
 from tests.report.example import good
 from tests.report.test_store import record
 from wstui.cli import wstui
@@ -90,6 +91,28 @@ def test_presets_are_listed_as_json() -> None:
     listed = {entry["name"]: entry for entry in json.loads(call("presets", "list", "--json").output)}
     assert listed["quick"]["clients"] == 100 and listed["quick"]["problem"] == ""
     assert {path.stem for path in shipped_folder().glob("*.toml")} <= set(listed)
+
+
+LISTS_NOTHING = {
+    "a screen, or what it shows is told by `wstui ctl RUN status`": ("attach", "replay"),
+    "steers a run; its answer is a line": (
+        "ctl abort", "ctl drain", "ctl next", "ctl note", "ctl pace", "ctl pause", "ctl ramp", "ctl redistribute",
+        "ctl resume", "ctl span",
+    ),
+    "writes a file": ("new", "record", "presets copy", "runs export"),
+    "prints a file, a script or a token": ("presets show", "completion", "token"),
+    "prints JSON anyway": ("schema", "grafana"),
+    "changes the store": ("runs delete", "runs tag"),
+    "serves": ("server", "publisher"),
+}  # fmt: skip
+"""Why a command has no --json. A new one either has it or stands here."""
+
+
+def test_every_command_that_lists_can_list_as_json() -> None:
+    options = dict(options_of("", wstui))
+    groups = {path.rpartition(" ")[0] for path in options}
+    without = {path.strip() for path, found in options.items() if path not in groups and "--json" not in found}
+    assert without == {name for names in LISTS_NOTHING.values() for name in names}
 
 
 def test_loading_the_command_line_loads_no_screen() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import re
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from junitparser import Error, Failure, JUnitXml, Skipped
 from tests.report.example import EVERY, broken, good, hostile, suite
 from tests.report.test_runs_command import call
 from tests.report.test_store import record
+from tests.servers.server import Server, serving
 from wstui.measure.hdr import decode
 from wstui.measure.sanitize import sanitize
 from wstui.report.formats import format_registry
@@ -87,10 +90,72 @@ def test_the_summary_of_k6_has_counts_trends_and_thresholds() -> None:
     assert len(judged) == len(result.verdict.thresholds) and {"ok": False} in judged
 
 
+OF_K6 = {
+    "checks": ("rate", "default", {"rate", "passes", "fails"}),
+    "data_received": ("counter", "data", {"count", "rate"}),
+    "data_sent": ("counter", "data", {"count", "rate"}),
+    "iterations": ("counter", "default", {"count", "rate"}),
+    "vus": ("gauge", "default", {"value", "min", "max"}),
+    "vus_max": ("gauge", "default", {"value", "min", "max"}),
+    "ws_connecting": ("trend", "time", {"avg", "min", "med", "max", "p(90)", "p(95)"}),
+    "ws_msgs_received": ("counter", "default", {"count", "rate"}),
+    "ws_msgs_sent": ("counter", "default", {"count", "rate"}),
+    "ws_sessions": ("counter", "default", {"count", "rate"}),
+}
+"""What `handleSummary` of k6 1.1.0 is given of a script that opens WebSockets, sends, and checks the status."""
+NOT_HERE = {"ws_session_duration", "iteration_duration", "group_duration"}
+"""What it is given too, and no result holds."""
+
+
+def test_the_metrics_of_k6_are_as_k6_writes_them() -> None:
+    document = json.loads(format_registry.named("k6").render(broken()))
+    for name, (kind, contains, values) in OF_K6.items():
+        metric = document["metrics"][name]
+        more = {"p(99)", "count"} if kind == "trend" else set()  # as `summaryTrendStats` says
+        assert (metric["type"], metric["contains"], set(metric["values"])) == (kind, contains, values | more), name
+    root = document["root_group"]
+    assert root["id"] == "d41d8cd98f00b204e9800998ecf8427e"
+    assert [set(check) for check in root["checks"]] == [{"name", "path", "id", "passes", "fails"}]
+    assert {*document["state"]} == {"testRunDurationMs", "isStdOutTTY", "isStdErrTTY"}
+    assert {*document["options"]} == {"summaryTrendStats", "summaryTimeUnit", "noColor"}
+    judged = {
+        name: list(metric["thresholds"]) for name, metric in document["metrics"].items() if "thresholds" in metric
+    }
+    assert judged == {"wstui_connect_success": ["value>=100"], "wstui_response_time{stage:hold}": ["p(99)<20"]}
+    assert document["metrics"]["wstui_response_time{stage:hold}"]["type"] == "trend"
+
+
+@pytest.mark.skipif(shutil.which("k6") is None, reason="k6 is not installed")
+def test_k6_writes_what_is_said_of_it_here(tmp_path: Path) -> None:
+    server = Server()
+    with serving(server):
+        (tmp_path / "script.js").write_text(SCRIPT.replace("URL", server.url))
+        command = ["k6", "run", "--no-usage-report", "--quiet", "script.js"]
+        subprocess.run(command, cwd=tmp_path, check=True, timeout=60, capture_output=True)
+    document = json.loads((tmp_path / "summary.json").read_text())
+    shape = {name: (m["type"], m["contains"], set(m["values"])) for name, m in document["metrics"].items()}
+    assert {name: found for name, found in shape.items() if name not in NOT_HERE} == OF_K6
+    assert [set(check) for check in document["root_group"]["checks"]] == [{"name", "path", "id", "passes", "fails"}]
+    jsonschema.validate(document, K6)
+
+
 def _values(*names: str) -> dict[str, Any]:
     return {"type": "object", "required": list(names), "additionalProperties": {"type": "number"}}
 
 
+SCRIPT = """
+import ws from 'k6/ws';
+import { check } from 'k6';
+export const options = { vus: 1, iterations: 1 };
+export default function () {
+  const answer = ws.connect('URL', {}, (socket) => {
+    socket.on('open', () => socket.send('x'));
+    socket.setTimeout(() => socket.close(), 1500);  // the number of its users is counted once a second
+  });
+  check(answer, { 'status is 101': (r) => r && r.status === 101 });
+}
+export function handleSummary(data) { return { 'summary.json': JSON.stringify(data) }; }
+"""
 K6: dict[str, Any] = {
     "type": "object",
     "required": ["metrics", "root_group", "options", "state"],

@@ -211,6 +211,10 @@ def test_delete_asks_unless_told_not_to(path: Path) -> None:
 def test_prune_keeps_the_newest_and_the_tagged_and_can_be_remembered(path: Path) -> None:
     call(path, "tag", "1", "baseline")
     assert "1 run would go: 2" in call(path, "prune", "--keep", "1", "--dry-run").output
+    listed = json.loads(call(path, "prune", "--keep", "1", "--dry-run", "--json").output)
+    assert listed == [run for run in json.loads(call(path, "list", "--json").output) if run["id"] == 2]
+    assert json.loads(call(path, "prune", "--keep", "9", "--dry-run", "--json").output) == []
+    assert "--dry-run" in call(path, "prune", "--keep", "1", "--json", status=2).output
     assert (
         "1 run deleted; this is done after every run"
         in call(path, "prune", "--keep", "1", "--yes", "--remember").output

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,17 @@ def test_validate_tells_the_good_and_every_problem_of_the_bad(home: Path) -> Non
     assert "bad.toml: 2 problems" in result.stderr and '"nowhere" is not a preset' in result.stderr
     assert max(map(len, result.stderr.splitlines())) <= 80
     assert "Traceback" not in result.output
+
+
+def test_validate_lists_files_their_problems_and_notes_as_json(home: Path) -> None:
+    (home / "bad.toml").write_text(BAD)
+    (home / "mine.toml").write_text('[messages]\nexchange = "listen"\nevery = "1s"\n' + BAD[BAD.index("[[") :])
+    result = wstui("validate", "quick", "bad.toml", "mine.toml", "--json", status=2)
+    good, bad, mine = json.loads(result.stdout)
+    assert good["ok"] and good["file"].endswith("quick.toml") and good["problems"] == [] and result.stderr == ""
+    assert not bad["ok"] and len(bad["problems"]) == 2 and {"file", "key", "message"} <= bad["problems"][0].keys()
+    assert any("messages.every has no effect" in note for note in mine["notes"])
+    assert json.loads(wstui("validate", "quick", "--json").stdout)[0]["ok"]
 
 
 def test_validate_passes_on_what_has_no_effect(home: Path) -> None:

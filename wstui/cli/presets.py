@@ -6,12 +6,14 @@ import re
 import shutil
 import sys
 import textwrap
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from wstui.cli import completion
+from wstui.cli.exit_codes import USAGE
 from wstui.measure.format import clock, grouped
 from wstui.scenario.errors import PresetExistsError, Problem, ScenarioError, describe, printable
 from wstui.scenario.overview import Overview, overview_of
@@ -75,29 +77,49 @@ def show(name: str) -> None:
 
 @presets.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE...", shell_complete=completion.presets)
-def validate(files: tuple[str, ...]) -> None:
+@click.option("--json", "as_json", is_flag=True, help="One JSON array: a file each, with its problems and notes.")
+def validate(files: tuple[str, ...], as_json: bool) -> None:
     """Check scenario files (or presets by name); exit status 2 when one cannot be run."""
-    from wstui.scenario.checks import warnings
     from wstui.scenario.file import load
-    from wstui.scenario.model import Suite
-    from wstui.scenario.trust import untrusted, uses
 
+    listed: list[dict[str, object]] = []
     problems: list[Problem] = []
     for name in files:
         try:
             path = find(name)
             content = load(path)
-            scenarios = members(content) if isinstance(content, Suite) else [content]
+            notes = _notes(content)
         except ScenarioError as error:
             problems.extend(error.problems)
+            listed.append(
+                {"file": name, "ok": False, "problems": [asdict(problem) for problem in error.problems], "notes": []}
+            )
             continue
-        click.echo(_hanging(f"{printable(str(path))}: ", f"ok, {_summary(content)}"))
-        used = [text for scenario in scenarios for text in uses(scenario)]
-        host_warnings = [str(problem) for scenario in scenarios for problem in untrusted(scenario)]
-        for advice in dict.fromkeys([*(line for s in scenarios for line in warnings(s)), *used, *host_warnings]):
-            click.echo(_hanging("  note: ", printable(advice)))
+        listed.append({"file": str(path), "ok": True, "problems": [], "notes": notes})
+        if not as_json:
+            click.echo(_hanging(f"{printable(str(path))}: ", f"ok, {_summary(content)}"))
+            for note in notes:
+                click.echo(_hanging("  note: ", note))
+    if as_json:
+        import json
+
+        click.echo(json.dumps(listed, indent=2, ensure_ascii=False, default=str))
+        sys.exit(USAGE if problems else 0)
     if problems:
         raise PresetRefused(ScenarioError(dict.fromkeys(problems)))
+
+
+def _notes(content: Scenario | Suite) -> list[str]:
+    """Return what has no effect, which files and variables are used, and what needs consent. Raises ScenarioError."""
+    from wstui.scenario.checks import warnings
+    from wstui.scenario.model import Suite
+    from wstui.scenario.trust import untrusted, uses
+
+    scenarios = members(content) if isinstance(content, Suite) else [content]
+    found = [line for scenario in scenarios for line in warnings(scenario)]
+    found += [text for scenario in scenarios for text in uses(scenario)]
+    found += [str(problem) for scenario in scenarios for problem in untrusted(scenario)]
+    return [printable(text) for text in dict.fromkeys(found)]
 
 
 @presets.command()

@@ -67,8 +67,7 @@ def list_(path: Path | None, name: str, limit: int, as_json: bool) -> None:
         found = store.runs(name=name, limit=limit)
     control = _control(path, found)
     if as_json:
-        described = [_described(run, control.get(run.id)) for run in found]
-        write(STDOUT, msgspec.json.format(msgspec.json.encode(described)).decode() + "\n")
+        _print_json(found, control)
         return
     if not found:
         click.echo(f"No run of {name!r} has been recorded." if name else "No run has been recorded yet.")
@@ -162,12 +161,21 @@ def delete(path: Path | None, references: tuple[str, ...], yes: bool) -> None:
 @click.option("--older-than", metavar="AGE", help="Delete what is older: 12h, 720h, or 30d.")
 @click.option("--remember", is_flag=True, help="Do so after every run from now on.")
 @click.option("--dry-run", is_flag=True, help="Only say what would go.")
+@click.option("--json", "as_json", is_flag=True, help="With --dry-run: what would go, as `runs list --json` has it.")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 @click.pass_obj
 def prune(
-    path: Path | None, keep: int | None, older_than: str | None, remember: bool, dry_run: bool, yes: bool
+    path: Path | None,
+    keep: int | None,
+    older_than: str | None,
+    remember: bool,
+    dry_run: bool,
+    as_json: bool,
+    yes: bool,
 ) -> None:
     """Delete old runs. Tagged runs stay, and those that are still going."""
+    if as_json and not dry_run:
+        fail("--json lists what would go: add --dry-run", USAGE)
     if keep is None and older_than is None:
         with opened(path) as store:
             fail(f"nothing to go by: give --keep N or --older-than AGE; {_kept(retention(store))}", USAGE)
@@ -175,6 +183,9 @@ def prune(
     with opened(path) as store:
         doomed = store.prunable(keep=keep, older_than_s=age_s)
         word = f"{len(doomed)} run{'' if len(doomed) == 1 else 's'}"
+        if as_json:
+            _print_json([store.run(number) for number in doomed], {})
+            return
         if dry_run:
             click.echo(f"{word} would go{': ' if doomed else ''}{', '.join(map(str, doomed))}")
             return
@@ -237,6 +248,11 @@ def _control(path: Path | None, found: list[StoredRun]) -> dict[int, Entry]:
 
 def _control_column(found: list[StoredRun], control: dict[int, Entry]) -> list[list[str]]:
     return [["attach to"], *([control[run.id].id if run.id in control else ""] for run in found)]
+
+
+def _print_json(found: list[StoredRun], control: dict[int, Entry]) -> None:
+    described = [_described(run, control.get(run.id)) for run in found]
+    write(STDOUT, msgspec.json.format(msgspec.json.encode(described)).decode() + "\n")
 
 
 def _described(run: StoredRun, control: Entry | None) -> dict[str, Any]:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from typing import Any
 
 from wstui.execution.run.result import Result, SuiteResult
 from wstui.execution.run.result_sections import Latency, ThresholdOutcome
-from wstui.report.model.labels import limit_of, peak_clients, runs_of
+from wstui.report.model.labels import peak_clients, runs_of
+from wstui.scenario.threshold import parse_limit
 
 _STATISTIC = re.compile(r"\.(p\d+(?:\.\d+)?|mean|max|min)$")
+_CHECK = "connection is ready"
 
 
 def render(result: Result | SuiteResult) -> str:
     """Return the summary as JSON, of a suite as an array. Metrics that k6 has carry its names; ours begin with wstui_.
 
-    Times are milliseconds. `checks` is the share of connection attempts that became ready.
+    Times are milliseconds. `checks` is the share of connection attempts that became ready, and an iteration is a
+    connection, as it is in most scripts.
     """
     summaries = [_summary(run) for run in runs_of(result)]
     whole: Any = summaries if isinstance(result, SuiteResult) else summaries[0]
@@ -27,6 +31,7 @@ def _summary(run: Result) -> dict[str, Any]:
     connections, messages, seconds = run.connections, run.messages, run.duration_s - run.paused_s
     ended = connections.attempted - connections.drained
     metrics = {
+        "iterations": _counter(connections.ready, seconds),
         "ws_sessions": _counter(connections.ready, seconds),
         "ws_msgs_sent": _counter(messages.sent, seconds),
         "ws_msgs_received": _counter(messages.received, seconds),
@@ -46,19 +51,31 @@ def _summary(run: Result) -> dict[str, Any]:
                 "fails": ended - connections.ready,
             },
         },
+        "vus": _gauge(peak_clients(run)),
         "vus_max": _gauge(peak_clients(run)),
         **{f"wstui_step_{step.name}": _trend(step.response_ms) for step in run.steps if step.response_ms.count},
     }
+    stages = {stage.name: stage.latency_ms for stage in run.stages}
     for outcome in run.verdict.thresholds:
-        name, text = _threshold(outcome)
-        metric = metrics.setdefault(name, _gauge(outcome.value or 0))
-        metric.setdefault("thresholds", {})[text] = {"ok": outcome.passed is not False}
+        name, field, text = _threshold(outcome)
+        latency = getattr(stages.get(outcome.stage), field, None) if field else None
+        judged = _trend(latency) if latency is not None else _gauge(outcome.value or 0)
+        metrics.setdefault(name, judged).setdefault("thresholds", {})[text] = {"ok": outcome.passed is not False}
+    checks = metrics["checks"]["values"]
     return {
         "metrics": metrics,
-        "root_group": {"name": "", "path": "", "id": "", "groups": [], "checks": []},
+        "root_group": {
+            **_named("", ""),
+            "groups": [],
+            "checks": [{**_named(_CHECK, f"::{_CHECK}"), "passes": checks["passes"], "fails": checks["fails"]}],
+        },
         "options": {"summaryTrendStats": list(_trend(Latency())["values"]), "summaryTimeUnit": "ms", "noColor": True},
         "state": {"testRunDurationMs": run.duration_s * 1000, "isStdErrTTY": False, "isStdOutTTY": False},
     }
+
+
+def _named(name: str, path: str) -> dict[str, str]:
+    return {"name": name, "path": path, "id": hashlib.md5(path.encode(), usedforsecurity=False).hexdigest()}
 
 
 def _counter(count: float, seconds: float, contains: str = "default") -> dict[str, Any]:
@@ -84,14 +101,24 @@ def _trend(latency: Latency) -> dict[str, Any]:
     return {"type": "trend", "contains": "time", "values": {name: value or 0 for name, value in values.items()}}
 
 
-def _threshold(outcome: ThresholdOutcome) -> tuple[str, str]:
-    """Return the metric that a threshold belongs to in k6's terms, and its text there."""
-    families = {"response": "wstui_response_time", "roundtrip": "wstui_round_trip", "connect": "ws_connecting"}
+def _threshold(outcome: ThresholdOutcome) -> tuple[str, str, str]:
+    """Return the metric that a threshold belongs to in k6's terms, the field of its latency or "", and its text there.
+
+    The number is in the unit of the metric, as in k6, whose thresholds have none.
+    """
+    families = {
+        "response": ("wstui_response_time", "response"),
+        "roundtrip": ("wstui_round_trip", "round_trip"),
+        "connect": ("ws_connecting", "connect"),
+    }
+    limit = parse_limit(outcome.limit)
+    bound = f"{limit.op}{limit.value:.15g}"
     found = _STATISTIC.search(outcome.metric)
     family = outcome.metric[: found.start()] if found else ""
     if found is None or family not in families:
-        return f"wstui_{outcome.metric.replace('.', '_')}", limit_of(outcome)
+        return f"wstui_{outcome.metric.replace('.', '_')}", "", f"value{bound}"
     statistic = found[1]
     in_k6 = {"mean": "avg"}.get(statistic, f"p({statistic[1:]})" if statistic[0] == "p" else statistic)
     tag = f"{{stage:{outcome.stage}}}" if outcome.stage else ""
-    return families[family] + tag, f"{in_k6}{limit_of(outcome)}"
+    name, field = families[family]
+    return name + tag, field, f"{in_k6}{bound}"
