@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import tempfile
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +55,7 @@ export default function () {{
 }}
 """
 _K6_NEW = """
-import {{ WebSocket }} from 'k6/websockets';
+import {{ WebSocket }} from '{module}';
 export default function () {{
   const socket = new WebSocket('{order.url}');
   let timer = null;
@@ -77,11 +80,22 @@ def _k6(script: str) -> Callable[[str, Order], list[str]]:
             "ramp_ms": order.ramp_s * 1000,
             "talks": str(order.talks).lower(),
             "most": order.seconds + 20,
+            "module": _module(program) if script is _K6_NEW else "",
         }
         (order.folder / "script.js").write_text((_K6_COMMON + script).format(**values))
         return [program, "run", "--no-usage-report", "--quiet", "script.js"]
 
     return command
+
+
+@cache
+def _module(program: str) -> str:
+    """Return what this k6 calls the newer of its modules: it was an experiment until after 1.1."""
+    with tempfile.TemporaryDirectory() as folder:
+        script = Path(folder, "probe.js")
+        script.write_text("import { WebSocket } from 'k6/websockets';\nexport default function () {}\n")
+        found = subprocess.run([program, "inspect", str(script)], capture_output=True, check=False).returncode == 0
+    return "k6/websockets" if found else "k6/experimental/websockets"
 
 
 def _k6_report(folder: Path, console: str) -> Report:
@@ -104,7 +118,11 @@ def _k6_report(folder: Path, console: str) -> Report:
     return Report(latency, ", ".join(said) + (f"; {len(level)} lines such as “{level[0][1]}”" if level else ""))
 
 
+def _version(program: str) -> str:
+    return f"{says('version')(program)} ({_module(program)})"
+
+
 TOOLS = (
     Tool("k6/ws", on_path("k6"), says("version"), _k6(_K6_WS), _k6_report),
-    Tool("k6/websockets", on_path("k6"), says("version"), _k6(_K6_NEW), _k6_report),
+    Tool("k6/websockets", on_path("k6"), _version, _k6(_K6_NEW), _k6_report),
 )
