@@ -42,6 +42,10 @@ class DrainController:
         self._close_timeout_ns = close_timeout_ns
         self._begun_ns = time.monotonic_ns()
         self._phase = DrainPhase.DRAINING
+        # To look through all clients in every tick would take the square of their number.
+        self._unanswered: list[LoadClient] = []
+        self._to_close: list[LoadClient] = []
+        self._all_told = False
         self._grace_end_ns = self._deadline_ns = self._begun_ns + (grace_ns or 0)
         if grace_ns is None:
             self._cut(self._begun_ns)
@@ -57,19 +61,29 @@ class DrainController:
             self._deadline_ns = now + self._close_timeout_ns
         if self._phase is DrainPhase.CUT:
             return not self._live or now >= self._deadline_ns
-        busy = [c for c in self._live.values() if c.step in (READY, RETIRING)]
-        if now >= self._grace_end_ns:
-            busy += [c for c in self._opening.values() if c.step is WAITING]
-        for client in busy[:CLOSES_A_TICK]:
+        looked = not self._to_close and not self._all_told
+        if looked:
+            self._look(now)
+        batch = self._to_close[: -CLOSES_A_TICK - 1 : -1]
+        del self._to_close[-CLOSES_A_TICK:]
+        for client in batch:
             client.close()
-        if now >= self._grace_end_ns and len(busy) <= CLOSES_A_TICK:
+        if now >= self._grace_end_ns and looked and not self._to_close:
             for client in list(self._opening.values()):
                 client.abort()
-        if busy or self._opening:
+        if batch or self._opening:
             self._deadline_ns = now + self._close_timeout_ns
         elif now >= self._deadline_ns:
             self._cut(now)
         return not self._live and not self._opening
+
+    def _look(self, now: int) -> None:
+        """Look for clients that are to be closed; again, too: some say goodbye first."""
+        busy = [c for c in self._live.values() if c.step in (READY, RETIRING)]
+        if now >= self._grace_end_ns:
+            busy += [c for c in self._opening.values() if c.step is WAITING]
+        self._to_close = busy[::-1]
+        self._all_told = not busy and not self._opening  # else one may become ready
 
     def _cut(self, now: int) -> None:
         self._phase = DrainPhase.CUT
@@ -81,8 +95,16 @@ class DrainController:
         """Whether replies may still come, or slow readers still have to see how they were ended."""
         if self._slow is not None and self._slow.open and now - self._begun_ns < READ_UP_NS:
             return True
-        return any(
-            c.pending or (c.conversation is not None and c.conversation.request is not None)
-            for c in self._live.values()
-            if c.step < CLOSING
-        )
+        unanswered = self._unanswered
+        while unanswered and not _awaits_reply(unanswered[-1]):
+            unanswered.pop()
+        if not unanswered:
+            unanswered += filter(_awaits_reply, self._live.values())
+        return bool(unanswered)
+
+
+def _awaits_reply(client: LoadClient) -> bool:
+    conversation = client.conversation
+    return client.step < CLOSING and (
+        bool(client.pending) or (conversation is not None and conversation.request is not None)
+    )
