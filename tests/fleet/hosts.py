@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import sys
@@ -67,6 +68,16 @@ def _kind(process: psutil.Process) -> str | None:
 def gone(processes: list[psutil.Process]) -> bool:
     """Whether none of them does anything any more."""
     return not any(running(process) for process in processes)
+
+
+async def listening(processes: list[psutil.Process]) -> list[Any]:
+    """Where any of them listens. It reads all sockets of the machine, which may take longer than a lease holds."""
+
+    def look() -> list[Any]:
+        seen = [found for process in processes for found in process.net_connections("inet")]
+        return [found.laddr for found in seen if found.status == psutil.CONN_LISTEN]
+
+    return await asyncio.to_thread(look)
 
 
 @contextlib.contextmanager

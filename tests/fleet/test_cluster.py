@@ -24,7 +24,7 @@ pytest.importorskip("distributed")
 
 from tests.execution.running import Finished, balance
 from tests.execution.test_tls import LOOPBACK, Authority
-from tests.fleet.hosts import HOME, family, gone, nothing_left, on_hosts, use_fake_ssh
+from tests.fleet.hosts import HOME, family, gone, listening, nothing_left, on_hosts, use_fake_ssh
 from tests.servers.server import PATIENCE_S, Server, until
 from wstui.execution.preflight.checklist import CheckMark
 from wstui.execution.preflight.preflight import preflight
@@ -108,15 +108,15 @@ async def test_a_run_on_two_hosts_is_steered_as_one_and_leaves_no_process_and_no
         run = it.run
         assert (len(it.ssh), len(it.dask_worker), len(it.worker)) == (2, 2, 3)
         assert not list(scratch.iterdir()), "whoever is killed now leaves no file"
+        assert not await listening(it.all), "no port, not even on loopback"
         for process in it.all:
-            listening = [seen.laddr for seen in process.net_connections("inet") if seen.status == "LISTEN"]
-            assert not listening, "no port, not even on loopback"
             assert "KEY" not in " ".join(process.cmdline()), "the keys are not seen in a list of processes"
         of_all: Any = run
         watches = {client: WatchedLines(of_all, client) for client in (0, 1, 2)}  # of each worker one
 
         def is_watched(client: int) -> bool:
-            assert watches[client].renew() == ""
+            why = watches[client].renew()
+            assert why == "", f"{why}: {run.status.result.verdict.reason}\n{it.marks}"
             return any(line.received and line.step == "reply" for line in watches[client].new())
 
         for client in watches:

@@ -13,7 +13,7 @@ import pytest
 pytest.importorskip("distributed")
 
 from tests.execution.running import Finished, balance
-from tests.fleet.hosts import gone, on_hosts, use_fake_ssh
+from tests.fleet.hosts import gone, listening, on_hosts, use_fake_ssh
 from tests.fleet.test_cluster import going
 from tests.servers.server import PATIENCE_S, Server, until
 from wstui.execution.preflight.checklist import CheckMark
@@ -51,8 +51,7 @@ async def test_a_container_pods_and_a_command_make_one_load_and_leave_nothing(ru
         async with going(server, "docker:box1:2", PODS, f"exec:{command}") as it:
             hosts = {host.name: host.workers for host in it.run.status.generator.hosts}
             assert hosts == {"box1": 2, "pod1": 1, command: 1}, "a pod that is not ready makes no load"
-            for process in it.all:
-                assert not [seen for seen in process.net_connections("inet") if seen.status == "LISTEN"]
+            assert not await listening(it.all)
             assert not list((running.parent / "scratch").iterdir())
             it.run.send(RampTo(8, 0.2))
             await until(lambda: len(server.live) == 8)
