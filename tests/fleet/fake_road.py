@@ -85,7 +85,15 @@ async def _docker(arguments: list[str]) -> int:
     if name not in _running():
         print(f"Error response from daemon: No such container: {name}", file=sys.stderr)
         return 1
-    return await _run(words, name)
+    try:
+        return await _run(words, name)
+    except FileNotFoundError:
+        # The real one writes this to standard output.
+        print(
+            f'OCI runtime exec failed: exec failed: unable to start container process: exec: "{words[0]}": '
+            "executable file not found in $PATH: unknown"
+        )
+        return 126
 
 
 async def _kubectl(arguments: list[str]) -> int:

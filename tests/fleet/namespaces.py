@@ -44,14 +44,14 @@ Host {name}
 """
 
 
-def missing() -> str:
-    """Why there can be no such hosts here, "" when there can."""
+def missing(*, ssh: bool = True) -> str:
+    """Why there can be no such hosts here, or "" if there can; without `ssh`, only their networks."""
     if not hasattr(os, "geteuid") or os.geteuid() != 0:
         return "network namespaces take root"
-    for program in ("ip", "ss", "ssh", "ssh-keygen"):
+    for program in ("ip", *(("ss", "ssh", "ssh-keygen") if ssh else ())):
         if shutil.which(program) is None:
             return f"{program} is not installed"
-    if not sshd():
+    if ssh and not sshd():
         return "sshd is not installed"
     probe = f"wstui-probe-{os.getpid()}"
     if subprocess.run(["ip", "netns", "add", probe], capture_output=True, check=False).returncode:
@@ -86,12 +86,16 @@ class Namespace:
         )
         return {int(line.split()[3].rpartition(":")[2]) for line in seen.stdout.splitlines()} - {PORT}
 
+    def pids(self) -> list[int]:
+        """The processes in it."""
+        found = subprocess.run(["ip", "netns", "pids", self.netns], capture_output=True, text=True, check=False)
+        return [int(pid) for pid in found.stdout.split()]
+
     def remove(self) -> None:
         """End what is left in it, and take it away."""
-        found = subprocess.run(["ip", "netns", "pids", self.netns], capture_output=True, text=True, check=False)
-        for pid in found.stdout.split():
+        for pid in self.pids():
             with contextlib.suppress(ProcessLookupError):
-                os.kill(int(pid), signal.SIGKILL)
+                os.kill(pid, signal.SIGKILL)
         for command in (("link", "delete", self.wire), ("netns", "delete", self.netns)):
             subprocess.run(["ip", *command], capture_output=True, check=False)
 
@@ -123,6 +127,20 @@ def _await(address: str) -> None:
 
 def _run(*command: str) -> None:
     subprocess.run(command, check=True, capture_output=True, text=True)
+
+
+@contextlib.contextmanager
+def networks(count: int) -> Iterator[list[Namespace]]:
+    """So many hosts without an ssh server."""
+    _clear_up()
+    made: list[Namespace] = []
+    try:
+        for number in range(1, count + 1):
+            made.append(_make(number))  # noqa: PERF401 - what was made is removed if the next can't be
+        yield made
+    finally:
+        for host in made:
+            host.remove()
 
 
 @contextlib.contextmanager

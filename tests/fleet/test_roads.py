@@ -108,6 +108,14 @@ async def test_a_slow_road_is_marked_and_carries_the_load(monkeypatch: pytest.Mo
         balance(Finished(it.run, await asyncio.wait_for(it.running, PATIENCE_S)))
 
 
+@pytest.mark.parametrize("host", ["docker:box1", "k8s:load/app=load"])
+async def test_a_container_without_wstui_is_told_what_to_install(running: Path, host: str) -> None:
+    made = on_hosts("ws://127.0.0.1:1/", host)
+    made = made.model_copy(update={"fleet": made.fleet.model_copy(update={"python": "/nowhere/python"})})
+    with pytest.raises(FleetError, match=r"has no wstui that can make load under /nowhere/python .*install it there"):
+        await Run(made).execute()
+
+
 @pytest.mark.parametrize(
     ("host", "words"),
     [

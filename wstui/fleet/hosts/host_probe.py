@@ -58,6 +58,7 @@ async def look_at(road: Road, question: HostQuery) -> HostProbe:
             said, _ = await asyncio.gather(_converse(process, msgspec.json.encode(question)), process.wait())
             if (facts := read_facts(said)) is not None:
                 return HostProbe(road, facts, differing(facts) or _lacking(facts))
+            connection.printed(said)
             return HostProbe(road, trouble=await connection.ended())
     except TimeoutError:
         trouble = HostError(road.tool, f"did not answer within {LOOK_S:g} s", "check that host")

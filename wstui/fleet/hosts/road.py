@@ -210,13 +210,14 @@ async def pods_of(road: Road) -> list[HostSpec]:
 
 
 class RoadProcess:
-    """The command of a road, running; keeps stderr to explain its end."""
+    """The command of a road, running; keeps stderr to explain its end, and stdout: docker writes its errors there."""
 
     def __init__(self, process: asyncio.subprocess.Process, road: Road) -> None:
         self.process = process
         self.stdin, self.stdout = process.stdin, process.stdout
         self._road = road
         self._said: deque[str] = deque(maxlen=LINES_KEPT)
+        self._printed: deque[str] = deque(maxlen=LINES_KEPT)
         self._listening = asyncio.create_task(self._listen())
 
     @classmethod
@@ -249,11 +250,15 @@ class RoadProcess:
             while line := await self.process.stderr.readline():
                 self._said.append(line.decode("utf-8", "replace").rstrip())
 
+    def printed(self, output: bytes) -> None:
+        """Keep lines of stdout that are no answer."""
+        self._printed.extend(line.decode("utf-8", "replace") for line in output.splitlines())
+
     async def ended(self) -> HostError:
         """Wait for the end and explain it."""
         status = await self.process.wait()
         await asyncio.wait({self._listening}, timeout=1)
-        return self._road.explain(status, self._said)
+        return self._road.explain(status, self._said or self._printed)
 
     async def close(self, grace_s: float) -> None:
         """Wait `grace_s` seconds for the end, then terminate it."""

@@ -106,6 +106,7 @@ class RoadHosts:
         while not (line := await stdout.readline()).startswith(MARK):  # a login shell may print before it
             if not line:
                 raise EOFError
+            connection.printed(line)
         mux = PipeMux(stdout, stdin, first=True)
         mux.reaches(address)
         self._tasks.append(asyncio.create_task(mux.run()))
