@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from types import SimpleNamespace
 from typing import Any, cast
 
 from wstui.load.client_pool import CLOSES_A_TICK
-from wstui.load.context import CLOSING, READY
+from wstui.load.context import READY
 from wstui.load.drain import DrainController
 
 MS = 1_000_000
@@ -28,9 +29,9 @@ def drained(clients: int, unanswered: int) -> tuple[float, int]:
     """Drain so many idle clients, of whom the last still wait for a reply for 100 ticks; return looks and ticks."""
     live = Looked()
     for number in range(clients):
-        client = SimpleNamespace(step=READY, pending={}, conversation=None, expire=lambda now: None)
-        client.close = lambda number=number, client=client: (setattr(client, "step", CLOSING), live.pop(number))
-        live[number] = client
+        live[number] = SimpleNamespace(
+            step=READY, pending={}, conversation=None, expire=lambda now: None, close=partial(live.pop, number)
+        )
     waiting = [live[clients - 1 - number] for number in range(unanswered)]
     for client in waiting:
         client.pending[1] = (0, 0)
