@@ -110,12 +110,13 @@ def peers(cases: tuple[str, ...], tools: tuple[str, ...], folder: tuple[str, ...
 
 @bench.command()
 @click.option("--workers", "counts", multiple=True, type=int, default=(10, 64, 100, 400, 1000), show_default=True)
-@click.option("--behind", default=1, show_default=True, help="Workers that each host adds up before it reports.")
-def scale(counts: tuple[int, ...], behind: int) -> None:
+@click.option("--behind", default=1, show_default=True, help="Workers that each report adds up.")
+@click.option("--hosts", default=4, show_default=True)
+def scale(counts: tuple[int, ...], behind: int, hosts: int) -> None:
     """What many workers cost the operator's process, with workers that only talk, and where it stops."""
     from tests.bench import scale
 
-    scale.measure(counts, behind)
+    scale.measure(counts, behind, hosts)
 
 
 @bench.command()
@@ -126,6 +127,15 @@ def growth(alone: tuple[int, ...], together: tuple[int, ...]) -> None:
     from tests.bench import growth
 
     asyncio.run(growth.measure(alone, together))
+
+
+@bench.command()
+@click.option("--clients", "counts", multiple=True, type=int, default=(1000, 10_000, 100_000), show_default=True)
+def parts(counts: tuple[int, ...]) -> None:
+    """What grows with the clients: memory by kind of object, collections, sweeps, snapshots, fan-out, drain."""
+    from tests.bench import parts
+
+    asyncio.run(parts.measure(counts))
 
 
 @bench.command()

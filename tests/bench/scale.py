@@ -8,9 +8,11 @@ import gc
 import math
 import os
 import socket
+import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from unittest import mock
@@ -28,7 +30,6 @@ from wstui.load.protocol import decode_message, encode
 from wstui.measure.snapshot import Snapshot
 from wstui.scenario.model import Fleet, Messages, Scenario, Stage, Target
 
-HOSTS = 4
 SETTLE_S = 3.0
 MEASURE_S = 8.0
 HOME = Path(__file__).parents[2]
@@ -53,19 +54,34 @@ class Cost:
         return self.snapshots > 0.97 * 5 * self.workers and self.age_s < 1.0
 
 
-async def cost_of(workers: int, behind: int = 1) -> Cost:
-    """A run of so many workers that only talk; each speaks for `behind` workers of its host."""
-    count = min(HOSTS, workers)
+@contextlib.contextmanager
+def forking(behind: int) -> Iterator[str]:
+    """Yield the command of a host; each speaks for `behind` workers. All are forked off one process."""
+    with tempfile.TemporaryDirectory(prefix="wstui-") as folder:
+        path = f"{folder}/hosts"
+        command = [sys.executable, "-m", "tests.bench.forked_host", path]
+        environ = {**os.environ, "MERGED": str(behind)}
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=HOME, env=environ) as process:
+            assert process.stdin is not None and process.stdout is not None
+            process.stdout.readline()
+            try:
+                yield f"exec:{sys.executable} -S -I {HOME / 'tests/bench/forked_host.py'} {path}"
+            finally:
+                process.stdin.close()
+
+
+async def cost_of(workers: int, behind: int, hosts: int, command: str) -> Cost:
+    """A run of so many workers that only talk, on so many hosts that `command` leads to; each speaks for `behind`."""
+    count = min(hosts, workers)
     each = math.ceil(workers / count)
     workers = each * count
-    hosts = [f"exec:env FAKE={number} MERGED={behind}" for number in range(count)]
     # Each host looks whether the target accepts connections.
     listener = socket.create_server(("127.0.0.1", 0))
     scenario = Scenario(
         target=Target(url=f"ws://127.0.0.1:{listener.getsockname()[1]}/", health="off"),
         stages=[Stage(name="hold", over=3600.0, clients=2000 * workers)],
         messages=Messages(every=0.4),
-        fleet=Fleet(hosts=hosts, workers=each, python=sys.executable),
+        fleet=Fleet(hosts=[f"{command} {number}" for number in range(count)], workers=each, python=sys.executable),
     )
     run = Run(scenario)
     running = asyncio.create_task(run.execute())
@@ -115,8 +131,8 @@ def _count(run: Run) -> Callable[[], int]:
     return lambda: sum(snapshot.sequence for snapshot in run.fleet.totals.latest().values()) - run.fleet.totals.missed
 
 
-def measure(counts: Sequence[int], behind: int = 1) -> None:
-    """Print the cost of each number of workers, and where the operator's process would stop.
+def measure(counts: Sequence[int], behind: int = 1, hosts: int = 4) -> None:
+    """Print the cost of each number of workers on `hosts` hosts, and where the operator's process would stop.
 
     With `behind`, as if each host added up so many of its workers before it reports: a tree of two levels.
     """
@@ -139,7 +155,8 @@ def measure(counts: Sequence[int], behind: int = 1) -> None:
     found = []
     for workers in counts:
         gc.collect()
-        cost = asyncio.run(cost_of(math.ceil(workers / behind), behind))
+        with forking(behind) as command:
+            cost = asyncio.run(cost_of(math.ceil(workers / behind), behind, hosts, command))
         found.append(cost)
         rows.append(
             [
@@ -156,7 +173,7 @@ def measure(counts: Sequence[int], behind: int = 1) -> None:
         )
         print(f"{workers} workers: {cost}", file=sys.stderr, flush=True)
     print(headline() + "\n")
-    print(f"Snapshots of {size} bytes, five a second from each worker, {HOSTS} hosts on this machine.\n")
+    print(f"Snapshots of {size} bytes, five a second from each worker, {hosts} hosts on this machine.\n")
     print(markdown(rows))
     print("\n" + stops(found, behind))
     if behind > 1:

@@ -74,6 +74,11 @@ def test_a_target_that_is_unwell_is_not_loaded(state: str, mark: CheckMark) -> N
     assert "nats connected" in seen.text and "why" in seen.text
 
 
+def test_as_many_workers_as_the_fix_says_have_files_enough() -> None:
+    assert checklist.files(20_000, 400_000, 1).fix.startswith("--workers 26, or ulimit -n 800128 ")
+    assert checklist.files(20_000, 400_000, 26).mark is PASS
+
+
 @pytest.mark.parametrize(
     ("check", "mark"),
     [

@@ -124,7 +124,8 @@ def files(limit: int, peak: int, workers: int) -> Check:
     each = " a worker" if workers > 1 else ""
     if not limit:
         return Check("files", CheckMark.PASS, f"{grouped(need)} needed{each}, no limit known")
-    fix = f"ulimit -n {need * 2} (and the hard limit in /etc/security/limits.conf), or more --workers"
+    enough = int(peak / max(1, NEAR * limit - FILES_RESERVED)) + 1
+    fix = f"--workers {enough}, or ulimit -n {need * 2} (and the hard limit in /etc/security/limits.conf)"
     return by_share("files", need / limit, f"{grouped(need)} needed{each}, {grouped(limit)} allowed", fix)
 
 
