@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from tests.report.example import broken, good, hostile, suite
-from wstui.cli.github import MOST_SUMMARY, Workflow, workflow_commands
+from wstui.cli.github import MOST_ANNOTATIONS, MOST_SUMMARY, Workflow, workflow_commands
 from wstui.measure.sanitize import sanitize
 
 
@@ -51,6 +51,18 @@ def test_what_means_something_to_the_runner_arrives_as_it_was() -> None:
     line = workflow_commands(hard)[0]
     assert "\n" not in line and "\r" not in line
     assert read(line) == ("error", {"title": f"{sanitize(name)}: FAILED"}, sanitize(reason))
+
+
+@pytest.mark.parametrize("number", [MOST_ANNOTATIONS, MOST_ANNOTATIONS + 4])
+def test_what_github_would_not_show_is_counted_in_the_last_annotation(number: int) -> None:
+    run = broken()
+    (outcome,) = [found for found in run.verdict.thresholds if found.metric == "response.p99"]
+    outcomes = [replace(outcome, limit=f"< {at}ms") for at in range(1, number + 1)]
+    lines = workflow_commands(replace(run, verdict=replace(run.verdict, thresholds=outcomes)))
+    errors = [read(line) for line in lines if line.startswith("::error ")]
+    assert len(errors) == MOST_ANNOTATIONS
+    last = {"title": "5 more errors"} if number > MOST_ANNOTATIONS else {"title": "stress: threshold broken"}
+    assert errors[-1][1] == last and errors[-2][1] == {"title": "stress: threshold broken"}
 
 
 def test_the_summary_is_added_to_the_file(tmp_path: Path) -> None:

