@@ -11,10 +11,11 @@ from typing import Any
 
 from wstui.recording.inference.inferred_scenario import Guess
 from wstui.recording.inference.inferred_step import Guesses, matcher, payload, status_of, why_reply
+from wstui.recording.inference.inferred_value import InferredValue
 from wstui.recording.inference.message import Message, Path
 from wstui.recording.inference.round_pattern import ParsedClient, RoundPattern, find_rounds, parse
 from wstui.recording.inference.traffic import SortedTraffic
-from wstui.recording.inference.values import InferredValue, Values, dotted_path
+from wstui.recording.inference.values import Values, dotted_path
 from wstui.scenario.units import format_duration
 
 _THINK_S = 0.1

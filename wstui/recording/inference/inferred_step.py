@@ -7,9 +7,10 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Any, AnyStr
 
 from wstui.recording.inference.inferred_scenario import Guess, escaped
+from wstui.recording.inference.inferred_value import InferredValue
 from wstui.recording.inference.message import Message, Path, Scalar, words_of
 from wstui.recording.inference.traffic import STATUS, ObservedReply, SortedTraffic
-from wstui.recording.inference.values import InferredValue, Values, dotted_path
+from wstui.recording.inference.values import Values, dotted_path
 from wstui.scenario.conversation.conditions import ANY
 from wstui.scenario.conversation.dialect import Verbatim
 

@@ -9,10 +9,11 @@ from urllib.parse import unquote
 
 from wstui.recording.inference.inferred_scenario import Guess, InferredScenario, escaped
 from wstui.recording.inference.inferred_step import payload
+from wstui.recording.inference.inferred_value import InferredValue
 from wstui.recording.inference.message import Path, Scalar
 from wstui.recording.inference.request import cookies_of, header_text, plain, sent_by, told_headers, url_text
 from wstui.recording.inference.speech import Speech
-from wstui.recording.inference.values import InferredValue, Values, reference
+from wstui.recording.inference.values import Values, reference
 from wstui.recording.session import RecordedConnection, value_of
 from wstui.scenario.conversation.dialect import Verbatim
 from wstui.scenario.secrets import secrets_in_url

@@ -10,6 +10,7 @@ from typing import Any
 
 from wstui.recording.inference.inferred_scenario import Guess, InferredScenario
 from wstui.recording.inference.inferred_step import templated
+from wstui.recording.inference.inferred_value import InferredValue
 from wstui.recording.inference.message import Message, Path
 from wstui.recording.inference.request import (
     cookies_of,
@@ -20,7 +21,7 @@ from wstui.recording.inference.request import (
     told_headers,
     url_text,
 )
-from wstui.recording.inference.values import HTTP, InferredValue, Values, dotted_path, is_specific
+from wstui.recording.inference.values import HTTP, Values, dotted_path, is_specific
 from wstui.recording.session import RecordedConnection, RecordedRequest, RecordedSession
 from wstui.scenario.conversation.http import METHODS
 from wstui.scenario.secrets import is_secret_header

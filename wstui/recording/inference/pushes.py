@@ -8,9 +8,10 @@ from typing import Any
 
 from wstui.recording.inference.inferred_scenario import Guess
 from wstui.recording.inference.inferred_step import matcher
+from wstui.recording.inference.inferred_value import stamp_unit
 from wstui.recording.inference.message import Message, Path
 from wstui.recording.inference.traffic import SortedTraffic
-from wstui.recording.inference.values import dotted_path, stamp_unit
+from wstui.recording.inference.values import dotted_path
 
 _FEWEST = 3
 _AT_ONCE_S = 1.0

@@ -9,8 +9,8 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from wstui.recording.inference.inferred_scenario import escaped
+from wstui.recording.inference.inferred_value import InferredValue
 from wstui.recording.inference.message import Message, Path, Scalar, flat
-from wstui.recording.inference.values import InferredValue
 from wstui.recording.session import Headers, RecordedRequest, value_of
 
 _USUAL = frozenset(
