@@ -170,7 +170,7 @@ async def test_a_mistake_stands_in_the_row_of_its_step(monkeypatch: pytest.Monke
 
 
 async def test_a_new_scenario_begins_a_conversation_with_a_login(monkeypatch: pytest.MonkeyPatch) -> None:
-    from wstui.tui.start.start_screen import fresh
+    from wstui.scenario.fresh import fresh
 
     async with editor(fresh(), monkeypatch) as (app, pilot, screen, tree):
         assert "+ roles, instead of an exchange" in rows(tree)[0]

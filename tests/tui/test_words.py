@@ -8,12 +8,11 @@ from pathlib import Path
 from tests.tui import fake
 from tests.tui.driving import go_to, running, shown, started, until
 from wstui.execution.run.status import State
-from wstui.tui.dashboard.status_line import badge
+from wstui.tui.dashboard.status_line import badge, verdict_of
 from wstui.tui.dialogs.confirm import ConfirmDialog
 from wstui.tui.dialogs.stop import StopDialog
 from wstui.tui.kit.key_row import KeyRow
 from wstui.tui.result.result_screen import ResultScreen
-from wstui.tui.start.preset_list import verdict_of
 
 LONG = "cannot be run again: auth.token: was not kept: set AUTH_TOKEN in the environment, or run the preset itself"
 

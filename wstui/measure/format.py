@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from datetime import datetime
 
 from wstui.measure.sanitize import sanitize
 
@@ -222,3 +223,11 @@ def _in_unit(value: float | None, unit: str) -> str:
     if unit == "MiB/h":
         return NONE if value is None else f"{significant(value)} MiB/h"
     return significant(value) if value is None or value != round(value) else count(value)
+
+
+def moment(started: str) -> str:
+    """Return a stored moment (ISO 8601) as people say it: 23 Nov 14:27."""
+    try:
+        return datetime.fromisoformat(started).astimezone().strftime("%-d %b %H:%M")
+    except ValueError:
+        return started

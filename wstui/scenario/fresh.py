@@ -28,3 +28,21 @@ def scenario_for(protocol: str, url: str = "", options: Mapping[str, Any] | None
         data["roles"][0]["loop"] = loop
         made = Scenario.model_validate(data)
     return made.model_copy(update={"name": f"{protocol}-{host}", "target": target})
+
+
+def fresh() -> Scenario:
+    """Return the scenario that a new one begins as."""
+    return Scenario.model_validate(
+        {
+            "name": "my-scenario",
+            "description": "",
+            "stages": [
+                {"name": "ramp", "over": "10s", "clients": 100},
+                {"name": "hold", "over": "30s"},
+            ],
+            "thresholds": [
+                {"metric": "connect.success", "limit": ">= 99%"},
+                {"metric": "response.p99", "limit": "< 50ms"},
+            ],
+        }
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from wstui.execution.run.result import Result
 from wstui.execution.run.result_sections import Verdict
 from wstui.execution.run.status import State, Status
 from wstui.measure.sanitize import sanitize
@@ -36,6 +37,14 @@ def verdict_badge(verdict: Verdict) -> tuple[str, str]:
     """Glyph and word of a verdict, and its meaning in the palette."""
     told = verdict_sign(verdict)
     return f"{told.glyph} {told.word}", "badge-warn" if verdict.aborted else _TONES[told.tone]
+
+
+def verdict_of(result: Result | None) -> tuple[str, str]:
+    """Return how a run ended as glyph and word without a badge, and its meaning; "" where there was none."""
+    if result is None:
+        return "", "muted"
+    text, meaning = verdict_badge(result.verdict)
+    return text.lower(), meaning.removeprefix("badge-")
 
 
 def outcome_badge(outcome: SessionOutcome) -> tuple[str, str]:

@@ -15,6 +15,7 @@ from textual.worker import get_current_worker
 
 from wstui.execution.run.result import Result, SuiteResult
 from wstui.execution.run.status import Status
+from wstui.measure.format import moment
 from wstui.measure.sanitize import sanitize
 from wstui.report.formats.console import summary
 from wstui.report.model.cell_text import clip, pad, tilde, wrap
@@ -42,7 +43,6 @@ from wstui.tui.result.verdict_view import (
 )
 from wstui.tui.runs.comparison import other_load
 from wstui.tui.services import Runs, Services, SessionOutcome
-from wstui.tui.start.preset_list import moment
 
 if TYPE_CHECKING:
     from wstui.report.analysis.compare import Comparison

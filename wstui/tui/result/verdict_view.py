@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from wstui.execution.run.limits import threshold_level
 from wstui.execution.run.result import Result, SuiteResult
 from wstui.execution.run.result_sections import ThresholdOutcome
-from wstui.measure.format import limit_words
+from wstui.measure.format import limit_words, moment
 from wstui.measure.sanitize import sanitize
 from wstui.report.analysis.diagnosis import findings
 from wstui.report.model.cell_text import clip, flow, pad, wrap
@@ -20,7 +20,6 @@ from wstui.tui.kit.compact_view import as_rows
 from wstui.tui.kit.row_widget import Line, rule
 from wstui.tui.runs.comparison import change_rows, warning_rows
 from wstui.tui.services import SessionOutcome
-from wstui.tui.start.preset_list import moment
 
 if TYPE_CHECKING:
     from wstui.report.analysis.compare import Comparison

@@ -6,14 +6,13 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from wstui.execution.run.result import Result
-from wstui.measure.format import NONE, count, ms, percent, rate, short
+from wstui.measure.format import NONE, count, moment, ms, percent, rate, short
 from wstui.measure.sanitize import sanitize
 from wstui.report.model.cell_text import pad, wrap
 from wstui.report.model.labels import peak_clients
 from wstui.tui.dashboard.thresholds import limit_ms, metric_words
 from wstui.tui.kit import chart
 from wstui.tui.kit.row_widget import Line, RowWidget, rule
-from wstui.tui.start.preset_list import moment
 
 if TYPE_CHECKING:
     from wstui.report.analysis.compare import Change, Comparison

@@ -12,14 +12,14 @@ from textual.message import Message
 
 from wstui.execution.run.result import Result
 from wstui.execution.run.result_sections import Latency
-from wstui.measure.format import clock, count, ms, percent, rate
+from wstui.measure.format import clock, count, moment, ms, percent, rate
 from wstui.measure.sanitize import sanitize
 from wstui.report.model.cell_text import clip, pad, width_of
 from wstui.report.model.labels import peak_clients
 from wstui.tui.bindings import key
+from wstui.tui.dashboard.status_line import verdict_of
 from wstui.tui.kit.list_table import ListTable
 from wstui.tui.kit.row_widget import Line, cells
-from wstui.tui.start.preset_list import moment, verdict_of
 
 if TYPE_CHECKING:
     from wstui.report.store.store import StoredRun

@@ -13,6 +13,7 @@ from textual.containers import Horizontal
 from textual.screen import Screen
 
 from wstui.execution.run.result import Result
+from wstui.measure.format import moment
 from wstui.tui import requests
 from wstui.tui.bindings import key
 from wstui.tui.dialogs.confirm import ConfirmDialog
@@ -25,7 +26,6 @@ from wstui.tui.kit.title_bar import TitleBar
 from wstui.tui.runs.comparison import ChangeTable, Overlay
 from wstui.tui.runs.run_table import SORTS, MarkedRun, RunTable, verdict_told
 from wstui.tui.services import Runs, Services
-from wstui.tui.start.preset_list import moment
 
 if TYPE_CHECKING:
     from wstui.report.analysis.compare import Comparison

@@ -11,7 +11,7 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.screen import Screen
 
-from wstui.measure.format import limit_figure
+from wstui.measure.format import limit_figure, moment
 from wstui.report.formats.trend_text import change_words, remarks
 from wstui.report.model.cell_text import clip, pad
 from wstui.scenario.threshold import parse_metric
@@ -26,7 +26,6 @@ from wstui.tui.kit.list_table import ListTable
 from wstui.tui.kit.row_widget import Line, RowWidget, rule, spread
 from wstui.tui.kit.title_bar import TitleBar
 from wstui.tui.services import Runs, Services
-from wstui.tui.start.preset_list import moment
 
 if TYPE_CHECKING:
     from wstui.report.analysis.trend import Point, Trend

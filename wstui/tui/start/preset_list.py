@@ -3,76 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
 from pathlib import Path
 from typing import ClassVar
 
 from textual.binding import BindingType
 
-from wstui.execution.run.result import Result
 from wstui.execution.run.verdict import judged_by
-from wstui.measure.format import clock, count, duration, limit_words, short
+from wstui.measure.format import clock, count, duration, limit_words, moment, short
 from wstui.measure.sanitize import sanitize
 from wstui.report.model.cell_text import clip, pad, tilde, wrap
-from wstui.report.model.labels import Tone, verdict_sign
-from wstui.scenario.load_curve import LoadCurve
 from wstui.scenario.model import Scenario
-from wstui.scenario.presets import PresetEntry
 from wstui.scenario.secret_fields import shown_url
 from wstui.tui.bindings import key
+from wstui.tui.dashboard.status_line import verdict_of
 from wstui.tui.dashboard.thresholds import metric_words
 from wstui.tui.kit import chart
 from wstui.tui.kit.compact_view import as_rows
 from wstui.tui.kit.list_table import ListTable
 from wstui.tui.kit.load_chart import plot, sketch
 from wstui.tui.kit.row_widget import Line, RowWidget, cells, rule
-
-_TONES = {Tone.GOOD: "ok", Tone.NEAR: "warn", Tone.BAD: "bad", Tone.PLAIN: "accent"}
-
-
-def verdict_of(result: Result | None) -> tuple[str, str]:
-    """How a run ended, as glyph and word, and its meaning; nothing where there was none."""
-    if result is None:
-        return "", "muted"
-    told = verdict_sign(result.verdict)
-    return f"{told.glyph} {told.word.lower()}", "warn" if result.verdict.aborted else _TONES[told.tone]
-
-
-@dataclass(frozen=True, slots=True)
-class PresetChoice:
-    """One preset that can be chosen, and its last run (ISO 8601 and result), if any."""
-
-    entry: PresetEntry
-    group: str
-    last_at: str = ""
-    last: Result | None = None
-
-    @property
-    def name(self) -> str:
-        """The name it is found under."""
-        return self.entry.name
-
-    @property
-    def scenarios(self) -> tuple[Scenario, ...]:
-        """What it runs; the preset is read for it."""
-        return self.entry.runs
-
-    @property
-    def cooldown_s(self) -> float:
-        return getattr(self.entry.content, "cooldown", 0.0)
-
-    @property
-    def curve(self) -> LoadCurve:
-        return self.entry.overview.curve if self.entry.overview is not None else LoadCurve()
-
-    @property
-    def words(self) -> str:
-        return " ".join((self.name, self.entry.description, GROUPS.get(self.group, self.group))).lower()
-
-    def in_group(self, group: str) -> PresetChoice:
-        """The same under another heading."""
-        return replace(self, group=group)
+from wstui.tui.start.preset_choice import GROUPS, PresetChoice
 
 
 class PresetTable(ListTable[PresetChoice]):
@@ -155,7 +105,6 @@ class PresetTable(ListTable[PresetChoice]):
         )
 
 
-GROUPS = {"recent": "recent", "own": "yours", "here": "here", "shipped": "shipped", "protocol": "protocol"}
 """What the groups are called."""
 _SKETCH = 8
 
@@ -291,11 +240,3 @@ def _messages(scenario: Scenario) -> str:
 def _limits(scenario: Scenario) -> str:
     limits = ", ".join(f"{metric_words(t.metric)} {limit_words(t.limit)}" for t in judged_by(scenario))
     return limits if scenario.thresholds or not limits else f"default: {limits}"
-
-
-def moment(started: str) -> str:
-    """A stored moment as people say it: 23 Nov 14:27."""
-    try:
-        return datetime.fromisoformat(started).astimezone().strftime("%-d %b %H:%M")
-    except ValueError:
-        return started

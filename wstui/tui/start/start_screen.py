@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
@@ -16,8 +16,8 @@ from textual.screen import Screen
 from wstui.execution.run.result import Result
 from wstui.measure.sanitize import sanitize
 from wstui.report.model.cell_text import tilde
-from wstui.scenario.model import Scenario
-from wstui.scenario.presets import PresetEntry, available, recent_files
+from wstui.scenario.fresh import fresh, scenario_for
+from wstui.scenario.presets import available, recent_files
 from wstui.scenario.secrets import mask_url
 from wstui.tui import requests
 from wstui.tui.bindings import key
@@ -31,7 +31,8 @@ from wstui.tui.kit.key_row import KeyRow
 from wstui.tui.kit.list_table import ListTable
 from wstui.tui.kit.title_bar import TitleBar
 from wstui.tui.services import Services
-from wstui.tui.start.preset_list import PresetChoice, PresetDetails, PresetTable, Welcome
+from wstui.tui.start.preset_choice import PresetChoice, choices, unlikeness
+from wstui.tui.start.preset_list import PresetDetails, PresetTable, Welcome
 
 _READ_AFTER_S = 0.1
 """How long after the first picture presets are read, and between what is loaded for the next screens."""
@@ -123,7 +124,7 @@ class StartScreen(Screen[None]):
         table.hidden, table.pattern = len(self._choices) - len(shown), pattern
         table.set_items(shown)
         if words:
-            table.go_to(min(shown, key=lambda choice: _unlike(choice.name, pattern), default=None))
+            table.go_to(min(shown, key=lambda choice: unlikeness(choice.name, pattern), default=None))
         self._describe()
         return len(shown)
 
@@ -222,8 +223,6 @@ class StartScreen(Screen[None]):
             self.run_worker(self._propose(*asked), exclusive=True)
 
     async def _propose(self, url: str, protocol: str) -> None:
-        from wstui.scenario.fresh import scenario_for
-
         options: Mapping[str, Any] = {}
         launcher = self.services.launcher
         if not protocol and launcher is not None and launcher.look is not None:
@@ -307,52 +306,3 @@ class StartScreen(Screen[None]):
 @cache
 def _editor() -> None:
     import wstui.tui.editor.editor_screen  # noqa: F401
-
-
-def fresh() -> Scenario:
-    """Return the scenario that a new one begins as."""
-    return Scenario.model_validate(
-        {
-            "name": "my-scenario",
-            "description": "",
-            "stages": [
-                {"name": "ramp", "over": "10s", "clients": 100},
-                {"name": "hold", "over": "30s"},
-            ],
-            "thresholds": [
-                {"metric": "connect.success", "limit": ">= 99%"},
-                {"metric": "response.p99", "limit": "< 50ms"},
-            ],
-        }
-    )
-
-
-def _unlike(name: str, pattern: str) -> int:
-    """How far a name is from what is looked for: names go before descriptions."""
-    name, pattern = name.casefold(), pattern.casefold().strip()
-    return 0 if name == pattern else 1 if name.startswith(pattern) else 2 if pattern in name else 3
-
-
-def choices(entries: list[PresetEntry], last: Mapping[str, tuple[str, Result]]) -> list[PresetChoice]:
-    """Return the presets as they are offered: those that ran last or were opened by path, own ones, shipped ones."""
-    named = {entry.name for entry in entries if entry.origin != "file"}
-    made = [_choice(entry, last.get(_name_of(entry, named))) for entry in entries]
-    ran = sorted((c for c in made if c.last is not None), key=lambda c: c.last_at, reverse=True)
-    recent = ran[:3] + [choice for choice in made if choice.group == "file" and choice not in ran[:3]]
-    return [
-        *(choice.in_group("recent") for choice in recent),
-        *sorted((c for c in made if c not in recent), key=lambda c: {"own": 0, "here": 1}.get(c.group, 2)),
-    ]
-
-
-def _name_of(entry: PresetEntry, named: Collection[str]) -> str:
-    """Return the name that runs of a preset are kept under, if they can be told from those of another one."""
-    if entry.origin != "file" or entry.overview is None:
-        return entry.name
-    return entry.overview.name if entry.overview.name not in named else ""
-
-
-def _choice(entry: PresetEntry, last: tuple[str, Result] | None) -> PresetChoice:
-    at, result = last or ("", None)
-    group = "protocol" if entry.origin == "shipped" and entry.protocol != "json" else entry.origin
-    return PresetChoice(entry, group, at, result)
