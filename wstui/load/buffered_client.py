@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import select
 
 from wstui.load.client import LoadClient
 
@@ -20,3 +21,9 @@ class BufferedClient(LoadClient, asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         self.data_received(bytes(_BUFFER[:nbytes]))
+
+
+def client_class(loop: asyncio.AbstractEventLoop) -> type[LoadClient]:
+    """Return the class of client for a loop: our own sockets and uvloop hand bytes over cheaply."""
+    lean = hasattr(select, "epoll") or type(loop).__module__.startswith("uvloop")
+    return LoadClient if lean else BufferedClient

@@ -7,7 +7,6 @@ import time
 from collections.abc import Sequence
 from typing import Protocol, cast
 
-from websockets.exceptions import PayloadTooBig
 from websockets.frames import CloseCode
 
 from wstui.load.attempt import Attempt
@@ -20,20 +19,18 @@ from wstui.load.context import (
     READY,
     RETIRING,
     WAITING,
-    MessageEvents,
     WorkerContext,
 )
+from wstui.load.end_causes import broken_by, closed_by, lost_early, no_welcome
 from wstui.load.handshake import Upgrade
 from wstui.load.messaging import Messaging
 from wstui.load.refusal import MOST_REDIRECTS, Header, Refusal
-from wstui.measure.sanitize import sanitize
-from wstui.scenario.units import format_size
 from wstui.scenario.url import Address
 
 _now = time.monotonic_ns
 
 
-class ClientEvents(MessageEvents, Protocol):
+class ClientEvents(Protocol):
     """Events that a client reports."""
 
     def redirected(self, client: LoadClient) -> None:
@@ -198,23 +195,18 @@ class LoadClient(Messaging, asyncio.Protocol):
 
     def time_out(self, asking: str = "") -> None:
         """Give up an attempt that took too long, naming the part; `asking` is what a proxy has not answered, or ""."""
-        timeout = self.context.connect.timeout_ns / 1e9
         if self.step is WAITING and (not self.waiting or self.conversation is not None):
             return  # it is connected and only has to settle, or its steps have limits of their own
-        detail = ""
+        within = f"within {self.context.connect.timeout_ns / 1e9:g} s"
+        cause, detail = Cause("connect timeout", f"no TCP connection {within}"), ""
         if self.step is WAITING:
-            cause = Cause("connect timeout", f"no welcome within {timeout:g} s")
-            if self.first_message:
-                wanted = sanitize(self.context.welcome, 60)
-                cause = cause._replace(message=f"{cause.message}: no message had {wanted!r} as its type")
-                detail = f"the first was {sanitize(self.first_message, 120)}"
+            cause, detail = no_welcome(within, self.context.welcome, self.first_message)
         elif asking:
-            cause = Cause("proxy", f"no {asking} from the proxy within {timeout:g} s")
+            cause = Cause("proxy", f"no {asking} from the proxy {within}")
         elif self.step is HANDSHAKE:
-            cause = Cause("connect timeout", f"no answer to the upgrade within {timeout:g} s")
-        else:
-            part = "answer in the TLS handshake" if getattr(self.attempt, "is_in_tls", False) else "TCP connection"
-            cause = Cause("connect timeout", f"no {part} within {timeout:g} s")
+            cause = Cause("connect timeout", f"no answer to the upgrade {within}")
+        elif getattr(self.attempt, "is_in_tls", False):
+            cause = Cause("connect timeout", f"no answer in the TLS handshake {within}")
         self._give_up(Outcome.TIMED_OUT, cause, detail)
 
     def _give_up(self, outcome: Outcome, cause: Cause | None, detail: str = "") -> None:
@@ -305,24 +297,12 @@ class LoadClient(Messaging, asyncio.Protocol):
         assert protocol is not None
         received = protocol.close_rcvd
         if received is not None:
-            detail = sanitize(received.reason, 1230)  # 123 bytes at most, each of which may become an escape
-            meaning = self.conversation.role.closes.get(int(received.code), "") if self.conversation is not None else ""
-            words = f"{detail} ({meaning})" if detail and meaning else detail or meaning or _close_name(received.code)
-            cause = Cause(f"close {int(received.code)}", words)
+            cause = closed_by(received, self.conversation.role.closes if self.conversation is not None else {})
         elif protocol.parser_exc is not None:
-            cause = self._broken_by(protocol.parser_exc)
+            cause = broken_by(protocol.parser_exc, self.max_size)
         else:
             cause = Cause("reset", "connection closed without a close frame")
         self._ended(Outcome.REFUSED if received is not None else Outcome.FAILED, cause)
-
-    def _broken_by(self, error: Exception) -> Cause:
-        """Why we had to end the connection: our own limit, or what the server sent."""
-        if isinstance(error, PayloadTooBig):
-            limit = format_size(self.max_size)
-            return Cause("too large", f"messages larger than target.max_size ({limit}) came: raise it", True)
-        if isinstance(error, UnicodeDecodeError):
-            return Cause("invalid text", "the reason of a close frame is not UTF-8")
-        return Cause("protocol", sanitize(str(error), 120))
 
     def fail(self, code: CloseCode, cause: Cause) -> None:
         """End the connection with this code: the other side broke the protocol."""
@@ -356,15 +336,9 @@ class LoadClient(Messaging, asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self.step < READY:
-            if self.step is HANDSHAKE and (wanted := self._certificate_wanted(exc)) is not None:
-                cause = wanted
-            elif exc is not None:
-                cause = cause_of(exc)
-            elif self.step is HANDSHAKE:
-                cause = Cause("handshake", "connection closed before the answer to the upgrade")
-            else:
-                cause = Cause("reset", "connection closed before ready, without a close frame")
-            self._give_up(Outcome.FAILED, cause)
+            upgrading = self.step is HANDSHAKE
+            wanted = self._certificate_wanted(exc) if upgrading else None
+            self._give_up(Outcome.FAILED, wanted or lost_early(exc, upgrading=upgrading))
         elif self.step < CLOSING:
             self._dropped(cause_of(exc) if exc is not None else Cause("reset", "closed without a close frame"))
         self.transport = None
@@ -374,10 +348,3 @@ class LoadClient(Messaging, asyncio.Protocol):
             self.context.counters.abandoned += len(self.pending)
             self.pending = {}
             self.events.ended(self)
-
-
-def _close_name(code: int) -> str:
-    try:
-        return CloseCode(code).name.lower().replace("_", " ")
-    except ValueError:
-        return "without a reason"

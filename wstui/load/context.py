@@ -108,18 +108,13 @@ class WorkerContext:
         "wanted_certificate", "welcome",
     )  # fmt: skip
 
-    def __init__(
-        self,
-        spec: Spec,
-        exchange: MessageExchange,
-        events: MessageEvents,
-        role_of: Callable[[int], str] | None = None,
-    ) -> None:
+    events: MessageEvents  # set by the worker, which has them from the context's own counters
+
+    def __init__(self, spec: Spec, exchange: MessageExchange, role_of: Callable[[int], str] | None = None) -> None:
         """`role_of` names the role of a client."""
         conversation = spec.conversation
         self.connect = spec.connect
         self.exchange = exchange
-        self.events = events
         self.tally = Tally()
         self.counters = self.tally.counters
         self.broadcasts: Broadcasts | None = None

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import select
 import time
 import traceback
 from collections.abc import Callable
 
-from wstui.load.buffered_client import BufferedClient
+from wstui.load.buffered_client import client_class
 from wstui.load.client import LoadClient
 from wstui.load.client_pool import ClientPool
 from wstui.load.connect_outcome import Cause, Outcome
@@ -21,6 +20,7 @@ from wstui.load.credentials import AuthOutcomes
 from wstui.load.deadlines import Deadlines
 from wstui.load.drain import DrainController
 from wstui.load.exchange import EXCHANGES, Exchange
+from wstui.load.failure_reports import FailureReports
 from wstui.load.keepalive import Keepalive
 from wstui.load.pacer import Pacer
 from wstui.load.protocol import (
@@ -42,8 +42,7 @@ from wstui.load.protocol import (
 from wstui.load.reports import Reports
 from wstui.load.slow_readers import SlowReaders
 from wstui.load.subscription import Subscribing
-from wstui.measure.sanitize import sanitize
-from wstui.measure.steps import RoleCounts, Steps
+from wstui.measure.steps import Steps
 
 TICK_S = 0.01
 
@@ -64,16 +63,14 @@ class Worker:
         exchange: Exchange
         self._roles: Roles | None = None
         if conversation.roles.roles:
-            exchange = self._roles = self._tracer(spec, loop) if spec.trace else roles(spec, loop)
+            zero_ns = lambda: self.reports.zero_ns  # noqa: E731
+            traced = spec.trace and TracedRoles(spec, loop, self.reports.traced.append, zero_ns)
+            exchange = self._roles = traced or roles(spec, loop)
         else:
             exchange = EXCHANGES[conversation.exchange](conversation)
         self._subscriptions = Subscribing(exchange, conversation) if conversation.subscribe else None
-        self.context = context = WorkerContext(
-            spec,
-            self._subscriptions or exchange,
-            self,
-            self._roles.role_name if self._roles is not None else None,
-        )
+        role_of = self._roles.role_name if self._roles is not None else None
+        self.context = context = WorkerContext(spec, self._subscriptions or exchange, role_of)
         if self._roles is not None:
             self._roles.context = context
         self.tally = context.tally
@@ -81,6 +78,7 @@ class Worker:
         self.ended_event = asyncio.Event()
         self.failure = ""  # the traceback of a mistake of our own
         self._connector = Connector(context, loop, spec)
+        self._failures = context.events = FailureReports(self.tally, self.reports, self._connector)
         if self._roles is not None and self._connector.http is not None:
             self._roles.use_http(self._connector.http, loop, self._connector.login)
         self._pacer = Pacer(loop, spec.send, spec.seed)
@@ -88,18 +86,13 @@ class Worker:
         self._auth_outcomes = AuthOutcomes(spec.auth.mix, self.tally) if spec.auth.mix else None
         self._slow_readers = SlowReaders(conversation.slow_readers, self.tally) if conversation.slow_readers else None
         self._keepalive = Keepalive(spec.send, context) if spec.send.ping_every_ns else None
-        # Our own sockets and uvloop hand bytes over cheaply.
-        lean = hasattr(select, "epoll") or type(loop).__module__.startswith("uvloop")
-        self._client_class = LoadClient if lean else BufferedClient
+        self._client_class = client_class(loop)
         self._drain: DrainController | None = None  # once the load has ended
         self.watch = self.reports.watch
         self._live: dict[int, LoadClient] = {}  # ready or closing, by number
         self._deadlines = Deadlines(self._live, spec.connect)
         self._frozen = False
         self._next_tick = 0.0
-
-    def _tracer(self, spec: Spec, loop: asyncio.AbstractEventLoop) -> Roles:
-        return TracedRoles(spec, loop, self.reports.traced.append, lambda: self.reports.zero_ns)
 
     async def prepare(self) -> None:
         """Resolve names, which may take time, before the clock of the run starts."""
@@ -122,9 +115,9 @@ class Worker:
                 self.context.closed_loop = self.context.exchange.sends and every_ns == 0
                 if self._roles is not None:
                     self._roles.pace(every_ns)
-                    return
-                self._pacer.pace(every_ns, self._senders())
-                self._restart_loops()
+                else:
+                    self._pacer.pace(every_ns, self._senders())
+                    self._restart_loops()
             case Pause():
                 self.context.paused = True
                 self._pacer.pause()
@@ -187,10 +180,6 @@ class Worker:
         logins = [tally.data() for tally in login.tallies] if login is not None else []
         steps = self._roles.steps() if self._roles is not None else Steps()
         return Steps([*logins, *steps.rows], steps.roles)
-
-    def role_counts(self) -> dict[str, RoleCounts]:
-        """Return the rounds of each role; empty without roles."""
-        return {role.name: role.counts for role in self._roles.roles} if self._roles is not None else {}
 
     # -- the tick ----------------------------------------------------------------------------------------------
 
@@ -312,26 +301,7 @@ class Worker:
             self._auth_outcomes.ended(client.number, outcome, cause)
         if cause is not None:
             counters.rate_limited += cause.kind == "http 429"
-            self._record_failure(client.number, cause, detail, outcome.value)
-
-    def reply_timed_out(self, number: int, waited_ns: int, cause: Cause) -> None:
-        """An unanswered message enters the response times with the time that it was waited for."""
-        self.counters.reply_timeouts += 1
-        self.tally.response.record(waited_ns)
-        self._record_failure(number, cause, "", "unanswered")
-
-    def expectation_failed(self, number: int, cause: Cause, detail: str) -> None:
-        self.counters.broken_expectations += 1
-        self._record_failure(number, cause, detail, "unexpected")
-
-    def step_failed(self, number: int, cause: Cause, detail: str) -> None:
-        """A step failed that is not among the messages of the load."""
-        self._record_failure(number, cause, detail, "unanswered")
-
-    def invalid_text(self, number: int, payload: bytes) -> None:
-        self.counters.invalid_texts += 1
-        cause = Cause("invalid text", "a text message is not UTF-8")
-        self._record_failure(number, cause, sanitize(payload, 120), "unexpected")
+            self._failures.record(client.number, cause, detail, outcome.value)
 
     def began_closing(self, client: LoadClient) -> None:
         self._leave_open(client)
@@ -365,7 +335,7 @@ class Worker:
         if self.context.broadcasts is not None:
             self.context.broadcasts.closed(client.slot)
         self._pool.dropped(client)
-        self._record_failure(client.number, cause, "", "dropped")
+        self._failures.record(client.number, cause, "", "dropped")
 
     def ended(self, client: LoadClient) -> None:
         if self._keepalive is not None:
@@ -376,16 +346,3 @@ class Worker:
             self.counters.closing -= 1
             if not self._pool.gone(client, reconnects=True):
                 self.context.identities.forget(client.number)
-
-    def _record_failure(self, number: int, cause: Cause, detail: str, outcome: str) -> None:
-        at = self.reports.now_ns
-        self.tally.failures.record(
-            cause.kind,
-            cause.message,
-            at,
-            number,
-            detail,
-            local=cause.local,
-            outcome=outcome,
-            address=self._connector.address_of(number),
-        )

@@ -126,7 +126,7 @@ async def rehearse(
         and time.monotonic() < deadline
         and (to_the_end or not failures.groups())
     ):
-        counts, ended = worker.role_counts(), worker.tally.counters
+        counts, ended = worker.steps().roles, worker.tally.counters
         done = [_is_through(role, counts[role.name], rounds * clients, time.monotonic() - begun) for role in roles]
         through = sum(counts[role.name].ready for role in roles) + ended.refused + ended.timed_out + ended.failed
         if through >= clients * len(roles) and (all(done) or not ended.open):
@@ -144,7 +144,7 @@ async def rehearse(
     trip = worker.tally.on_time.data() + worker.tally.round_trip.data()
     median = trip.quantile(0.5)
     steps = {(step.role, step.name): step.counts for step in worker.steps().rows}
-    ready = sum(role.ready for role in worker.role_counts().values())
+    ready = sum(role.ready for role in worker.steps().roles.values())
     waiting = {(role.name, step.name) for role in roles for step in all_steps(role) if step.expect is not None}
     waiting |= {(role.name, beat.name) for role in roles for beat in role.heartbeats if beat.expect is not None}
     return Rehearsal(

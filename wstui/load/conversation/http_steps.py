@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterable
 
+from wstui.load.connect_outcome import Outcome
 from wstui.load.conversation.conversation import Conversation
+from wstui.load.conversation.conversation_state import OPEN
 from wstui.load.conversation.program import HTTP, Operation, WorkerRole
 from wstui.load.http_client import HttpClient, HttpConnection
 from wstui.load.http_request import HttpFailed, HttpRequest
@@ -28,7 +31,8 @@ class HttpSteps:
 
     def start(self, talk: Conversation, operation: Operation) -> None:
         """Make the request of a step."""
-        talk.replies.fetch(operation)
+        talk.replies.hold(operation)
+        talk.replies.came = []
         talk.request = self._loop.create_task(self._run(talk, operation.request))
 
     async def _run(self, talk: Conversation, request: HttpRequest) -> None:
@@ -43,9 +47,37 @@ class HttpSteps:
         except HttpFailed as error:
             failed = error
         talk.request = None
-        talk.replies.fetched(failed)
+        _end_wait(talk, failed)
 
     def ended(self, talk: Conversation) -> None:
         """The client is gone."""
         if (connection := self._connections.pop(talk, None)) is not None:
             connection.close()
+
+
+def _end_wait(talk: Conversation, failed: HttpFailed | None) -> None:
+    """Count the step, whose answer has come or will not, and go on."""
+    replies = talk.replies
+    operation, replies.operation = replies.operation, None
+    if operation is None or operation.tally is None:
+        return
+    now, tally = time.monotonic_ns(), operation.tally
+    replies.since_ns = talk.sent_ns
+    answered = failed is None or failed.outcome is Outcome.REFUSED or failed.cause.kind == "capture"
+    if answered:
+        tally.counts.done += 1
+        tally.round_trip.record(now - talk.sent_ns)
+    else:
+        tally.counts.lost += 1
+    tally.response.record(now - talk.intended_ns)
+    if failed is None:
+        talk.intended_ns = 0
+        talk.resume(True)
+        return
+    tally.counts.failed += answered
+    if talk.phase is OPEN:
+        talk.client.end_attempt(failed.outcome, failed.cause, failed.detail)
+        return
+    report = talk.context.events.expectation_failed if answered else talk.context.events.step_failed
+    report(talk.number, failed.cause, failed.detail)
+    talk.resume(False)

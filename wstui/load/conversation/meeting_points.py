@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from wstui.load.conversation.program import Operation
 from wstui.load.conversation.replies import Replies
 from wstui.load.protocol import ReleaseMeetings, Waiting
@@ -22,7 +24,7 @@ class Meetings:
         self._waiting.setdefault(name, {})[replies] = operation
         self._names[replies] = name
         self._changed[name] = operation.clients
-        replies.meet(operation)
+        replies.hold(operation)
 
     def leave(self, replies: Replies) -> None:
         """Let a client wait no more."""
@@ -40,7 +42,7 @@ class Meetings:
             waiting = self._waiting.get(name, {})
             for replies in list(waiting)[:count]:
                 self.leave(replies)
-                replies.met()
+                _end_wait(replies)
             self._changed.setdefault(name, 0)
 
     def report(self, planned: int) -> Waiting | None:
@@ -50,3 +52,17 @@ class Meetings:
         names = {name: (len(self._waiting.get(name, ())), clients) for name, clients in self._changed.items()}
         self._changed = {}
         return Waiting(self._worker, self._handled, planned, names)
+
+
+def _end_wait(replies: Replies) -> None:
+    """Count the step of a client, now that the others are there; it goes on when its worker looks at it next."""
+    talk = replies.talk
+    operation, replies.operation = replies.operation, None
+    assert operation is not None and operation.tally is not None
+    now = time.monotonic_ns()
+    operation.tally.counts.done += 1
+    operation.tally.round_trip.record(now - replies.began_ns)
+    operation.tally.response.record(now - talk.intended_ns)
+    talk.behind_ns = 0
+    replies.came, replies.since_ns = [], now
+    talk.wake_ns = talk.live.add(talk.live.clock(), talk)

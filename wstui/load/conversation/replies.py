@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Protocol
+from typing import Any
 
 from wstui.load.connect_outcome import Cause, Outcome
 from wstui.load.context import LATE_NS
@@ -24,25 +24,16 @@ _IN_FLIGHT = 1  # the key of the one message that a client may have in flight
 _now = time.monotonic_ns
 
 
-class HttpFailure(Protocol):
-    """Why an HTTP request did not succeed."""
-
-    outcome: Outcome
-    cause: Cause
-    detail: str
-
-
 class Replies:
     """The step of one client that waits, and earlier ones whose answers may still come."""
 
     __slots__ = (
-        "_answered", "_answered_bound", "_bound", "_came", "_expired", "_matched", "_since_ns", "_talk",
-        "asked",
-        "began_ns", "failure", "operation", "saying",
+        "_answered", "_answered_bound", "_bound", "_expired", "_matched", "asked", "began_ns", "came", "failure",
+        "operation", "saying", "since_ns", "talk",
     )  # fmt: skip
 
     def __init__(self, talk: Talk) -> None:
-        self._talk = talk
+        self.talk = talk
         self.operation: Operation | None = None  # waits
         self.saying: Operation | None = None  # whose message was sent last
         self.asked = False  # it waits for the answer to a message of its own
@@ -51,8 +42,8 @@ class Replies:
         self._bound: Any = None
         self._answered: Operation | None = None  # the one before, for duplicates
         self._answered_bound: Any = None
-        self._came: list[tuple[int, Any, bytes]] | None = None  # since a request or a meeting, for the step behind it
-        self._since_ns = 0
+        self.came: list[tuple[int, Any, bytes]] | None = None  # since a request or a meeting, for the step behind it
+        self.since_ns = 0
         self._matched: tuple[int, Any, bytes] | None = None
         self._expired: list[tuple[Operation, Any]] | None = None  # those whose answer did not come in time
 
@@ -62,18 +53,18 @@ class Replies:
         """Send the message of a step that waits for nothing."""
         tally = operation.tally
         assert tally is not None
-        self._came = None
+        self.came = None
         tally.counts.begun += 1
         tally.counts.done += 1
         self._send(operation, _now())
         if operation.captures is not None:
-            operation.captures.take(None, b"", self._talk.values, self._talk.head)
-        if self._talk.phase is LOOP:
-            self._talk.context.counters.no_reply_expected += 1
+            operation.captures.take(None, b"", self.talk.values, self.talk.head)
+        if self.talk.phase is LOOP:
+            self.talk.context.counters.no_reply_expected += 1
 
     def ask(self, operation: Operation) -> None:
         """Send the message of a step, if it has one, and wait for what it expects."""
-        talk = self._talk
+        talk = self.talk
         now = _now()
         if not talk.intended_ns:
             talk.intended_ns = now
@@ -82,10 +73,10 @@ class Replies:
             self._send(operation, now)
             if talk.phase is LOOP:
                 talk.client.pending[_IN_FLIGHT] = (talk.intended_ns, now)
-        came, self._came = self._came, None
+        came, self.came = self.came, None
         if came is not None and not self.asked:
             # What a request or a meeting causes may come before this step, and is measured from there.
-            talk.intended_ns = now = self._since_ns
+            talk.intended_ns = now = self.since_ns
         self.operation = operation
         self.began_ns = now
         self._bound = operation.expect.bind(talk)
@@ -98,46 +89,16 @@ class Replies:
                 talk.wake_ns = talk.live.add(talk.live.clock(), talk)
                 break
 
-    def fetch(self, operation: Operation) -> None:
-        """Wait for the answer to the HTTP request of a step."""
-        now = _now()
-        talk = self._talk
-        talk.intended_ns = talk.intended_ns or now
+    def hold(self, operation: Operation) -> None:
+        """Wait for something other than a message: the answer to an HTTP request, other clients."""
         self.operation = operation
         self.asked = False
-        self.began_ns = now
-        self._came = []
+        self.began_ns = now = _now()
+        self.talk.intended_ns = self.talk.intended_ns or now
         operation.tally.counts.begun += 1  # type: ignore[union-attr]
 
-    def fetched(self, failed: HttpFailure | None) -> None:
-        """The answer has come, or will not."""
-        talk = self._talk
-        operation, self.operation = self.operation, None
-        if operation is None or operation.tally is None:
-            return
-        now, tally = _now(), operation.tally
-        self._since_ns = talk.sent_ns
-        answered = failed is None or failed.outcome is Outcome.REFUSED or failed.cause.kind == "capture"
-        if answered:
-            tally.counts.done += 1
-            tally.round_trip.record(now - talk.sent_ns)
-        else:
-            tally.counts.lost += 1
-        tally.response.record(now - talk.intended_ns)
-        if failed is None:
-            talk.intended_ns = 0
-            talk.resume(True)
-            return
-        tally.counts.failed += answered
-        if talk.phase is OPEN:
-            talk.client.end_attempt(failed.outcome, failed.cause, failed.detail)
-            return
-        report = talk.context.events.expectation_failed if answered else talk.context.events.step_failed
-        report(talk.number, failed.cause, failed.detail)
-        talk.resume(False)
-
     def _send(self, operation: Operation, now: int) -> None:
-        talk = self._talk
+        talk = self.talk
         talk.sent_ns = now
         self.saying = operation
         talk.seq = talk.client.sequence = talk.client.sequence + 1
@@ -147,7 +108,7 @@ class Replies:
 
     def expect(self, operation: Operation, sent: tuple[int, int] | None) -> None:
         """Wait on behalf of a script. `sent` is when the message that is answered was due, and when it was sent."""
-        talk = self._talk
+        talk = self.talk
         now = _now()
         self.asked = sent is not None
         self.failure = ""
@@ -161,7 +122,7 @@ class Replies:
 
     def send(self, first: int, payload: bytes, now: int) -> None:
         """Send a payload, and count it if it belongs to the load."""
-        talk = self._talk
+        talk = self.talk
         if talk.phase is LOOP:
             context = talk.context
             context.counters.sent += 1
@@ -173,40 +134,18 @@ class Replies:
                     context.counters.late_sends += 1
         talk.transmit(first, payload)
 
-    def meet(self, operation: Operation) -> None:
-        """Wait until other clients are there as well."""
-        now = _now()
-        self.operation = operation
-        self.asked = False
-        self.began_ns = now
-        self._talk.intended_ns = self._talk.intended_ns or now
-        operation.tally.counts.begun += 1  # type: ignore[union-attr]
-
-    def met(self) -> None:
-        """The other clients are there."""
-        talk = self._talk
-        operation, self.operation = self.operation, None
-        assert operation is not None and operation.tally is not None
-        now = _now()
-        operation.tally.counts.done += 1
-        operation.tally.round_trip.record(now - self.began_ns)
-        operation.tally.response.record(now - talk.intended_ns)
-        talk.behind_ns = 0
-        self._came, self._since_ns = [], now
-        talk.wake_ns = talk.live.add(talk.live.clock(), talk)
-
     # -- what arrives ------------------------------------------------------------------------------------------
 
     def take(self, kind: MessageKind, document: Any, payload: bytes) -> bool:
         """Return whether the step that waits expects or refuses this message."""
         operation = self.operation
         if operation is None or operation.expect is None:
-            if self._came is not None and len(self._came) < CAME_KEPT:
-                self._came.append((self._talk.context.now, document, payload))
+            if self.came is not None and len(self.came) < CAME_KEPT:
+                self.came.append((self.talk.context.now, document, payload))
             return False
         expected = kind.rests[operation.expect]
         if expected is not None and expected(document, payload, self._bound):
-            self._replied(operation, document, payload, self._talk.context.now)
+            self._replied(operation, document, payload, self.talk.context.now)
             return True
         if operation.refuse is not None:
             refused = kind.rests[operation.refuse]
@@ -231,7 +170,7 @@ class Replies:
                 if rest is not None and rest(document, payload, entry[1]):
                     self._expired.remove(entry)
                     entry[0].tally.counts.late += 1  # type: ignore[union-attr]
-                    self._talk.context.counters.late += 1
+                    self.talk.context.counters.late += 1
                     return True
         answered = self._answered
         if answered is None or answered.expect is None:
@@ -240,15 +179,15 @@ class Replies:
         rest = kind.rests[expect]
         if rest is not None and (
             rest(document, payload, self._answered_bound)
-            or (expect.is_earlier is not None and expect.is_earlier(document, payload, self._talk))
+            or (expect.is_earlier is not None and expect.is_earlier(document, payload, self.talk))
         ):
             answered.tally.counts.duplicates += 1  # type: ignore[union-attr]
-            self._talk.context.counters.duplicates += 1
+            self.talk.context.counters.duplicates += 1
             return True
         return False
 
     def _replied(self, operation: Operation, document: Any, payload: bytes, now: int) -> None:
-        talk = self._talk
+        talk = self.talk
         context = talk.context
         began, intended = self.began_ns, talk.intended_ns
         round_trip = now - began
@@ -287,7 +226,7 @@ class Replies:
 
     def _refused(self, operation: Operation, document: Any, payload: bytes) -> None:
         """The answer is no."""
-        talk = self._talk
+        talk = self.talk
         context = talk.context
         tally = operation.tally
         assert tally is not None and operation.refuse is not None
@@ -307,7 +246,7 @@ class Replies:
         self._fail(operation, Cause("refused", f"{self._words(operation)}: {why}"), payload)
 
     def _fail(self, operation: Operation, cause: Cause, payload: bytes) -> None:
-        talk = self._talk
+        talk = self.talk
         operation.tally.counts.failed += 1  # type: ignore[union-attr]
         self.failure = "refused"
         detail = sanitize(payload, 120)
@@ -343,7 +282,7 @@ class Replies:
                 operation.tally.counts.abandoned += 1
 
     def _lose(self, operation: Operation, keep: bool) -> None:
-        talk = self._talk
+        talk = self.talk
         self.operation = None
         self.failure = "timeout"
         talk.wake_ns = -1
@@ -363,7 +302,7 @@ class Replies:
 
     def _count_lost(self, operation: Operation, why: str) -> Cause:
         """Count a step whose answer does not come; it enters the response times with all of its time limit."""
-        talk = self._talk
+        talk = self.talk
         waited = operation.within_ns + (self.began_ns - talk.intended_ns if talk.intended_ns else 0)
         tally = operation.tally
         assert tally is not None
@@ -378,4 +317,4 @@ class Replies:
         return cause
 
     def _words(self, operation: Operation) -> str:
-        return f"{self._talk.role.name}, {operation.label}"
+        return f"{self.talk.role.name}, {operation.label}"

@@ -41,7 +41,7 @@ class _TracedReplies(Replies):
         super()._fail(operation, cause, payload)
 
     def _told(self, cause: Cause) -> None:
-        talk = cast(Conversation, self._talk)
+        talk = cast(Conversation, self.talk)
         cast(TracedRoles, talk.host).note_end(talk, cause.message)
 
 
