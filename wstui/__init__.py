@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from wstui.control.python_client import attach
     from wstui.execution.api import run, run_sync
     from wstui.execution.run.result import Result
-    from wstui.load.conversation.script_client import Client, StepFailed, role
+    from wstui.load.conversation.script_client import Client, role
+    from wstui.load.conversation.script_steps import StepFailed
     from wstui.scenario.model import Auth, Messages, Scenario, Stage, Target, Threshold
 
 __all__ = [
@@ -28,7 +29,8 @@ _HOMES = {
     "run": "wstui.execution.api",
     "run_sync": "wstui.execution.api",
     "Result": "wstui.execution.run.result",
-    **dict.fromkeys(("Client", "StepFailed", "role"), "wstui.load.conversation.script_client"),
+    **dict.fromkeys(("Client", "role"), "wstui.load.conversation.script_client"),
+    "StepFailed": "wstui.load.conversation.script_steps",
     **dict.fromkeys(("Auth", "Messages", "Scenario", "Stage", "Target", "Threshold"), "wstui.scenario.model"),
 }
 

@@ -9,7 +9,8 @@ from textual.widgets import Input
 from wstui.scenario.errors import Key
 from wstui.tui.app import WstuiApp
 from wstui.tui.editor.editor_screen import Editor
-from wstui.tui.editor.form import FormView, RowsBox
+from wstui.tui.editor.form import FormView
+from wstui.tui.editor.form_boxes import RowsBox
 from wstui.tui.editor.form_lines import FormLine, FormRow, NotedLine
 from wstui.tui.editor.host_capacity import HostCapacity
 from wstui.tui.kit.option_row import OptionRow

@@ -23,7 +23,8 @@ from wstui.tui.dashboard.dashboard_screen import Dashboard
 from wstui.tui.dialogs.confirm import ConfirmDialog
 from wstui.tui.dialogs.save import SaveDialog
 from wstui.tui.editor.editor_screen import Editor
-from wstui.tui.editor.form import Folding, FormView
+from wstui.tui.editor.form import FormView
+from wstui.tui.editor.form_boxes import Folding
 from wstui.tui.editor.form_lines import AddRow, FormLine, FormRow
 from wstui.tui.editor.preview import About
 from wstui.tui.kit.option_row import OptionRow

@@ -1,9 +1,9 @@
-"""What a script sees: `@wstui.role`, the client with its awaitables, and a step that failed."""
+"""What a script sees: `@wstui.role`, and the client with its awaitables."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from random import Random
 from typing import Any, TypeVar, overload
 
@@ -11,9 +11,10 @@ import msgspec
 
 from wstui.load.captured_values import Head
 from wstui.load.conversation.conversation import Conversation
-from wstui.load.conversation.conversation_state import ENDED, LOOP, OPEN, WAIT
+from wstui.load.conversation.conversation_state import ENDED, LOOP, OPEN
 from wstui.load.conversation.program import MEET, MESSAGE, DelaySampler, Operation
 from wstui.load.conversation.script_matcher import matcher_of
+from wstui.load.conversation.script_steps import HELD, ScriptRounds, ScriptStep, StepFailed
 from wstui.load.frames import BINARY, TEXT
 from wstui.load.role_spec import DelaySpec
 from wstui.scenario.conversation.delay import Delay as Seconds
@@ -38,25 +39,6 @@ def role(function: Any = None, /, **settings: Any) -> Any:
     sequence. They are read without running the script.
     """
     return (lambda marked: marked) if function is None else function
-
-
-class StepFailed(Exception):
-    """An awaited message did not come. `reason` is "timeout", "refused", "leaving" or "ended".
-
-    A step ends with it: the script goes on after its block. Outside of a step it ends the script of this client.
-    """
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-
-class _Wait:
-    def __await__(self) -> Generator[Any, bool, bool]:
-        return (yield WAIT)
-
-
-_WAIT = _Wait()
 
 
 class Client:
@@ -130,7 +112,7 @@ class Client:
         talk = self._talk
         if talk.is_held:
             talk.host.rounds.park(talk)
-            await _WAIT
+            await HELD
         if talk.phase is ENDED:
             return
         now = _now()
@@ -212,7 +194,7 @@ class Client:
         return operation
 
     async def _held(self) -> None:
-        if not await _WAIT:
+        if not await HELD:
             raise StepFailed(self._talk.replies.failure)
 
     # -- what clients do ---------------------------------------------------------------------------------------
@@ -234,7 +216,7 @@ class Client:
         self._settle()
         self.ready()
         if self._talk.phase is LOOP:
-            await _WAIT
+            await HELD
 
     def step(self, name: str) -> ScriptStep:
         """Return a step, for `async with`: a row in the figures, and its name in thresholds."""
@@ -249,7 +231,7 @@ class Client:
         wait = _delay(delay, most, talk.role.seed)
         began = _now()
         talk.think(wait.draw(talk, "think"))
-        await _WAIT
+        await HELD
         if self._step is not None:
             self._step.thought_ns += _now() - began
 
@@ -259,7 +241,7 @@ class Client:
         self._talk.finish_round()
         self._talk.client.close()
         if self._talk.phase is not ENDED:
-            await _WAIT
+            await HELD
 
     def count(self) -> None:
         """Begin a round or a step: `sequence` grows, and goes on after a reconnect."""
@@ -278,97 +260,6 @@ def _delay(delay: float | str, most: float | None, seed: int) -> DelaySampler:
     if low.low < 0 or low.high < low.low:
         raise ValueError(f"think({delay}, {most}): a delay is not negative, and its ends are in order")
     return DelaySampler(DelaySpec(*(round(part * 1e9) for part in (low.low, low.high, low.mean))), seed, _THINKING)
-
-
-class ScriptRounds:
-    """The rounds of a client: an asynchronous iterator over their numbers, from 0."""
-
-    __slots__ = ("_client", "_count")
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
-        self._count = -1
-
-    def __aiter__(self) -> ScriptRounds:
-        return self
-
-    async def __anext__(self) -> int:
-        client = self._client
-        talk = client._talk
-        client._settle()
-        client.ready()
-        talk.finish_round()
-        if talk.phase is not LOOP:
-            raise StopAsyncIteration
-        if talk.host.rounds.next(talk):
-            await _WAIT
-            if talk.phase is not LOOP:
-                raise StopAsyncIteration
-        talk.begin_round()
-        client.count()
-        self._count += 1
-        return self._count
-
-
-class ScriptStep:
-    """A named part of a round, or of the way to it. `failed` says why it failed, "" if it did not.
-
-    Its response time is from when it was due to the last message that it expected, without what it thought.
-    """
-
-    __slots__ = ("_began_ns", "_client", "_intended_ns", "answered_ns", "failed", "name", "thought_ns")
-
-    def __init__(self, client: Client, name: str) -> None:
-        self._client = client
-        self._began_ns = self._intended_ns = 0
-        self.answered_ns = 0
-        self.thought_ns = 0
-        self.name = name
-        self.failed = ""
-
-    def begin(self, now_ns: int) -> None:
-        """Note the first message."""
-        if not self._began_ns:
-            self._began_ns = now_ns
-            self._intended_ns = self._client._talk.intended_ns or now_ns
-
-    async def __aenter__(self) -> ScriptStep:
-        client = self._client
-        client._settle()
-        if client._step is not None:
-            raise RuntimeError(f"step {self.name!r} begins inside step {client._step.name!r}: end that one first")
-        client._step = self
-        client._talk.replies.failure = ""
-        client.count()
-        client._talk.role.step(self.name).counts.begun += 1
-        return self
-
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> bool:
-        client, talk = self._client, self._client._talk
-        client._step = None
-        client._settle()
-        tally = talk.role.step(self.name)
-        counts = tally.counts
-        # A connection that has ended closes the script with GeneratorExit.
-        reason = "" if kind is None else error.reason if isinstance(error, StepFailed) else talk.replies.failure
-        if reason in ("timeout", "dropped"):
-            counts.lost += 1
-            tally.response.record(max(0, _now() - self._intended_ns - self.thought_ns))
-        elif kind is None or reason == "refused":
-            counts.done += 1
-            counts.failed += kind is not None
-            if ended := self.answered_ns or (talk.context.now if reason else 0):
-                tally.round_trip.record(max(0, ended - self._began_ns - self.thought_ns))
-                tally.response.record(max(0, ended - self._intended_ns - self.thought_ns))
-        else:
-            counts.abandoned += 1
-        if not isinstance(error, StepFailed):
-            if isinstance(error, Exception):
-                error.add_note(f"in step {self.name}")
-            return False
-        self.failed = error.reason
-        talk.fail_round()
-        return True
 
 
 async def converse(talk: Conversation, function: Callable[[Client], Awaitable[None]]) -> None:

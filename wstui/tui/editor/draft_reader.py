@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import re
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ from wstui.scenario.presets import members
 from wstui.tui.editor.draft import STAGES, Draft
 from wstui.tui.editor.field_text import value_of
 from wstui.tui.editor.layout import SEARCH
+from wstui.tui.editor.roles.edits import put
 from wstui.tui.editor.roles.outline import LISTS, Unset, resolved
 
 
@@ -42,6 +44,19 @@ class DraftReading:
 def read(draft: Draft) -> DraftReading:
     """Understand the texts as they are now."""
     return _Read(draft).reading()
+
+
+def problems_at(draft: Draft, known: Mapping[Key, str], place: Key, values: Mapping[str, Any]) -> dict[Key, str]:
+    """Return what would be wrong with the item of its roles at `place` if it had these values, by key in the item.
+
+    What is `known` to be wrong with the draft as it is does not count.
+    """
+    trial = copy.copy(draft)
+    trial.conversation = copy.deepcopy(draft.conversation)
+    put(trial.conversation, place, values)
+    size = len(place)
+    wrong = read(trial).wrong
+    return {key[size:]: text for key, text in wrong.items() if key[:size] == place and key not in known}
 
 
 _KEPT: Any = object()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 import time
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -19,8 +19,7 @@ from textual.widgets import Input
 
 from wstui.measure.sanitize import sanitize
 from wstui.report.model.cell_text import tilde
-from wstui.scenario.env_refs import value_at
-from wstui.scenario.errors import Key, dotted
+from wstui.scenario.errors import Key
 from wstui.scenario.model import Scenario, Suite
 from wstui.scenario.presets import PresetEntry
 from wstui.scenario.secret_fields import shown_url
@@ -29,16 +28,15 @@ from wstui.tui.bindings import key
 from wstui.tui.dialogs.confirm import ConfirmDialog
 from wstui.tui.dialogs.save import SaveDialog
 from wstui.tui.editor.draft import Draft
-from wstui.tui.editor.draft_reader import DraftReading, read
+from wstui.tui.editor.draft_reader import DraftReading, problems_at, read
+from wstui.tui.editor.draft_summary import compact, compact_value, title
 from wstui.tui.editor.form import FormView
 from wstui.tui.editor.form_lines import RowRequest, Value
 from wstui.tui.editor.hints import hints
 from wstui.tui.editor.host_capacity import this_host
 from wstui.tui.editor.preview import About, Preview
-from wstui.tui.editor.roles import edits
-from wstui.tui.editor.roles.dialogs import AddDialog, ItemForm
-from wstui.tui.editor.roles.role_tree import RoleTree, put
-from wstui.tui.kit.compact_view import CompactView, as_rows
+from wstui.tui.editor.roles.role_tree import RoleTree
+from wstui.tui.kit.compact_view import CompactView
 from wstui.tui.kit.key_row import KeyRow
 from wstui.tui.kit.option_row import OptionRow
 from wstui.tui.kit.row_widget import Line
@@ -130,10 +128,6 @@ class Editor(Screen[None]):
             elif self._soon is None:
                 self._soon = self.set_timer(wait, self.read)
 
-    def _catch_up(self) -> None:
-        if self._soon is not None:
-            self.read()
-
     def read(self) -> None:
         """Understand the form as it is now, and show what comes of it; the file follows a moment later."""
         if self._soon is not None:
@@ -152,29 +146,17 @@ class Editor(Screen[None]):
         self._read_at = time.monotonic()
 
     def _title(self) -> None:
-        self.preview.show_name(
-            sanitize(self._preset.path.name) if self._preset is not None else "file", self._draft.changed
-        )
-        place: Line = [(sanitize(self._draft.texts["name",]) or "no name", "strong@panel")]
-        if self._url:
-            place.append((f" → {self._url}", "muted@panel"))
-        if self._draft.changed:
-            place.insert(1, ("  ● unsaved", "warn@panel"))
-        self.query_one(TitleBar).place(place)
+        file = sanitize(self._preset.path.name) if self._preset is not None else "file"
+        self.preview.show_name(file, self._draft.changed)
+        self.query_one(TitleBar).place(title(self._draft, self._url))
 
     def _compact(self, width: int) -> list[Line]:
         """The value under the cursor, and the notes on it."""
-        name: Line = [("editor  ", "muted"), (sanitize(self._draft.texts["name",]) or "no name", "strong")]
-        lines = [[*name, ("  ● unsaved", "warn")] if self._draft.changed else name]
-        if (at := self.form.key_of(self.focused)) is not None and at in self._draft.texts:
-            lines.append(
-                [(f"{dotted(at)} ", "muted"), (sanitize(self.form.typed().get(at, self._draft.texts[at])), "text")]
-            )
-            wrong = self._reading.wrong.get(at)
-            lines += as_rows(f"✗ {wrong}" if wrong else self._hints.get(at, ""), width, "bad" if wrong else "muted")
-        elif self._reading.wrong:
-            lines += as_rows(f"✗ {len(self._reading.wrong)} to fix", width, "bad")
-        return lines
+        at = self.form.key_of(self.focused)
+        if at is None or at not in self._draft.texts:
+            return compact(self._draft, self._reading.wrong, width)
+        text = self.form.typed().get(at, self._draft.texts[at])
+        return compact_value(self._draft, at, text, self._reading.wrong.get(at, ""), self._hints.get(at, ""), width)
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         """Tell about what the cursor is on."""
@@ -188,7 +170,8 @@ class Editor(Screen[None]):
         if any(self._draft.texts.get(key) != text for key, text in typed.items()):
             self._draft.texts |= typed  # a key may be faster than the last change of a text
             self.read()
-        self._catch_up()
+        if self._soon is not None:
+            self.read()
         if self._reading.content is not None:
             return self._reading.content
         for key_ in self._reading.wrong:
@@ -210,28 +193,14 @@ class Editor(Screen[None]):
             await self.form.fold(event.key)
             self._again(event.key)
         elif event.what == "add":
-            await self._add(event.key, None)
+            self._again(await self.form.add_row(event.key, None))
         elif (row := self.form.row_of(event.key)) is not None:
-            await self._remove(*row)
+            self._again(await self.form.remove_row(*row))
 
     def _again(self, focus: Key) -> None:
         self.read()
         if (found := self.form.control_at(focus)) is not None:
             found.focus()
-
-    async def _add(self, rows: Key, after: int | None) -> None:
-        number = self._draft.add(rows, after)
-        self.form.opened.add((*rows, number))
-        await self.form.rebuild(rows)
-        first = (*rows, number, "name")
-        self._again(first if self.form.control_at(first) else (*rows, number))
-
-    async def _remove(self, rows: Key, number: int) -> None:
-        place = self._draft.rows[rows].index(number)
-        self._draft.remove(rows, number)
-        await self.form.rebuild(rows)
-        left = self._draft.rows[rows]
-        self._again((*rows, left[min(place, len(left) - 1)]) if left else rows)
 
     def _row(self) -> tuple[Key, int] | None:
         return self.form.row_of(self.form.key_of(self.focused))
@@ -254,56 +223,29 @@ class Editor(Screen[None]):
         self.read()
         self.refresh_bindings()
 
-    @on(RoleTree.Adding)
-    def action_add_to_roles(self) -> None:
-        """Ask what to add where the cursor is."""
-        tree = self.form.roles
-        if tree is not None:
-            self.app.push_screen(AddDialog(edits.kinds_at(tree.conversation, tree.place)), self._add_to_roles)
-
-    def _add_to_roles(self, kind: str | None) -> None:
-        if kind is not None and (tree := self.form.roles) is not None:
-            tree.change(edits.add(tree.conversation, tree.place, kind))
-
     @on(RoleTree.Opened)
     def edit_item(self, event: RoleTree.Opened) -> None:
         """Edit a login, a role, a step or a rule."""
-        tree, entry = self.form.roles, event.entry
-        if tree is None:
-            return
-        item = value_at(tree.conversation, entry.place)
-
-        def problems(values: Mapping[str, Any]) -> dict[Key, str]:
-            trial = copy.copy(self._draft)
-            trial.conversation = copy.deepcopy(tree.conversation)
-            put(trial.conversation, entry.place, values)
-            size = len(entry.place)
-            wrong = {key: text for key, text in read(trial).wrong.items() if key[:size] == entry.place}
-            return {key[size:]: text for key, text in wrong.items() if key not in self._reading.wrong}
-
-        def keep(values: dict[str, Any] | None) -> None:
-            if values is not None:
-                put(tree.conversation, entry.place, values)
-                tree.change(entry.place)
-
-        self.app.push_screen(ItemForm(entry, item, self.preview.messages, problems), keep)
+        if (tree := self.form.roles) is not None:
+            check = partial(problems_at, self._draft, self._reading.wrong, event.entry.place)
+            tree.edit(event.entry, self.preview.messages, check)
 
     async def action_add(self) -> None:
         """A row after this one, or at the end of the list."""
         if self._tree is not None:
-            self.action_add_to_roles()
+            self._tree.ask_what_to_add()
             return
         here = self.form.key_of(self.focused)
         if (row := self._row()) is not None:
-            await self._add(*row)
+            self._again(await self.form.add_row(*row))
         elif here in self._draft.rows:
-            await self._add(here, None)
+            self._again(await self.form.add_row(here, None))
 
     async def action_remove(self) -> None:
         if self._tree is not None:
             self._tree.take_out()
         if (row := self._row()) is not None:
-            await self._remove(*row)
+            self._again(await self.form.remove_row(*row))
 
     async def action_move(self, by: int) -> None:
         here, row = self.form.key_of(self.focused), self._row()
@@ -333,17 +275,16 @@ class Editor(Screen[None]):
             return launcher is not None and launcher.preflight is not None
         if action == "accept":
             return self.is_mounted and self.form.key_of(self.focused) in self._reading.proposals
-        if action in ("add", "remove", "move") and self.is_mounted and self._tree is not None:
-            return True
-        if action in ("remove", "move"):
-            return self.is_mounted and self._row() is not None
-        if action == "add":
-            return self.is_mounted and (self._row() is not None or self.form.key_of(self.focused) in self._draft.rows)
+        if action in ("add", "remove", "move"):
+            if not self.is_mounted or self._tree is not None or self._row() is not None:
+                return self.is_mounted
+            return action == "add" and self.form.key_of(self.focused) in self._draft.rows
         return launcher is not None if action == "run" else True
 
     def action_accept(self) -> None:
         """Take the value that is proposed for the field under the cursor."""
-        self._catch_up()
+        if self._soon is not None:
+            self.read()
         here, field = self.form.key_of(self.focused), self.focused
         if here is not None and here in self._reading.proposals and isinstance(field, Input):
             field.value = self._reading.proposals[here]
@@ -369,9 +310,8 @@ class Editor(Screen[None]):
         if self._draft.texts["name",] == path.stem:
             return
         self._draft.set_text(("name",), path.stem)
-        for field in self.form.query(Input):
-            if self.form.key_of(field) == ("name",):
-                field.value = path.stem
+        if isinstance(field := self.form.control_at(("name",)), Input):
+            field.value = path.stem
         self.read()
 
     async def action_run(self) -> None:

@@ -1,4 +1,4 @@
-"""The form: sections of lines, groups that fold, and lists whose rows come and go."""
+"""The form: the sections of a draft, what is said beside each line, and where the cursor can go."""
 
 from __future__ import annotations
 
@@ -8,137 +8,23 @@ from collections.abc import Iterator, Mapping
 from typing import TypeVar, cast
 
 from textual.app import ComposeResult
-from textual.containers import Vertical, VerticalScroll
+from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from wstui.measure.sanitize import sanitize
 from wstui.scenario.errors import Key
-from wstui.scenario.fields import Field, FieldKind, row_fields
 from wstui.scenario.model import Scenario
 from wstui.tui.editor.draft import Draft
-from wstui.tui.editor.form_lines import AddRow, ColumnNames, Foldout, FormLine, FormRow, PressableLine
+from wstui.tui.editor.form_boxes import Folding, GroupBox, RowsBox
+from wstui.tui.editor.form_lines import FormLine, FormRow, PressableLine
 from wstui.tui.editor.layout import Group, groups, label, matters
 from wstui.tui.editor.roles.role_tree import RoleTree
 from wstui.tui.kit.option_row import OptionRow
 from wstui.tui.kit.row_widget import RowWidget
 
 W = TypeVar("W", bound=Widget)
-_MOST_COLUMNS = 6
-_ADDERS = {"stages": "a stage", "thresholds": "a limit", "headers": "a header", "expect": "what a reply must hold"}
-
-
-def _is_card(field: Field) -> bool:
-    """Whether an item of a list has too much in it for a row."""
-    return field.kind is FieldKind.ROWS and len(row_fields(field)) > _MOST_COLUMNS
-
-
-class RowsBox(Vertical):
-    """A list: its items, and what adds one."""
-
-    def __init__(self, draft: Draft, key: Key, opened: set[Key]) -> None:
-        super().__init__(classes="rows-host")
-        self.key = key
-        self._draft, self._opened = draft, opened
-        self.note = ""
-        self._wrong = Static(classes="wrong", markup=False)
-
-    def compose(self) -> ComposeResult:
-        field = self._draft.field(self.key)
-        numbers = self._draft.rows[self.key]
-        if _is_card(field):
-            for place, number in enumerate(numbers, 1):
-                yield Card(self._draft, (*self.key, number), f"{label(field).removesuffix('s')} {place}", self._opened)
-        elif numbers:
-            yield ColumnNames(self._draft, self.key)
-            for number in numbers:
-                yield FormRow(self._draft, self.key, number)
-        self.note = ""
-        self._wrong = Static(classes="wrong", markup=False)
-        self._wrong.display = False
-        yield self._wrong
-        yield AddRow(self.key, _ADDERS.get(field.name, f"a {label(field).removesuffix('s')}"))
-
-    def show_note(self, text: str) -> None:
-        """What is wrong with the list as a whole."""
-        text = f"✗ {sanitize(text)}" if text else ""
-        if text != self.note:
-            self.note = text
-            self._wrong.update(Content(text))
-            self._wrong.display = bool(text)
-
-
-class Folding(Vertical):
-    """A title that opens and closes what is below it."""
-
-    def __init__(self, draft: Draft, key: Key, title: str, opened: set[Key], *, classes: str) -> None:
-        super().__init__(classes=classes)
-        self.key = key
-        self.draft, self.opened = draft, opened
-        self.title_shown = title
-        self.fold = self._fold()
-
-    def _fold(self) -> Foldout:
-        made = Foldout(self.key, self.title_shown, [label(field) for field in self.inside()])
-        made.open = self.key in self.opened
-        return made
-
-    def inside(self) -> list[Field]:
-        raise NotImplementedError
-
-    def parts(self) -> Iterator[Widget]:
-        """What is below the title while it is open."""
-        raise NotImplementedError
-
-    def compose(self) -> ComposeResult:
-        self.fold = self._fold()
-        if self.title_shown:
-            yield self.fold
-        if not self.title_shown or self.fold.open:
-            yield from self.parts()
-
-
-class GroupBox(Folding):
-    """A group of a section."""
-
-    def __init__(self, draft: Draft, group: Group, opened: set[Key]) -> None:
-        self.group = group
-        super().__init__(draft, (group.name,), group.title, opened, classes="group-host")
-
-    def inside(self) -> list[Field]:
-        return list(self.group.fields)
-
-    def parts(self) -> Iterator[Widget]:
-        """A line or a list for each."""
-        for field in self.group.fields:
-            if field.path in self.draft.rows:
-                yield RowsBox(self.draft, field.path, self.opened)
-            else:
-                yield FormLine(self.draft, field.path)
-
-
-class Card(Folding):
-    """An item of a list that has much in it."""
-
-    def __init__(self, draft: Draft, row: Key, title: str, opened: set[Key]) -> None:
-        super().__init__(draft, row, title, opened, classes="card")
-
-    def inside(self) -> list[Field]:
-        return row_fields(self.draft.field(self.key[:-1]))
-
-    def _fold(self) -> Foldout:
-        made = super()._fold()
-        name = self.draft.texts.get((*self.key, "name"), "")
-        made = Foldout(self.key, f"{self.title_shown}  {name}".rstrip(), [label(field) for field in self.inside()])
-        made.open = self.key in self.opened
-        return made
-
-    def parts(self) -> Iterator[Widget]:
-        """A line or a list for each."""
-        for field in self.inside():
-            key = (*self.key, field.name)
-            yield RowsBox(self.draft, key, self.opened) if key in self.draft.rows else FormLine(self.draft, key)
 
 
 class FormView(VerticalScroll, can_focus=False, inherit_bindings=False):
@@ -296,6 +182,22 @@ class FormView(VerticalScroll, can_focus=False, inherit_bindings=False):
         for host in self._all(RowsBox):
             if host.key == rows:
                 await self._recompose(host)
+
+    async def add_row(self, rows: Key, after: int | None) -> Key:
+        """Add a row to a list, after one of its rows or at the end; return the key that the cursor belongs to."""
+        number = self._draft.add(rows, after)
+        self.opened.add((*rows, number))
+        await self.rebuild(rows)
+        first = (*rows, number, "name")
+        return first if self.control_at(first) else (*rows, number)
+
+    async def remove_row(self, rows: Key, number: int) -> Key:
+        """Take a row out of its list; return the key that the cursor belongs to."""
+        place = self._draft.rows[rows].index(number)
+        self._draft.remove(rows, number)
+        await self.rebuild(rows)
+        left = self._draft.rows[rows]
+        return (*rows, left[min(place, len(left) - 1)]) if left else rows
 
     async def fold(self, key: Key, *, open: bool | None = None) -> None:
         """Open or close a group or an item of a list."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from wstui.scenario.env_refs import value_at
@@ -116,6 +116,16 @@ def move(conversation: Item, place: Key, by: int) -> Key:
             other.insert(0 if by > 0 else len(other), items.pop(index))
             return (*place[:2], PHASES[phase], 0 if by > 0 else len(other) - 1)
     return place
+
+
+def put(conversation: Item, place: Key, values: Mapping[str, Any]) -> None:
+    """Set the values of an item; None takes one out."""
+    item = value_at(conversation, place)
+    for name, value in values.items():
+        if value is None:
+            item.pop(name, None)
+        else:
+            item[name] = value
 
 
 def _names(items: Any) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from textual import events
@@ -16,6 +16,7 @@ from wstui.scenario.env_refs import value_at
 from wstui.scenario.errors import Key
 from wstui.tui.bindings import key
 from wstui.tui.editor.roles import edits, outline
+from wstui.tui.editor.roles.dialogs import AddDialog, Check, ItemForm
 from wstui.tui.editor.roles.outline import Item, OutlineRow
 from wstui.tui.kit.row_widget import Line, RowWidget, cells, cut
 
@@ -45,9 +46,6 @@ class RoleTree(RowWidget, can_focus=True):
         def __init__(self, entry: OutlineRow) -> None:
             super().__init__()
             self.entry = entry
-
-    class Adding(Message):
-        """Something is to be added where the cursor is."""
 
     def __init__(self, conversation: Item) -> None:
         super().__init__()
@@ -119,7 +117,7 @@ class RoleTree(RowWidget, can_focus=True):
     def action_open(self) -> None:
         """Edit an item; fold a phase; add the first role."""
         if self.entry is None:
-            self.post_message(self.Adding())
+            self.ask_what_to_add()
         elif self.entry.kind == "phase":
             self.action_fold()
         else:
@@ -133,6 +131,25 @@ class RoleTree(RowWidget, can_focus=True):
     def action_duplicate(self) -> None:
         if edits.is_item(self.place):
             self.change(edits.duplicate(self.conversation, self.place))
+
+    def ask_what_to_add(self) -> None:
+        """Ask what to add where the cursor is, and add it."""
+
+        def add(kind: str | None) -> None:
+            if kind is not None:
+                self.change(edits.add(self.conversation, self.place, kind))
+
+        self.app.push_screen(AddDialog(edits.kinds_at(self.conversation, self.place)), add)
+
+    def edit(self, entry: OutlineRow, messages: Sequence[str], check: Check) -> None:
+        """Ask for the values of an item; `messages` were received last, `check` says what would be wrong."""
+
+        def keep(values: dict[str, Any] | None) -> None:
+            if values is not None:
+                edits.put(self.conversation, entry.place, values)
+                self.change(entry.place)
+
+        self.app.push_screen(ItemForm(entry, value_at(self.conversation, entry.place), messages, check), keep)
 
     def take_out(self) -> None:
         """Take out the item under the cursor."""
@@ -197,13 +214,3 @@ class RoleTree(RowWidget, can_focus=True):
             return line
         line = cut([(text, f"{meaning}@cursor") for text, meaning in line], width)
         return [*line, (" " * max(0, width - cells(line)), "text@cursor")]
-
-
-def put(conversation: Item, place: Key, values: Mapping[str, Any]) -> None:
-    """Set the values of an item; None takes one out."""
-    item = value_at(conversation, place)
-    for name, value in values.items():
-        if value is None:
-            item.pop(name, None)
-        else:
-            item[name] = value
