@@ -139,7 +139,7 @@ async def test_what_was_in_flight_on_a_lost_worker_is_abandoned() -> None:
 
 
 async def test_a_worker_that_hangs_does_not_hold_up_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wstui.execution.run.run.DRAIN_GRACE_S", 0.5)
+    monkeypatch.setattr("wstui.execution.run.run_end.DRAIN_GRACE_S", 0.5)
     transport = LocalTransport()
     async with Server() as server:
         run = Run(

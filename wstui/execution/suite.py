@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from wstui.execution.preflight.probe import probe
+from wstui.execution.run.client_watches import Tracing
 from wstui.execution.run.commands import (
     OPERATOR,
     AbortRun,
@@ -24,7 +25,6 @@ from wstui.execution.run.commands import (
 )
 from wstui.execution.run.result import Result, SuiteResult
 from wstui.execution.run.result_sections import Verdict
-from wstui.execution.run.run import Tracing
 from wstui.execution.run.status import State, Status, SuiteStatus
 from wstui.execution.run.verdict import all_of
 from wstui.execution.search.breakpoint_search import run_for

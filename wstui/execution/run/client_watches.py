@@ -1,4 +1,4 @@
-"""Which clients are watched, and what they did."""
+"""Which clients are watched or traced, and what they did."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import random
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wstui.execution.run.commands import CommandAnswer, WatchClient
@@ -29,6 +30,17 @@ _LOOKED_AT = 10_000
 def watch_log() -> AppendLog[TraceLine]:
     """Return an empty log that forgets its oldest lines."""
     return AppendLog(keep=LINES_KEPT, fold=lambda lines: ())
+
+
+@dataclass(frozen=True, slots=True)
+class Tracing:
+    """How many clients of each role are followed by each worker, and what gets their messages."""
+
+    clients: int = 0
+    note: Callable[[TraceLine], None] = lambda _: None
+
+
+UNTRACED = Tracing()
 
 
 class ClientWatches:

@@ -6,13 +6,12 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
-from dataclasses import dataclass
 from datetime import datetime
 
 from msgspec.structs import replace
 
 from wstui.execution.run import commands
-from wstui.execution.run.client_watches import ClientWatches
+from wstui.execution.run.client_watches import UNTRACED, ClientWatches, Tracing
 from wstui.execution.run.command_queue import CommandQueue, set_answer
 from wstui.execution.run.commands import OPERATOR, SEARCH, CommandAnswer, RunCommand, carried_out, refusal
 from wstui.execution.run.compile import specs_of
@@ -21,7 +20,7 @@ from wstui.execution.run.load_controller import LoadController
 from wstui.execution.run.operator_marks import mark_of
 from wstui.execution.run.result import Result
 from wstui.execution.run.result_builder import Ending
-from wstui.execution.run.run_end import RunEnd
+from wstui.execution.run.run_end import SHORT_DRAIN, RunEnd, last_drain
 from wstui.execution.run.run_monitor import RunMonitor
 from wstui.execution.run.sampler import Sampler
 from wstui.execution.run.status import State, Status
@@ -31,28 +30,15 @@ from wstui.execution.run.timeline_recorder import TimelineRecorder
 from wstui.fleet.fleet import WorkerFleet
 from wstui.fleet.transport import Transport
 from wstui.fleet.transport_factory import transport_of
-from wstui.load.protocol import Abort, Command, Drain, Go, TraceLine
+from wstui.load.protocol import Abort, Command, Drain, Go
 from wstui.measure.snapshot import Totals
 from wstui.scenario.model import Scenario
 from wstui.scenario.secret_fields import mask_of
 from wstui.scenario.target_checks import goes_without_token
 
-NS = 1_000_000_000
 TICK_S = 0.1
-DRAIN_GRACE_S = 5.0
 SCRIPT = "the script is wrong"
 ALL_LOST = "all workers were lost; the run was cut short"
-
-
-@dataclass(frozen=True, slots=True)
-class Tracing:
-    """How many clients of each role are followed by each worker, and what gets their messages."""
-
-    clients: int = 0
-    note: Callable[[TraceLine], None] = lambda _: None
-
-
-UNTRACED = Tracing()
 
 
 class Run:
@@ -223,9 +209,9 @@ class Run:
             self._failover.advance()
         self._recorder.memory_growth = self._target.memory_growth
         if why := self._target.stop_reason():
-            self._stop(Drain(round(DRAIN_GRACE_S * NS)), why)
+            self._stop(SHORT_DRAIN, why)
         if self._end.command is None and not self._controller.advance():
-            self._end.complete(self._last_drain())
+            self._end.complete(last_drain(self.scenario))
 
     def _script_is_wrong(self) -> bool:
         """Abort when a worker says that a script is wrong. Return whether one is."""
@@ -237,11 +223,6 @@ class Run:
     @property
     def _all_lost(self) -> bool:
         return bool(self._fleet.totals.lost) and len(self._fleet.totals.lost) == self._fleet.size
-
-    def _last_drain(self) -> Drain:
-        """Drain for as long as a pending reply or connect may take."""
-        longest = max(DRAIN_GRACE_S, self.scenario.messages.timeout, self.scenario.target.connect_timeout)
-        return Drain(round(longest * NS))
 
     # -- commands, on the run's loop ---------------------------------------------------------------------------
 
@@ -283,9 +264,9 @@ class Run:
             case commands.WatchClient(client):
                 self._watches.watch(client)
             case commands.CompletePlan():
-                self._end.complete(self._last_drain())
+                self._end.complete(last_drain(self.scenario))
             case commands.DrainRun():
-                self._stop(Drain(round(DRAIN_GRACE_S * NS)), f"ended early{too or ' by the operator'}", asked=True)
+                self._stop(SHORT_DRAIN, f"ended early{too or ' by the operator'}", asked=True)
             case commands.AbortRun():
                 self._stop(Abort(), f"aborted{too or ' by the operator'}", asked=True)
 
@@ -346,7 +327,7 @@ class Run:
     def _write_row(self) -> None:
         written = self._sampler.write_row(paused=self._state is State.PAUSED)
         if written and (why := self._monitor.look(self._controller.active_s, self._controller.every_s)):
-            self._stop(Drain(round(DRAIN_GRACE_S * NS)), why)
+            self._stop(SHORT_DRAIN, why)
 
     def _publish(self, ending: Ending | None = None) -> None:
         self._status = self._status_builder.of(

@@ -4,6 +4,16 @@ from __future__ import annotations
 
 from wstui.execution.run.result_builder import Ending
 from wstui.load.protocol import Abort, Drain
+from wstui.scenario.model import Scenario
+
+DRAIN_GRACE_S = 5.0
+SHORT_DRAIN = Drain(round(DRAIN_GRACE_S * 1e9))
+
+
+def last_drain(scenario: Scenario) -> Drain:
+    """Return the drain after the plan: it takes as long as a pending reply or connect may take."""
+    longest = max(DRAIN_GRACE_S, scenario.messages.timeout, scenario.target.connect_timeout)
+    return Drain(round(longest * 1e9))
 
 
 class RunEnd:

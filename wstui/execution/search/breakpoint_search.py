@@ -9,6 +9,7 @@ from dataclasses import replace
 import msgspec
 
 from wstui.execution.preflight.host_checks import host_warnings
+from wstui.execution.run.client_watches import UNTRACED, Tracing
 from wstui.execution.run.commands import (
     OPERATOR,
     AbortRun,
@@ -24,7 +25,7 @@ from wstui.execution.run.commands import (
 )
 from wstui.execution.run.result import NOT_STARTED, BreakpointStep, BreakpointSummary, Result
 from wstui.execution.run.result_sections import Verdict
-from wstui.execution.run.run import UNTRACED, Run, Tracing
+from wstui.execution.run.run import Run
 from wstui.execution.run.status import BreakpointStatus, StageStatus, State, Status
 from wstui.execution.run.verdict import undecided
 from wstui.execution.search.bisect import Bisection

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
@@ -16,19 +15,16 @@ from textual.containers import Horizontal
 from textual.screen import Screen
 
 from wstui.execution.run.client_watches import drawn
-from wstui.execution.run.commands import WatchClient, open_span, refusal
+from wstui.execution.run.commands import WatchClient, refusal
 from wstui.execution.run.recorded_scenario import to_scenario, was_steered
 from wstui.execution.run.status import State, Status
-from wstui.measure.format import significant
-from wstui.report.live.progress_line import live_line
 from wstui.report.model.cell_text import tilde
-from wstui.report.model.stretches import noted
 from wstui.tui import requests
 from wstui.tui.bindings import key
 from wstui.tui.dashboard.errors_panel import Errors, matches
 from wstui.tui.dashboard.panel import View
 from wstui.tui.dashboard.picture import TRAITS, Picture
-from wstui.tui.dashboard.run_summary import error_lines, summary, write_beside
+from wstui.tui.dashboard.run_summary import error_lines, summary, write_told
 from wstui.tui.dashboard.status_line import outcome_badge
 from wstui.tui.dashboard.steering import Steering
 from wstui.tui.dashboard.steps_panel import StepKey, StepsPanel
@@ -41,9 +37,6 @@ from wstui.tui.kit.list_table import ListTable
 from wstui.tui.kit.row_widget import Line
 from wstui.tui.run_thread import Runner
 from wstui.tui.services import Services, Session
-
-if TYPE_CHECKING:
-    from wstui.control.words import Asked, WaitUntil
 
 _PANELS = Binding.Group("Panels", compact=True)
 REDRAW_S = 0.25
@@ -212,11 +205,7 @@ class Dashboard(Screen[None]):
 
     def label_of(self, action: str) -> str | None:
         """Return what a key does just now, if that changes."""
-        if action == "load('pause')":
-            return "Resume" if self._status.state is State.PAUSED else "Pause"
-        if action == "load('span')":
-            return "End span" if open_span(self._status) else "Span"
-        return None
+        return self.steering.label_of(action.split("'")[1]) if action.startswith("load(") else None
 
     def action_load(self, command: str, *arguments: int) -> None:
         getattr(self.steering, command)(*arguments)
@@ -258,13 +247,9 @@ class Dashboard(Screen[None]):
 
     def action_change(self) -> None:
         """Compare the stretch before the last note or span with the one after it."""
-        from wstui.report.analysis.compare import compare_around
         from wstui.tui.dialogs.notes import ChangeDialog
 
-        status = self._status
-        what = noted(status.marks, status.elapsed_s)[-1]
-        comparison = compare_around(status.result, [row.values() for row in status.rows], what)
-        self.app.push_screen(ChangeDialog(what, comparison))
+        self.app.push_screen(ChangeDialog(self._status))
 
     def action_watch_client(self) -> None:
         """Watch the client of the error under the cursor, one of the role of the step there, or one drawn at random.
@@ -281,9 +266,8 @@ class Dashboard(Screen[None]):
             role, step = steps.selected.key
             client = drawn(self._status, role)
         else:
-            group = self.query_one(Errors).selected
-            seen = group is not None and group.samples
-            client = group.samples[-1].client if group is not None and seen else drawn(self._status)
+            seen = self.query_one(Errors).client
+            client = drawn(self._status) if seen is None else seen
         self.app.push_screen(WatchDialog(client), lambda client: self._watch_client(client, step))
 
     def _watch_client(self, client: int | None, step: str = "") -> None:
@@ -294,58 +278,20 @@ class Dashboard(Screen[None]):
 
     def action_command(self) -> None:
         """Ask for a command, and do it."""
+        from wstui.tui.dashboard.typed_commands import TypedCommands
         from wstui.tui.dialogs.command import CommandDialog, History
 
-        self.app.push_screen(CommandDialog(History()), self._do)
-
-    def _do(self, asked: Asked | None) -> None:
-        from wstui.control.words import ShowStatus, WaitUntil, WatchOne
-
-        match asked:
-            case None:
-                pass
-            case ShowStatus():
-                self.notify(live_line(self._status))
-            case WatchOne(client):
-                self._watch_client(drawn(self._status) if client is None else client)
-            case WaitUntil() as wanted:
-                self._wait(wanted)
-            case command:
-                self.steering.send(command)
-
-    def _wait(self, wanted: WaitUntil) -> None:
-        """Tell once a condition holds, the time is up or the run has ended, whichever comes first."""
-        from wstui.control.condition import WaitCondition
-
-        condition = WaitCondition(wanted.until, wanted.window) if wanted.until else None
-        what = wanted.until or "the end of the run"
-        until = None if wanted.timeout is None else time.monotonic() + wanted.timeout
-
-        def look() -> None:
-            if condition is not None and condition.holds(self._status):
-                told = f"{wanted.until}: it is {significant(condition.value)}{condition.metric.unit}"
-            elif self._status.state.ended:
-                told = "the run has ended" if condition is None else f"the run ended before {what}"
-            elif until is not None and time.monotonic() >= until:
-                told = f"{what}: it did not come true within the time"
-            else:
-                return
-            timer.stop()
-            self.notify(told)
-
-        timer = self.set_interval(REDRAW_S, look)
-        self.notify(f"waiting for {what}")
+        typed = TypedCommands(self, self.session, self.steering, self._watch_client)
+        self.app.push_screen(CommandDialog(History()), typed.carry_out)
 
     def action_copy(self) -> None:
         """The summary into the clipboard and into a file: not every terminal passes a clipboard on."""
         text = summary(self._status)
         self.app.copy_to_clipboard(text)
-        self._write("summary", ".txt", text, "summary copied, and written to {}")
+        write_told(self, self.services.clock(), "summary.txt", text, "summary copied, and ")
 
     def action_result(self) -> None:
         self.app.post_message(requests.ShowResult())
-
-    # errors, scenario
 
     def action_filter(self) -> None:
         self.app.push_screen(FilterDialog(self.view.pattern, self._filter))
@@ -383,17 +329,8 @@ class Dashboard(Screen[None]):
         groups = [g for g in self._status.result.failures if matches(g, self.view.pattern)]
         if not groups:
             self.notify("no errors to export", severity="warning")
-            return
-        self._write("errors", ".jsonl", error_lines(groups), f"{len(groups)} groups written to {{}}")
-
-    def _write(self, what: str, suffix: str, text: str, done: str) -> None:
-        moment = self.services.clock().strftime("%Y%m%d-%H%M%S")
-        try:
-            path = write_beside(f"wstui-{what}-{moment}{suffix}", text)
-        except OSError as error:
-            self.notify(f"cannot be written: {error.strerror or error}", severity="error")
-            return
-        self.notify(done.format(tilde(path)))
+        else:
+            write_told(self, self.services.clock(), "errors.jsonl", error_lines(groups), f"{len(groups)} groups ")
 
     def action_edit(self) -> None:
         """Open the scenario in the editor; the run keeps what it began with."""

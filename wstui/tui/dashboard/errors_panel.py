@@ -55,6 +55,12 @@ class Errors(ListTable[FailureSummary]):
         self._before: dict[tuple[str, str, str], tuple[float, int]] = {}
         self._pattern = ""
 
+    @property
+    def client(self) -> int | None:
+        """The client of the latest sample of the group under the cursor."""
+        samples = self.selected.samples if self.selected is not None else ()
+        return samples[-1].client if samples else None
+
     def show(self, groups: Sequence[FailureSummary], at_s: float, pattern: str, accent: str = "rule") -> None:
         """Draw these groups at this moment of the run."""
         self._measure(groups, at_s)

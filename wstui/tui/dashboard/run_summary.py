@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import platformdirs
+from textual.screen import Screen
 
 from wstui.execution.run.limits import threshold_level
 from wstui.execution.run.result_figures import failure_rate, failures
@@ -15,6 +18,7 @@ from wstui.execution.run.status import Status
 from wstui.measure.format import clock, count, limit_words, ms, percent, rate
 from wstui.measure.sanitize import sanitize
 from wstui.report.formats.atomic_write import write_new
+from wstui.report.model.cell_text import tilde
 from wstui.tui.dashboard.status_line import badge
 from wstui.tui.dashboard.thresholds import figure, metric_words
 
@@ -87,6 +91,17 @@ def write_beside(name: str, text: str) -> Path:
             if index == len(places) - 1:
                 raise
     raise AssertionError("unreachable")
+
+
+def write_told(screen: Screen[Any], now: datetime, name: str, text: str, what: str = "") -> None:
+    """Write a file named `wstui-NAME` with the time in it, and tell where; `what` begins the sentence."""
+    kind, _, suffix = name.partition(".")
+    try:
+        path = write_beside(f"wstui-{kind}-{now:%Y%m%d-%H%M%S}.{suffix}", text)
+    except OSError as error:
+        screen.notify(f"cannot be written: {error.strerror or error}", severity="error")
+        return
+    screen.notify(f"{what}written to {tilde(path)}")
 
 
 def _write_new(path: Path, text: str) -> Path:

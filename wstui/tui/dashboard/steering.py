@@ -90,6 +90,14 @@ class Steering:
         command = _SENT_BY.get(name)
         return command is not None and bool(refusal(command, self._status))
 
+    def label_of(self, name: str) -> str | None:
+        """Return what the key of a command does just now, if that changes."""
+        if name == "pause":
+            return "Resume" if self._status.state is State.PAUSED else "Pause"
+        if name == "span":
+            return "End span" if open_span(self._status) else "Span"
+        return None
+
     def _send(self, command: RunCommand, warning: str = "") -> None:
         self._screen.post_message(Steer(command, warning))
 

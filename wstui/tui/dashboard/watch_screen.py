@@ -17,9 +17,9 @@ from wstui.execution.run.client_watches import LINES_KEPT, WatchedLines
 from wstui.load.protocol import TraceLine
 from wstui.measure.sanitize import sanitize
 from wstui.report.live.trace_lines import watched_rows
-from wstui.report.model.cell_text import clip, tilde
+from wstui.report.model.cell_text import clip
 from wstui.tui.bindings import key
-from wstui.tui.dashboard.run_summary import write_beside
+from wstui.tui.dashboard.run_summary import write_told
 from wstui.tui.dialogs.filter import FilterDialog
 from wstui.tui.kit.key_row import KeyRow
 from wstui.tui.kit.row_widget import Line, cells
@@ -156,11 +156,5 @@ class WatchScreen(Screen[None]):
         self.notify(f"{len(shown)} lines copied")
 
     def action_export(self) -> None:
-        moment = self._services.clock().strftime("%Y%m%d-%H%M%S")
         text = "".join(msgspec.json.encode(line).decode() + "\n" for line in self._shown())
-        try:
-            path = write_beside(f"wstui-client-{self._watched.client}-{moment}.jsonl", text)
-        except OSError as error:
-            self.notify(f"cannot be written: {error.strerror or error}", severity="error")
-            return
-        self.notify(f"written to {tilde(path)}")
+        write_told(self, self._services.clock(), f"client-{self._watched.client}.jsonl", text)

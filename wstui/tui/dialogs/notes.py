@@ -12,9 +12,9 @@ from wstui.execution.run.commands import NOTE_LENGTH, unsteered
 from wstui.execution.run.status import Status
 from wstui.measure.format import clock
 from wstui.measure.sanitize import sanitize
-from wstui.report.analysis.compare import Comparison
+from wstui.report.analysis.compare import compare_around
 from wstui.report.formats import compare_text
-from wstui.report.model.stretches import Noted
+from wstui.report.model.stretches import noted
 from wstui.tui.dialogs.dialog import Dialog, DialogField, Form
 from wstui.tui.kit.page import Page
 from wstui.tui.kit.row_widget import Line
@@ -55,9 +55,11 @@ class ChangeDialog(Dialog[None]):
 
     title_text = "Before and after"
 
-    def __init__(self, what: Noted, comparison: Comparison) -> None:
+    def __init__(self, status: Status) -> None:
+        """The last note or span of a run that has one."""
         super().__init__()
-        self._what, self._comparison = what, comparison
+        self._what = noted(status.marks, status.elapsed_s)[-1]
+        self._comparison = compare_around(status.result, [row.values() for row in status.rows], self._what)
         self.add_class("wide-dialog")
 
     def body(self) -> Iterable[Widget]:

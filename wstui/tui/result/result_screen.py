@@ -18,13 +18,13 @@ from wstui.execution.run.status import Status
 from wstui.measure.format import moment
 from wstui.measure.sanitize import sanitize
 from wstui.report.formats.console import summary
-from wstui.report.model.cell_text import clip, pad, tilde, wrap
+from wstui.report.model.cell_text import clip, pad, wrap
 from wstui.report.model.labels import name_of
 from wstui.report.model.tables import measured, overview
 from wstui.tui import requests
 from wstui.tui.bindings import key
 from wstui.tui.dashboard.breakpoint_chart import curve_plot, curve_rows, curve_title
-from wstui.tui.dashboard.run_summary import write_beside
+from wstui.tui.dashboard.run_summary import write_told
 from wstui.tui.dashboard.status_line import StatusLine, outcome_badge
 from wstui.tui.kit import chart
 from wstui.tui.kit.compact_view import CompactView
@@ -271,12 +271,7 @@ class ResultScreen(Screen[None]):
             return
         text = summary(self.outcome.result, width=100) + "\n"
         self.app.copy_to_clipboard(text)
-        try:
-            path = write_beside(f"wstui-summary-{self.services.clock():%Y%m%d-%H%M%S}.txt", text)
-        except OSError as error:
-            self.notify(f"cannot be written: {error.strerror or error}", severity="error")
-            return
-        self.notify(f"summary copied, and written to {tilde(path)}")
+        write_told(self, self.services.clock(), "summary.txt", text, "summary copied, and ")
 
 
 def _compares(run: StoredRun, result: Result) -> bool:
