@@ -41,7 +41,7 @@ class Quizmaster(Server):
 def written(folder: Path) -> Path:
     """The package with the file and the line of the page; all else are links to what there is."""
     package = Path(wstui.__file__).parent
-    changed = {"protocols/quiz.py", "scenario/conversation/dialect.py"}
+    changed = {"protocols/quiz.py", "scenario/conversation/known_dialects.py"}
     parts = {str(part) for name in changed for part in Path(name).parents}
     for inside in sorted(parts):
         (folder / "wstui" / inside).mkdir(parents=True, exist_ok=True)
@@ -49,9 +49,9 @@ def written(folder: Path) -> Path:
             if (name := str(path.relative_to(package))) not in changed | parts and path.name != "__pycache__":
                 (folder / "wstui" / name).symlink_to(path)
     (folder / "wstui/protocols/quiz.py").write_text(block("dialect-example"))
-    table = (package / "scenario/conversation/dialect.py").read_text()
+    table = (package / "scenario/conversation/known_dialects.py").read_text()
     line = re.findall(r'Add `(".+?)` to `DIALECTS`', (package / "manual/dialect.md").read_text())[0]
-    (folder / "wstui/scenario/conversation/dialect.py").write_text(
+    (folder / "wstui/scenario/conversation/known_dialects.py").write_text(
         table.replace("DIALECTS = {", f"DIALECTS = {{ {line},")
     )
     return folder

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wstui.protocols.guess import Seen, guess
-from wstui.scenario.conversation.dialect import DIALECTS, dialect
+from wstui.scenario.conversation.known_dialects import DIALECTS, dialect
 
 URL = "ws://localhost/ws"
 SENT, CAME = True, False

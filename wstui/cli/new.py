@@ -14,7 +14,7 @@ from wstui.execution.preflight.first_message import rehearse
 from wstui.execution.preflight.look import Look, look
 from wstui.execution.preflight.probe import Unreachable
 from wstui.measure.sanitize import sanitize
-from wstui.scenario.conversation.dialect import DIALECTS, kind_of, known
+from wstui.scenario.conversation.known_dialects import DIALECTS, kind_of, known
 from wstui.scenario.errors import BadValue, PresetExistsError, ScenarioError, describe, printable
 from wstui.scenario.file import dumps, write
 from wstui.scenario.fresh import scenario_for

@@ -21,7 +21,7 @@ from wstui.recording.proof import Proof, prove
 from wstui.recording.saving import address, choose, save
 from wstui.recording.session import ImportFailed
 from wstui.recording.sources import read_session
-from wstui.scenario.conversation.dialect import known
+from wstui.scenario.conversation.known_dialects import known
 from wstui.scenario.errors import BadValue, PresetExistsError, ScenarioError, printable
 from wstui.scenario.presets import is_path, own_folder
 from wstui.scenario.secrets import mask_text, mask_url

@@ -10,7 +10,7 @@ from functools import cached_property, partial
 from importlib import resources
 
 from wstui.manual import house, reference
-from wstui.scenario.conversation.dialect import DIALECTS
+from wstui.scenario.conversation.known_dialects import DIALECTS
 
 Sections = Mapping[str, Callable[[], str]]
 """Makes the Markdown of a generated section, by the name in its mark: `<!-- generated: NAME -->`."""

@@ -7,8 +7,8 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from wstui.scenario.conversation.dialect import DIALECTS, kind_of
 from wstui.scenario.conversation.dialect import described as keys_of
+from wstui.scenario.conversation.known_dialects import DIALECTS, kind_of
 from wstui.scenario.fields import FieldKind, described, sentence
 from wstui.scenario.model import Scenario
 from wstui.scenario.threshold import DISTRIBUTIONS, FIGURES, MEANINGS, STATISTICS, STEP_COUNTS

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from wstui.protocols.plain import document
-from wstui.scenario.conversation.dialect import DIALECTS, Dialect
+from wstui.scenario.conversation.dialect import Dialect
+from wstui.scenario.conversation.known_dialects import DIALECTS
 
 Seen = tuple[bool, str | bytes]
 """A frame: whether the client sent it, and its text or bytes."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from wstui.scenario.conversation.dialect import dialect
+from wstui.scenario.conversation.known_dialects import dialect
 from wstui.scenario.file import load
 from wstui.scenario.file_refs import shipped_folder
 from wstui.scenario.model import Scenario

@@ -8,8 +8,9 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from wstui.scenario.conversation.dialect import BadKey, Dialect, Table, dialect, read
+from wstui.scenario.conversation.dialect import BadKey, Dialect, Table, read
 from wstui.scenario.conversation.http import Login
+from wstui.scenario.conversation.known_dialects import dialect
 from wstui.scenario.conversation.role import Message, Role, Step
 from wstui.scenario.errors import BadValue, Conflict, Key, quote
 from wstui.scenario.message_files import MOST_BYTES, content_of

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from platformdirs import user_config_dir, user_state_dir
 
-from wstui.scenario.conversation.dialect import DIALECTS
+from wstui.scenario.conversation.known_dialects import DIALECTS
 from wstui.scenario.errors import Problem, ScenarioError, nearest, printable, quote
 from wstui.scenario.file_refs import shipped_folder
 from wstui.scenario.overview import Overview, Overviews, overview_of

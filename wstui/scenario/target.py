@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, field_validator
 
-from wstui.scenario.conversation.dialect import DIALECTS, check_json
+from wstui.scenario.conversation.dialect import check_json
+from wstui.scenario.conversation.known_dialects import DIALECTS
 from wstui.scenario.errors import BadValue
 from wstui.scenario.proxy import check_proxy
 from wstui.scenario.secrets import MASK, is_secret_header, mask_url

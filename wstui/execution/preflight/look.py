@@ -15,7 +15,7 @@ from websockets.typing import Subprotocol
 from wstui.execution.preflight.probe import Unreachable
 from wstui.measure.sanitize import sanitize
 from wstui.protocols.guess import ASKED, OFFERED, ProtocolGuess, Seen, guess, guess_by_close
-from wstui.scenario.conversation.dialect import DIALECTS, dialect
+from wstui.scenario.conversation.known_dialects import DIALECTS, dialect
 from wstui.scenario.secrets import mask_url
 from wstui.scenario.url import check_target_url
 

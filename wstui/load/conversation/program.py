@@ -22,7 +22,7 @@ from wstui.load.text import Render, compile_parts, compile_text
 from wstui.measure.sanitize import sanitize
 from wstui.measure.steps import RoleCounts, StepTally
 from wstui.scenario.conversation.conditions import check_name
-from wstui.scenario.conversation.dialect import dialect
+from wstui.scenario.conversation.known_dialects import dialect
 from wstui.scenario.errors import BadValue
 from wstui.scenario.units import parse_duration
 

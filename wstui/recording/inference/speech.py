@@ -22,9 +22,9 @@ from wstui.scenario.conversation.dialect import (
     Table,
     Verbatim,
     alternatives,
-    dialect,
     read,
 )
+from wstui.scenario.conversation.known_dialects import dialect
 
 _OWN = re.compile(r"\{\{seq(16)?( text)?\}\}")
 _BY_ITSELF = re.compile(r"(?i)(.*:)?(ping|pong|heartbeat|pubrec|pubrel)")

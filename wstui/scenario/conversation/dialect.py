@@ -1,8 +1,8 @@
-"""What a protocol on top of WebSocket adds to a scenario, and the table of those that are known.
+"""What a protocol on top of WebSocket adds to a scenario.
 
 A dialect mostly lowers: on the operator's side it turns its own step keys and options into the steps and rules that a
 scenario file could hold as well. Only a protocol whose frames are not one JSON document each needs code in a worker: a
-`decoder`. To write one more, add a file to `wstui/protocols` with a subclass of `Dialect`, a line to `DIALECTS`,
+`decoder`. To write one more, add a file to `wstui/protocols` with a subclass of `Dialect`, a line to `known_dialects`,
 a preset and a page of the manual:
 
     option_keys, step_keys   msgspec structs: the keys of [target.options] and of a step, each with its meaning
@@ -23,7 +23,6 @@ Tables are as in a scenario file, with one key more: `frames`, a list of `Frame`
 
 from __future__ import annotations
 
-import importlib
 import re
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -42,25 +41,6 @@ Decode = Callable[[Any, bool, bytes], tuple[Sequence[tuple[Any, bytes]], Any]]
 """From what is kept of earlier frames (None at first), whether the frame is binary, and its payload: the messages in
 it, each as a document and as bytes, and what to keep. Raises `Malformed`."""
 
-DIALECTS = {
-    "json": "plain",
-    "raw": "plain",
-    "lines": "plain",
-    "socketio": "socketio",
-    "graphql": "graphql",
-    "actioncable": "actioncable",
-    "centrifugo": "centrifugo",
-    "jsonrpc": "jsonrpc",
-    "ocpp": "ocpp",
-    "wamp": "wamp",
-    "mqtt": "mqtt",
-    "pusher": "pusher",
-    "signalr": "signalr",
-    "stomp": "stomp",
-    "phoenix": "phoenix",
-    "realtime": "realtime",
-}
-"""Each protocol with its module in `wstui/protocols`."""
 MOST_KEPT = 16 << 20
 """Bytes of an unfinished message; a client keeps no more."""
 
@@ -222,27 +202,6 @@ class BadKey(BadValue):
     def __init__(self, key: Key, message: str, nearest: str = "") -> None:
         super().__init__(message, nearest)
         self.key = key
-
-
-def dialect(protocol: str, options: Mapping[str, Any]) -> Dialect:
-    """Return a dialect with its options. Raises BadKey."""
-    kind = kind_of(protocol)
-    return kind(read(kind.option_keys, options))
-
-
-def known(protocol: str) -> str:
-    """Return the name of a protocol. Raises BadValue, with the name that is meant."""
-    if protocol not in DIALECTS:
-        near = nearest(protocol, DIALECTS)
-        raise BadValue(f"did you mean {near}?" if near else "there are " + ", ".join(DIALECTS))
-    return protocol
-
-
-def kind_of(protocol: str) -> type[Dialect]:
-    """Return the class of a protocol's dialect; its module is only imported now."""
-    module = importlib.import_module(f"wstui.protocols.{DIALECTS[protocol]}")
-    kind: type[Dialect] = module.KINDS[protocol]
-    return kind
 
 
 def check_json(value: Any) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from wstui.scenario.conversation.dialect import DIALECTS, kind_of
+from wstui.scenario.conversation.known_dialects import DIALECTS, kind_of
 from wstui.scenario.errors import BadValue, nearest
 from wstui.scenario.url import check_target_url
 from wstui.tui.dialogs.dialog import DialogField, Form

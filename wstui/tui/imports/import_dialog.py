@@ -11,7 +11,7 @@ from textual.widget import Widget
 from textual.widgets import Button, Static
 
 from wstui.recording.session import ImportFailed
-from wstui.scenario.conversation.dialect import known
+from wstui.scenario.conversation.known_dialects import known
 from wstui.scenario.errors import BadValue
 from wstui.tui.dialogs.dialog import Dialog, DialogField, Form, button
 
