@@ -21,9 +21,9 @@ from tests.servers.server import Server
 from tests.servers.talk import Late
 from wstui.execution.preflight import checklist
 from wstui.execution.preflight.checklist import Check, CheckMark
+from wstui.execution.preflight.first_message import first_client
 from wstui.execution.preflight.preflight import nats, preflight
 from wstui.execution.preflight.probe import Probe, Unreachable, probe
-from wstui.execution.preflight.smoke_test import first_client
 from wstui.odin.nats_server import NatsServer
 from wstui.odin.server import OdinServer
 from wstui.odin.server_settings import ServerSettings

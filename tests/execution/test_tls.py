@@ -23,8 +23,8 @@ from websockets.asyncio.server import ServerConnection, serve
 from tests.execution.running import finish
 from tests.load.leading import led
 from tests.servers.server import until
+from wstui.execution.preflight.first_message import first_client
 from wstui.execution.preflight.probe import Probe, Unreachable
-from wstui.execution.preflight.smoke_test import first_client
 from wstui.scenario.checks import check
 from wstui.scenario.errors import ScenarioError
 from wstui.scenario.model import Messages, Scenario, Stage, Target

@@ -60,7 +60,7 @@ class Receiver(FrameReceiver):
 
     def receive(self, data: bytes) -> None:
         """As the client does it."""
-        if self.surrendered():
+        if self.protocol is not None and self.protocol.state is not OPEN:
             self.feed_closing(data)
         else:
             self.feed(data)

@@ -17,7 +17,7 @@ from tests.conversations.chat import Chat
 from tests.servers.web import Answer, Asked, Web, answer
 from tests.tui import editing, fake, fake_store
 from tests.tui.driving import shown, until
-from wstui.execution.preflight.smoke_test import first_client
+from wstui.execution.preflight.first_message import first_client
 from wstui.scenario.file import dumps, loads
 from wstui.scenario.model import Scenario
 from wstui.tui import requests

@@ -129,7 +129,7 @@ def launcher(options: RunOptions, troubles: list[str], begun: list[KeptSuite]) -
         return preflight(scenarios, pauses_s, os.environ.get("NATS_URL", ""))
 
     async def connect(scenario: Scenario, seen: Probe) -> None:
-        from wstui.execution.preflight.smoke_test import first_client
+        from wstui.execution.preflight.first_message import first_client
 
         await first_client(scenario, seen)
 

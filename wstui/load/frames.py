@@ -207,12 +207,8 @@ class FrameReceiver:
             protocol.receive_data(data)
         self._events(protocol)
 
-    def surrendered(self) -> bool:
-        """Whether the stream is broken or being closed: bytes go to `feed_closing`."""
-        return self.protocol is not None and self.protocol.state is not OPEN
-
     def feed_closing(self, data: bytes) -> None:
-        """Take bytes from the network once `surrendered`."""
+        """Take bytes from the network once the stream is broken or being closed."""
         protocol = self.ensure_protocol()
         if self.tail:
             data, self.tail = bytes(self.tail) + data, b""

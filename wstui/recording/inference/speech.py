@@ -100,7 +100,6 @@ class _Listener:
         self._decode, self._kept = speaks.decoder(), None
         self._heard = Heard()
         self._messages: list[Message] = []
-        self._unasked: list[Table] = []
         self.options: Table = {}
         self._own: list[Any] = []
         """The ids of what the protocol sends by itself, whose replies are left out."""

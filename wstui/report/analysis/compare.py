@@ -14,8 +14,7 @@ from wstui.measure import format
 from wstui.measure.histogram import RELATIVE_ERROR
 from wstui.report.analysis.significance import ALPHA, batch_means, holm, rank_test, share_test
 from wstui.report.model.labels import name_of, url_of
-from wstui.report.model.stretches import Noted, noted, stretch
-from wstui.report.model.timeline_query import active_rows, column
+from wstui.report.model.stretches import Noted, active_rows, column, noted, stretch
 from wstui.scenario.threshold import Metric, parse_metric, step_of
 
 SMALLEST_CHANGE = 0.02

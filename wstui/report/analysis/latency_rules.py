@@ -10,7 +10,7 @@ from wstui.execution.run.result import Result
 from wstui.execution.run.result_sections import ThresholdOutcome
 from wstui.measure import format
 from wstui.report.analysis.finding import Finding, stages_since
-from wstui.report.model.timeline_query import active_rows
+from wstui.report.model.stretches import active_rows
 from wstui.scenario.threshold import parse_limit
 
 KNEE_RATIO = 3.0

@@ -1,4 +1,4 @@
-"""Notes and spans of an operator, and the stretches of the run before and after each."""
+"""Stretches of a run: those before and after an operator's notes and spans, and the rows in which load was made."""
 
 from __future__ import annotations
 
@@ -88,3 +88,17 @@ def stretch(run: Result, rows: Sequence[dict[str, Any]], from_s: float, to_s: fl
         fanout=None, breakpoint=None, auth=[], subscriptions=None, slow_readers=None, steps=[], roles=[],
         sequence=None, target=None, failures=[], stages=[], events=[], histograms={}, timeline=inside,
     )  # fmt: skip
+
+
+def active_rows(result: Result) -> list[dict[str, Any]]:
+    """The rows in which load was made: no pauses, no cooldown, and not the draining at the end."""
+    return [
+        row
+        for row in result.timeline
+        if not row.get("paused") and not str(row.get("stage", "")).startswith(("cooldown", "drain"))
+    ]
+
+
+def column(rows: list[dict[str, Any]], name: str) -> list[float]:
+    """The values of a column, those left out that were not measured."""
+    return [float(row[name]) for row in rows if row.get(name) is not None]
