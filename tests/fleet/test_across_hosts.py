@@ -21,6 +21,7 @@ from wstui.load.protocol import BroadcastReport
 from wstui.load.ramp import RampLine, share
 from wstui.measure.snapshot import Counters
 from wstui.scenario.conversation.role import Role
+from wstui.scenario.message_files import feed_of
 from wstui.scenario.model import Auth, Fleet, Messages, Scenario, Stage, Target
 
 ROOMS = st.lists(st.integers(1, 64), min_size=1, max_size=12)
@@ -74,6 +75,24 @@ def test_no_client_token_or_row_is_there_twice(tmp_path: Path) -> None:
     assert len({Credentials(specs[n % 7].connect, specs[n % 7].auth).token(Identity(n)) for n in numbers}) == 30
     rows = [row for spec in specs for row in spec.conversation.roles.rows]
     assert len(rows) == 30 and len({cell for row in rows for cell in row}) == 30
+
+
+def test_what_all_workers_have_in_common_is_compiled_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    feed = tmp_path / "users.csv"
+    feed.write_text("name\nuser1\nuser2\n")
+    role = Role.model_validate({"name": "a", "loop": [{"send": "{{feed.name}}"}]})
+    messages = Messages(exchange="roles", feed=str(feed))
+    target, stages = Target(url="ws://127.0.0.1:9/"), [Stage(name="hold", over=1.0, clients=30)]
+    scenario = Scenario(target=target, stages=stages, messages=messages, roles=[role])
+    read: list[str] = []
+
+    def counted(name: str, file: Path | None) -> object:
+        read.append(name)
+        return feed_of(name, file)
+
+    monkeypatch.setattr("wstui.execution.run.compile.feed_of", counted)
+    assert [spec.worker for spec in specs_of(scenario, 7)] == list(range(7))
+    assert read == [str(feed)]
 
 
 async def test_broadcasts_are_complete_across_hosts_and_apart_only_on_each(monkeypatch: pytest.MonkeyPatch) -> None:

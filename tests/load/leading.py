@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from tests.servers.server import PATIENCE_S
-from wstui.execution.run.compile import spec_of
+from wstui.execution.run.compile import shares_of
 from wstui.fleet.meetings import MeetingRelay
 from wstui.load.protocol import (
     Abort,
@@ -54,8 +54,8 @@ class Workers:
         self.said: list[list[Snapshot]] = [[] for _ in range(count)]
         self.relay = MeetingRelay()
         self.all = []
-        for number in range(count):
-            self.all.append(Worker(spec_of(scenario, number, count), self._note))
+        for share in shares_of(scenario, count):
+            self.all.append(Worker(share, self._note))
 
     def _note(self, message: Message) -> None:
         if isinstance(message, Snapshot):

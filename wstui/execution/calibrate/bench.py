@@ -13,7 +13,7 @@ from typing import Protocol, Self
 import psutil
 from msgspec.structs import replace
 
-from wstui.execution.run.compile import spec_of
+from wstui.execution.run.compile import shares_of
 from wstui.fleet.fleet import WorkerFleet
 from wstui.fleet.local import LocalTransport
 from wstui.fleet.transport import FleetError
@@ -120,10 +120,9 @@ class Bench:
         self._targets = targets
         self._cores = cores
         self._transport = LocalTransport(module)
-        specs = [spec_of(scenario, worker, len(targets)) for worker in range(len(targets))]
         self._specs = [
             replace(spec, connect=replace(spec.connect, url=target.url))
-            for spec, target in zip(specs, targets, strict=True)
+            for spec, target in zip(shares_of(scenario, len(targets)), targets, strict=True)
         ]
         self._fleet = WorkerFleet(self._transport, lambda _worker, _reason, _at_ns: None)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from wstui.execution.run.compile_requests import RequestCompiler, of_role, varying, with_identity
 from wstui.execution.run.compile_roles import RoleCompiler
 from wstui.execution.run.compile_texts import NS, Columns, TextCompiler
@@ -23,11 +25,32 @@ def specs_of(scenario: Scenario, workers: int) -> list[Spec]:
     if scenario.peak_clients:
         # A process without a client would only cost its start.
         workers = min(workers, scenario.peak_clients)
-    return [spec_of(scenario, worker, workers) for worker in range(workers)]
+    return shares_of(scenario, workers)
 
 
-def spec_of(scenario: Scenario, worker: int = 0, workers: int = 1) -> Spec:
-    """Return the specification of worker number `worker` of `workers`. Raises ScenarioError if a file can't be used."""
+def shares_of(scenario: Scenario, workers: int) -> list[Spec]:
+    """Return a specification for each of `workers` processes, compiled once. Raises ScenarioError as `spec_of` does."""
+    whole = spec_of(scenario)
+    return [_share_of(whole, scenario, worker, workers) for worker in range(workers)]
+
+
+def _share_of(whole: Spec, scenario: Scenario, worker: int, workers: int) -> Spec:
+    """Return what worker number `worker` of `workers` gets of the specification of a single one."""
+    roles = whole.conversation.roles
+    if scenario.messages.feed_per == "message" and len(roles.rows) >= workers:
+        # Each worker has rows of its own: none is used twice before a worker has been through all of its rows.
+        roles = replace(roles, rows=roles.rows[worker::workers])
+    return replace(
+        whole,
+        worker=worker,
+        workers=workers,
+        http_limit=max(1, (scenario.http.concurrency + workers - 1 - worker) // workers),
+        conversation=replace(whole.conversation, roles=roles),
+    )
+
+
+def spec_of(scenario: Scenario) -> Spec:
+    """Return the specification of a worker that has all clients. Raises ScenarioError if a file can't be used."""
     messages, file = scenario.messages, scenario.origin.file
     try:
         if problems := script_problems(scenario):
@@ -51,19 +74,16 @@ def spec_of(scenario: Scenario, worker: int = 0, workers: int = 1) -> Spec:
     except BadValue as error:  # it was sound when it was checked
         raise ScenarioError(Problem(file, "roles", error.message, nearest=error.nearest)) from None
     rows, names = columns.rows(), columns.names if scripts else []
-    if messages.feed_per == "message" and len(rows) >= workers:
-        # Each worker has rows of its own: none is used twice before a worker has been through all of its rows.
-        rows = rows[worker::workers]
     return Spec(
-        worker=worker,
-        workers=workers,
+        worker=0,
+        workers=1,
         seed=messages.seed,
         connect=connect,
         role_connects={name: spec for name, spec in own.items() if spec is not None},
         auth=auth,
         login=login,
         login_again=len(login) > len(scenario.login),
-        http_limit=max(1, (scenario.http.concurrency + workers - 1 - worker) // workers),
+        http_limit=max(1, scenario.http.concurrency),
         send=SendSpec(
             every_ns=round(messages.every * NS),
             arrivals=messages.arrivals,
