@@ -86,7 +86,7 @@ def test_what_all_workers_have_in_common_is_compiled_once(monkeypatch: pytest.Mo
     scenario = Scenario(target=target, stages=stages, messages=messages, roles=[role])
     read: list[str] = []
 
-    def counted(name: str, file: Path | None) -> object:
+    def counted(name: str, file: str) -> object:
         read.append(name)
         return feed_of(name, file)
 

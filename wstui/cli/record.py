@@ -129,7 +129,7 @@ async def _record(
                 await asyncio.wait_for(ended.wait(), 0.5)
             screen.full(recorder, path)
     finally:
-        screen.deafen(loop)
+        screen.restore_terminal(loop)
         await proxy.stop()
         recorder.finish()
     counts = ", ".join(f"{count} {what}" for what, count in sorted(proxy.count.items())) or "nothing passed"

@@ -69,7 +69,7 @@ class RecordLines:
                 sys.stdin.fileno(), lambda: self.press(os.read(sys.stdin.fileno(), 64).decode("utf-8", "ignore"))
             )
 
-    def deafen(self, loop: asyncio.AbstractEventLoop) -> None:
+    def restore_terminal(self, loop: asyncio.AbstractEventLoop) -> None:
         """Give the terminal back as it was."""
         if self._terminal is not None:
             loop.remove_reader(sys.stdin.fileno())
