@@ -121,7 +121,7 @@ def scale(counts: tuple[int, ...], behind: int, hosts: int) -> None:
 
 @bench.command()
 @click.option("--alone", multiple=True, type=int, default=(200, 2000, 14_000), show_default=True)
-@click.option("--together", multiple=True, type=int, default=(1000, 10_000, 100_000), show_default=True)
+@click.option("--together", multiple=True, type=int, default=(1000, 10_000, 100_000, 400_000), show_default=True)
 def growth(alone: tuple[int, ...], together: tuple[int, ...]) -> None:
     """What a client and a round trip cost as the clients grow, and beside a client in C."""
     from tests.bench import growth
