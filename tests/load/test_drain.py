@@ -1,51 +1,130 @@
-"""The graceful end of many clients: its cost does not grow with the square of their number."""
+"""How clients leave that are not ready yet: connections are closed with 1000, attempts under way have their answer."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import partial
-from types import SimpleNamespace
-from typing import Any, cast
+import asyncio
+import time
 
-from wstui.load.client_pool import CLOSES_A_TICK
-from wstui.load.context import READY
-from wstui.load.drain import DrainController
+from tests.load.test_worker import MS, S, worker_at
+from tests.servers.handshake import HalfDeaf, Silent, Speechless
+from tests.servers.server import Connection, Server, until
+from wstui.load.protocol import Abort, Arrive, Drain, Ramp
 
-MS = 1_000_000
-
-
-class Looked(dict[int, Any]):
-    """Clients by number that count how often one was looked at."""
-
-    count = 0
-
-    def values(self) -> Iterator[Any]:  # type: ignore[override]
-        for client in super().values():
-            self.count += 1
-            yield client
+SETTLING = {"ready": "open", "settle_ns": 60 * S, "exchange": "listen"}
 
 
-def drained(clients: int, unanswered: int) -> tuple[float, int]:
-    """Drain so many idle clients, of whom the last still wait for a reply for 100 ticks; return looks and ticks."""
-    live = Looked()
-    for number in range(clients):
-        live[number] = SimpleNamespace(
-            step=READY, pending={}, conversation=None, expire=lambda now: None, close=partial(live.pop, number)
-        )
-    waiting = [live[clients - 1 - number] for number in range(unanswered)]
-    for client in waiting:
-        client.pending[1] = (0, 0)
-    drain = DrainController(cast(Any, live), {}, cast(Any, None), 3000 * MS, 5000 * MS)
-    begun, ticks = drain._begun_ns, 0
-    while not drain.advance(begun + ticks * 10 * MS):
-        ticks += 1
-        if ticks == 100:
-            for client in waiting:
-                client.pending.clear()
-    return live.count / clients, ticks
+class Held(Server):
+    """Answers the upgrade when it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.go = asyncio.Event()
+
+    async def answer(self, client: Connection, key: bytes) -> bool:
+        await self.go.wait()
+        return await super().answer(client, key)
 
 
-def test_waiting_and_closing_look_at_each_client_a_few_times_however_many_there_are() -> None:
-    looks, ticks = drained(20_000, 3)
-    assert looks < 8
-    assert abs(ticks - (100 + 20_000 // CLOSES_A_TICK)) <= 2
+async def test_a_drain_closes_clients_that_are_settling_with_1000() -> None:
+    async with Server(welcome=False) as server, worker_at(server.url, **SETTLING) as worker:
+        worker.handle(Ramp(7, 0))
+        await until(lambda: server.upgraded == 7)
+        c = await worker.drained(grace_ns=100 * MS)
+        await until(lambda: not server.live)
+    assert server.ends == {"close 1000": 7}
+    assert (c.drained, c.ready, c.unreached) == (7, 0, 7)
+
+
+async def test_a_drain_lets_clients_settle_that_can() -> None:
+    async with Server(welcome=False) as server, worker_at(server.url, **SETTLING | {"settle_ns": 300 * MS}) as worker:
+        worker.handle(Ramp(3, 0))
+        await until(lambda: server.upgraded == 3)
+        c = await worker.drained()
+        await until(lambda: not server.live)
+    assert server.ends == {"close 1000": 3} and (c.ready, c.unreached) == (3, 0)
+
+
+async def test_a_ramp_down_closes_clients_that_are_settling_with_1000() -> None:
+    async with Server(welcome=False) as server, worker_at(server.url, **SETTLING) as worker:
+        worker.handle(Ramp(5, 0))
+        await until(lambda: server.upgraded == 5)
+        worker.handle(Ramp(2, 0))
+        await until(lambda: worker.c.drained == 3 and worker.c.closing == 0)
+        assert server.ends == {"close 1000": 3} and worker.c.opening == 2
+        worker.handle(Ramp(5, 0))  # their places are free again
+        await until(lambda: server.upgraded == 8)
+        await worker.drained(grace_ns=0)
+        await until(lambda: not server.live)
+        assert server.ends == {"close 1000": 8} and worker.c.unreached == 5
+
+
+async def test_a_client_without_its_welcome_is_closed_with_1000_when_the_grace_is_over() -> None:
+    async with Speechless() as server, worker_at(server.url) as worker:
+        worker.handle(Ramp(4, 0))
+        await until(lambda: server.upgraded == 4)
+        c = await worker.drained(grace_ns=300 * MS)
+        await until(lambda: not server.live)
+    assert server.ends == {"close 1000": 4} and c.drained == 4
+
+
+async def test_a_ramp_down_in_the_middle_of_the_upgrade_closes_with_1000_once_it_is_answered() -> None:
+    async with Held() as server, worker_at(server.url) as worker:
+        worker.handle(Ramp(6, 0))
+        await until(lambda: server.accepted == 6)
+        worker.handle(Ramp(2, 0))
+        server.go.set()
+        await until(lambda: (worker.c.drained, worker.c.ready, worker.c.closing) == (4, 2, 0))
+        assert server.ends == {"close 1000": 4}
+        assert (await worker.drained()).unreached == 0
+
+
+async def test_a_drain_in_the_middle_of_the_upgrade_waits_for_the_answer_and_counts_it() -> None:
+    async with Held() as server, worker_at(server.url) as worker:
+        worker.handle(Ramp(6, 0))
+        await until(lambda: server.accepted == 6)
+        worker.handle(Drain(30 * S))
+        server.go.set()
+        await asyncio.wait_for(worker.ended_event.wait(), 60)
+        await until(lambda: not server.live)
+    assert server.ends == {"close 1000": 6}
+    assert (worker.c.ready, worker.c.sent, worker.c.unreached) == (6, 0, 0)
+
+
+async def test_upgrades_without_an_answer_have_timed_out_at_the_end() -> None:
+    async with HalfDeaf() as server, worker_at(server.url, timeout_ns=S) as worker:
+        worker.handle(Ramp(10, 0))
+        await until(lambda: worker.c.ready == 5)
+        c = await worker.drained(grace_ns=30 * S)
+    assert (c.ready, c.timed_out, c.drained, c.unreached) == (5, 5, 0, 0)
+    assert server.ends["close 1000"] == 5
+
+
+async def test_an_abort_cuts_a_drain_that_waits_for_connects() -> None:
+    async with Silent() as server, worker_at(server.url, timeout_ns=600 * S) as worker:
+        worker.handle(Ramp(3, 0))
+        await until(lambda: server.accepted == 3)
+        worker.handle(Drain(600 * S))
+        worker.handle(Abort())
+        await asyncio.wait_for(worker.ended_event.wait(), 60)
+    assert (worker.c.drained, worker.c.timed_out) == (3, 0)
+
+
+async def test_planned_clients_that_never_had_room_to_connect_are_counted() -> None:
+    async with Silent() as server, worker_at(server.url, in_flight=4, timeout_ns=500 * MS) as worker:
+        worker.handle(Ramp(20, 0))
+        worker.handle(Arrive(0, 1000 * S, 3 * MS, 60 * S))
+        await until(lambda: server.accepted == 4)
+        worker.handle(Drain(30 * S))
+        await asyncio.wait_for(worker.ended_event.wait(), 60)
+    assert worker.c.timed_out + worker.c.unreached == worker.c.wanted > 20
+
+
+async def test_clients_that_are_due_when_the_drain_comes_are_not_behind() -> None:
+    async with Server() as server, worker_at(server.url) as worker:
+        worker.handle(Ramp(1, 0))
+        await until(lambda: worker.c.ready == 1)
+        worker.handle(Arrive(1, 10 * S, 200 * MS, 60 * S))  # 10 a second, for 200 ms
+        time.sleep(0.25)  # noqa: ASYNC251 - no tick comes in between
+        worker.handle(Drain(30 * S))
+        await asyncio.wait_for(worker.ended_event.wait(), 60)
+    assert (worker.c.ready, worker.c.unreached) == (3, 0)
