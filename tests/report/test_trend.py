@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,9 @@ from hypothesis import strategies as st
 from tests.report.example import good
 from tests.report.test_runs_command import call
 from tests.report.test_store import record
-from wstui.report.analysis.trend import FEWEST, Point, change_points, parse_condition
+from wstui.report.analysis.trend import FEWEST, Point, change_points, parse_condition, stored_trend
+from wstui.report.formats import trend_text
+from wstui.report.model.cell_text import width_of
 from wstui.report.store.store import Store
 from wstui.scenario.errors import BadValue
 
@@ -60,6 +63,13 @@ def test_a_condition_is_about_the_latest_change() -> None:
         parse_condition("p99 > 10%")
 
 
+def of_run(text: str, run: int) -> str:
+    """Return the line of a run, and what is below it up to the next."""
+    found = re.search(rf"^ *{run}  .*?(?=^ *{run + 1}  )", text, re.MULTILINE | re.DOTALL)
+    assert found
+    return " ".join(found[0].split())
+
+
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     """A store in which `quick` became slower at its eighth run."""
@@ -70,7 +80,7 @@ def path(tmp_path: Path) -> Path:
 
 def test_the_command_shows_the_change_and_fails_for_it(path: Path) -> None:
     output = call(path, "trend", "--metric", "response.p50").output
-    (marked,) = [line for line in output.splitlines() if line.split()[:1] == ["8"]]
+    marked = of_run(output, 8)
     assert "◆" in marked and "+" in marked
     broken = call(path, "trend", "quick", "--metric", "response.p50", "--fail-if", "change > 20%", status=1)
     assert "changed at run 8" in broken.output
@@ -83,7 +93,7 @@ def test_tags_and_notes_are_marked_in_the_console_and_on_the_page(path: Path, tm
         with store.transaction() as db:
             event = json.dumps({"at_s": 3.0, "kind": "note", "text": "cache <b>on</b>"})
             db.execute("INSERT INTO events (run, number, event) VALUES (9, 900, ?)", (event,))
-    (line,) = [line for line in call(path, "trend").output.splitlines() if line.split()[:1] == ["9"]]
+    line = of_run(call(path, "trend").output, 9)
     assert "#v2" in line and "¶ cache <b>on</b>" in line
     (point,) = [point for point in json.loads(call(path, "trend", "--json").output)["points"] if point["run"] == 9]
     assert point["tags"] == ["v2"] and point["notes"] == ["cache <b>on</b>"]
@@ -91,6 +101,16 @@ def test_tags_and_notes_are_marked_in_the_console_and_on_the_page(path: Path, tm
     call(path, "trend", "--html", str(tmp_path / "trend.html"))
     page = (tmp_path / "trend.html").read_text()
     assert "#v2  ¶ cache &lt;b&gt;on" in page and "<b>on" not in page
+
+
+@pytest.mark.parametrize("width", [40, 80, 160])
+def test_the_bars_stay_where_marks_are_long(path: Path, width: int) -> None:
+    with Store(path) as store:
+        found = stored_trend(store, "quick", "response.p50", 50)
+    text = trend_text.render(found, width=width, colour=False)
+    assert max(map(width_of, text.splitlines())) <= width and text.count("\n  8") == 1
+    assert sum("█" in line for line in text.splitlines()) == 14
+    assert re.search(r"◆ 1\.\d+ ms → 1\.\d+ ms \(\+.* p = 0\.", of_run(text, 8))
 
 
 def test_json_and_html_have_every_run(path: Path, tmp_path: Path) -> None:
