@@ -112,4 +112,4 @@ async def test_a_run_that_cannot_begin_says_why_and_has_its_status(tmp_path: Pat
     )
     assert status == 3 and out == "" and "127.0.0.1" in err
     status, _, err = await asyncio.to_thread(call, "run", "quick", "--detach", "--no-control")
-    assert status == 2 and "nobody could attach to the run again" in err
+    assert status == 2 and "you could not attach to the run again" in err

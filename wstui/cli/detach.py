@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from wstui.control.registry import Entry  # loaded when a run is left: it would delay the first screen
 
 _POLL_S = 0.05
-_NO_SOCKET = "without a control socket (--no-control) nobody could attach to the run again"
+_NO_SOCKET = "without a control socket (--no-control) you could not attach to the run again"
 
 
 def run_detached(run: Callable[[], int], *, has_control: bool) -> int:

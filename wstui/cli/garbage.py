@@ -1,4 +1,4 @@
-"""How often garbage is looked for: hardly while a command starts, often enough while it goes on."""
+"""How often garbage is collected: rarely while a command starts, often enough while it runs."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ class RecordLines:
 
     @property
     def keys(self) -> str:
-        """What can be pressed, if this is a terminal."""
+        """Return what can be pressed, if this is a terminal."""
         return "\nspace pauses the screen, / filters it, s saves what is there so far, q ends" * _is_terminal()
 
     def listen(self, loop: asyncio.AbstractEventLoop, end: Callable[[], None], save: Callable[[], str]) -> None:

@@ -114,7 +114,7 @@ class RemoteRun:
 
     @property
     def ended(self) -> bool:
-        """Whether the run, or the connection, has ended."""
+        """Return whether the run, or the connection, has ended."""
         return self._end is not None or bool(self.lost)
 
     def close(self) -> None:

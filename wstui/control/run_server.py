@@ -270,7 +270,7 @@ class _Client:
                 await self._server.next_picture()
 
     def _has_left(self) -> bool:
-        """Whether a client that writes no more reads no more either, as far as the system tells."""
+        """Return whether a client that writes no more reads no more either, as far as the system tells."""
         if not self._reader.at_eof() or not hasattr(select, "poll"):
             return False
         poll = select.poll()

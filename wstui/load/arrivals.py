@@ -55,11 +55,11 @@ class Arrivals:
         return share(total, self._worker, self._workers)
 
     def behind(self, clock: int) -> int:
-        """How many clients of this worker should have arrived by now and have not."""
+        """Return how many clients of this worker should have arrived by now and have not."""
         return sum(self._share(batch.line.arrived(clock)) - batch.started for batch in self._batches)
 
     def wanted(self, clock: int) -> int:
-        """How many clients of this worker the plan has here now: arrived, with their stay not over."""
+        """Return how many clients of this worker the plan has here now: arrived, with their stay not over."""
         found = 0
         over = []
         for batch in self._batches:
@@ -74,7 +74,7 @@ class Arrivals:
 
     @property
     def expected(self) -> bool:
-        """Whether clients may still arrive or are due to leave."""
+        """Return whether clients may still arrive or are due to leave."""
         return bool(self._batches) or self._departures.next_ns() is not None
 
     def schedule_leave(self, client: LoadClient, clock: int) -> None:

@@ -53,7 +53,7 @@ class Attempt:
 
     @property
     def is_in_tls(self) -> bool:
-        """Whether TCP is up and the TLS handshake is not over."""
+        """Return whether TCP is up and the TLS handshake is not over."""
         return isinstance(self._sock, SSLSocket)
 
     def _watch(self, mask: int) -> None:

@@ -43,7 +43,7 @@ _decode_singular = msgspec.json.Decoder(_Singular).decode
 
 
 class Audience:
-    """The clients that are open: a byte for each slot, 1 = open. Messages that begin while nobody comes share it."""
+    """The clients that are open: a byte for each slot, 1 = open. Messages that begin while no client joins share it."""
 
     __slots__ = ("count", "messages", "open")
 
@@ -83,7 +83,7 @@ class Broadcast:
 
     @property
     def received(self) -> int:
-        """How many of the audience have it."""
+        """Return how many of the audience have it."""
         there = self.audience.open
         if self.seen is None:
             return sum(there[slot] for slot in self.few if slot < len(there))
@@ -222,7 +222,7 @@ class Broadcasts:
 
 
 def is_singular(payload: bytes) -> bool:
-    """Whether a JSON message has a time or a number, so that the same bytes are the same message."""
+    """Return whether a JSON message has a time or a number, so that the same bytes are the same message."""
     try:
         return _decode_singular(payload) != _Singular()
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):

@@ -43,7 +43,7 @@ class Slots:
         self._leaving.add(slot)
 
     def is_left(self, slot: int) -> bool:
-        """Whether the slot becomes free when its client has gone."""
+        """Return whether the slot becomes free when its client has gone."""
         return slot in self._leaving
 
     def vacate(self, slot: int) -> None:
@@ -109,15 +109,15 @@ class ClientPool:
 
     @property
     def planned(self) -> int:
-        """How many clients the ramp leads to, of all workers together."""
+        """Return how many clients the ramp leads to, of all workers together."""
         return self._line.to
 
     def is_settled(self) -> bool:
-        """Whether no client is about to come or go."""
+        """Return whether no client is about to come or go."""
         return not self._connector.opening and not self._arrivals.expected and self._line.done(self._pacer.clock())
 
     def behind(self) -> int:
-        """How many wanted clients have not begun to connect, because too many attempts were under way."""
+        """Return how many wanted clients have not begun to connect, because too many attempts were under way."""
         clock = self._pacer.clock()
         wanted = share(self._line.wanted(clock), self._worker, self._workers)
         return max(0, wanted - len(self._ramped)) + self._arrivals.behind(clock)

@@ -101,7 +101,7 @@ class Matcher:
         return [conditions for conditions in left if conditions is not None]
 
     def _bound(self, condition: ConditionSpec) -> str:
-        """Where the value of a condition stands in what is bound."""
+        """Return where the value of a condition stands in what is bound."""
         place = self._values.place(condition) if condition.text else -1
         return "bound" if place < 0 else f"bound[{place}]"
 
@@ -197,7 +197,7 @@ def _key(condition: ConditionSpec) -> bytes:
 
 
 def _maker(condition: ConditionSpec, seed: int) -> Callable[[Any], Any]:
-    """What returns the value of a condition for a speaker, in the type that is compared."""
+    """Return what returns the value of a condition for a speaker, in the type that is compared."""
     kind, text = condition.kind, condition.text
     if kind == "path" and len(text) == 1 and isinstance(slot := text[0], Slot):
         value = compile_value(slot, seed)
@@ -279,7 +279,7 @@ def _from_hex(text: bytes) -> bytes:
 
 
 def _is_keyed(condition: ConditionSpec) -> bool:
-    """Whether the condition differs from message to message of one client."""
+    """Return whether the condition differs from message to message of one client."""
     return any(isinstance(part, Slot) and part.kind not in ("client", "feed") for part in condition.text)
 
 

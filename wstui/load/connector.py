@@ -100,7 +100,7 @@ class Connector:
 
     @property
     def capacity(self) -> int:
-        """How many more attempts may start now."""
+        """Return how many more attempts may start now."""
         free = self._limit - self.in_flight
         return free if self.login is None else min(free, self.login.capacity)
 

@@ -321,7 +321,7 @@ async def _handed(connecting: Awaitable[Handed], sock: socket.socket) -> Handed:
 
 
 def _has_route(address: Endpoint) -> bool:
-    """Whether this machine has a route to an address; nothing is sent."""
+    """Return whether this machine has a route to an address; nothing is sent."""
     with socket.socket(address[0], socket.SOCK_DGRAM) as probe:
         try:
             probe.connect(address[1])

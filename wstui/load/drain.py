@@ -92,7 +92,7 @@ class DrainController:
             client.abort()
 
     def _is_waiting(self, now: int) -> bool:
-        """Whether replies may still come, or slow readers still have to see how they were ended."""
+        """Return whether replies may still come, or slow readers still have to see how they were ended."""
         if self._slow is not None and self._slow.open and now - self._begun_ns < READ_UP_NS:
             return True
         unanswered = self._unanswered

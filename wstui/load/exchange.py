@@ -117,7 +117,7 @@ class Exchange:
         raise NotImplementedError
 
     def has_sent(self, client: MessageClient, key: int) -> bool:
-        """Whether `client` has sent a message with this key before; False if that is unknown."""
+        """Return whether `client` has sent a message with this key before; False if that is unknown."""
         return False
 
     def receive(self, client: MessageClient, first: int, payload: bytes) -> None:
@@ -280,7 +280,7 @@ class Echo(_Numbered):
             client.on_welcome()
 
     def _resembles(self, client: MessageClient, payload: bytes) -> bool:
-        """Whether this is our own message, changed so much that it no longer names its client."""
+        """Return whether this is our own message, changed so much that it no longer names its client."""
         sent = self._payload(client, next(iter(client.pending)))
         if len(payload) != len(sent) or _OTHERS_ECHO.match(payload):
             return False

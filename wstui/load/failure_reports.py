@@ -1,4 +1,4 @@
-"""Failures of messages and of clients: counted, and kept with their cause, their time and who they befell."""
+"""Failures of messages and of clients: counted, and kept with their cause, time and client."""
 
 from __future__ import annotations
 

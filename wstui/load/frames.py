@@ -114,7 +114,7 @@ class FrameReceiver:
 
     @property
     def compressed(self) -> bool:
-        """Whether an extension was negotiated, so that messages go through `protocol`."""
+        """Return whether an extension was negotiated, so that messages go through `protocol`."""
         return self._kept
 
     def feed(self, data: bytes) -> None:

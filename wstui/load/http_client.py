@@ -55,7 +55,7 @@ class HttpConnection(asyncio.Protocol):
 
     @property
     def is_idle(self) -> bool:
-        """Whether it can take another request."""
+        """Return whether it can take another request."""
         return self._transport is not None and (self._http.our_state, self._http.their_state) == (h11.DONE, h11.DONE)
 
     async def ask(self, method: str, target: str, headers: Sequence[Header], body: bytes) -> HttpAnswer:

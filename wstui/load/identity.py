@@ -72,7 +72,7 @@ class Identities:
         return self._of_roles.get(self._role_of(number), self._plain)
 
     def connects(self, number: int) -> bool:
-        """Whether a client opens a connection; the others only make HTTP requests."""
+        """Return whether a client opens a connection; the others only make HTTP requests."""
         return not self._apart or self._role_of is None or self._role_of(number) not in self._apart
 
     @property

@@ -38,7 +38,7 @@ class ClientLogin:
 
     @property
     def capacity(self) -> int:
-        """How many more clients may log in now."""
+        """Return how many more clients may log in now."""
         return self._limit - self.in_flight
 
     def start(self, client: LoadClient, then: Callable[[LoadClient], None]) -> asyncio.Task[None]:

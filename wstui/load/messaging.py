@@ -262,7 +262,7 @@ class Messaging(FrameReceiver):
 
 
 def is_text(payload: bytes) -> bool:
-    """Whether these bytes are UTF-8."""
+    """Return whether these bytes are UTF-8."""
     try:
         payload.decode()
     except UnicodeDecodeError:

@@ -58,7 +58,7 @@ class Reconnects:
         self._tally.counters.reconnecting += 1
 
     def is_waiting(self, number: int) -> bool:
-        """Whether this client is disconnected and to reconnect."""
+        """Return whether this client is disconnected and to reconnect."""
         return number in self._states
 
     def plan(self, number: int, clock: int) -> bool:

@@ -81,7 +81,7 @@ def refusal_of(uri: Address, line: bytes, fields: Sequence[Header], body: bytes)
 
 
 def is_whole(fields: Sequence[Header], body: bytes) -> bool:
-    """Whether enough of a body has arrived to quote it; one of unknown length is taken as it is."""
+    """Return whether enough of a body has arrived to quote it; one of unknown length is taken as it is."""
     values = dict(fields)
     if len(body) >= BODY_LIMIT:
         return True

@@ -9,7 +9,7 @@ import msgspec
 
 MISSING = msgspec.UNSET
 UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
-"""What `decode` raises for bytes that are no such JSON."""
+"""What `decode` raises for bytes that are not such JSON."""
 
 
 class ReplyMatcher:
@@ -88,5 +88,5 @@ def _step_into(document: Any, part: str) -> Any:
 
 
 def is_index(part: str) -> bool:
-    """Whether a part of a path may be the index of a list."""
+    """Return whether a part of a path may be the index of a list."""
     return part.isascii() and part.isdigit() and len(part) < 10

@@ -41,7 +41,7 @@ class Reports:
         return time.monotonic_ns() - self.zero_ns
 
     def is_due(self, now: int) -> bool:
-        """Whether it is time for a snapshot."""
+        """Return whether it is time for a snapshot."""
         return now - self.zero_ns >= (self._sequence + 1) * SNAPSHOT_NS
 
     def snapshot(self, now: int, context: WorkerContext, connector: Connector, steps: Steps) -> None:

@@ -9,7 +9,7 @@ from wstui.load.role_spec import MatcherSpec, RoleSpec, Slot, StepSpec
 
 
 def reader_of(role: RoleSpec, kinds: Sequence[str], plain: bool, tables: bool) -> ReplyMatcher:
-    """What reads the parts of messages that a role asks for: all of them, if it is a script.
+    """Return what reads the parts of messages that a role asks for: all of them, if it is a script.
 
     Of a protocol that decodes its frames itself, documents are `plain`, and most often `tables`.
     """

@@ -198,7 +198,7 @@ class StreamSpec(msgspec.Struct, frozen=True):
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """What follows its name in the names of its rows."""
+        """Return what follows its name in the names of its rows."""
         return ("first", "gap", "underrun") if self.path else ("first", "gap")
 
 

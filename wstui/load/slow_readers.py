@@ -13,7 +13,7 @@ READ_UP_NS = 1_000_000_000
 
 
 def is_slow(number: int, share: float) -> bool:
-    """Whether client `number` is a slow reader: n·share of the clients 0…n-1 are, evenly spread."""
+    """Return whether client `number` is a slow reader: n·share of the clients 0…n-1 are, evenly spread."""
     parts = round(share * _WHOLE)
     return (number + 1) * parts // _WHOLE > number * parts // _WHOLE
 

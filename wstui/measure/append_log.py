@@ -68,7 +68,7 @@ class AppendLog(Sequence[T]):
 
     @property
     def folds(self) -> int:
-        """How many entries have been folded: it changes when older entries do."""
+        """Return how many entries have been folded: it changes when older entries do."""
         return self._state.first
 
     def __len__(self) -> int:

@@ -140,7 +140,7 @@ def merge_failures(logs: list[list[FailureGroup]]) -> list[FailureGroup]:
 
 
 def is_servers_word(kind: str) -> bool:
-    """Whether the message of such a failure quotes the server."""
+    """Return whether the message of such a failure quotes the server."""
     return kind.startswith(("close ", "http ")) or kind == "handshake"
 
 

@@ -120,7 +120,7 @@ class FanOut:
 
     @property
     def several_hosts(self) -> bool:
-        """Whether distances are measured within each host."""
+        """Return whether distances are measured within each host."""
         return len(set(self.hosts.values())) > 1
 
     def clock_of(self, worker: int) -> ClockOffset:

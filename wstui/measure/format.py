@@ -171,7 +171,7 @@ def stamp(seconds: float) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """How long something takes: "250 ms", "40 s", "2 min 5 s", "1 h 2 min"."""
+    """Return how long something takes: "250 ms", "40 s", "2 min 5 s", "1 h 2 min"."""
     if seconds is None or not math.isfinite(seconds):
         return NONE
     if 0 < seconds < 1:
@@ -186,7 +186,7 @@ def duration(seconds: float | None) -> str:
 
 
 def growth(per_hour: float | None, uncertainty: float | None, steady_s: float | None) -> str:
-    """How fast memory grows, how surely, and from how long a look: "8.5 ± 1.2 MiB/h, seen for 2 min"."""
+    """Return how fast memory grows, how surely, and from how long a look: "8.5 ± 1.2 MiB/h, seen for 2 min"."""
     if per_hour is None:
         return NONE
     margin = "" if uncertainty is None else f" ± {significant(uncertainty, 2)}"

@@ -24,7 +24,7 @@ class StepCounts(msgspec.Struct):
 
     @property
     def waiting(self) -> int:
-        """How many wait for their answer now."""
+        """Return how many wait for their answer now."""
         return self.begun - self.done - self.lost - self.abandoned
 
     def __add__(self, other: StepCounts) -> StepCounts:

@@ -44,7 +44,7 @@ class Faults:
 
     @property
     def deliveries(self) -> bool:
-        """Whether deliveries are dropped or duplicated."""
+        """Return whether deliveries are dropped or duplicated."""
         return self.drop > 0 or self.duplicate > 0
 
 

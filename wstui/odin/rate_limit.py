@@ -53,7 +53,7 @@ class RateLimit:
 
     @property
     def limits(self) -> bool:
-        """Whether either limit is set."""
+        """Return whether either limit is set."""
         return self._all is not None or self._rate_per_address > 0
 
     def take(self, address: str, now: float) -> int:

@@ -66,7 +66,7 @@ class RecordedRequest:
 class RecordedSession:
     """Everything that a file holds. `notes` says what of it was left out; `source` is what kind of file it was.
 
-    `made_up` tells that nobody recorded it: its rounds and times come from a description or a script.
+    `made_up` tells that it was not recorded: its rounds and times come from a description or a script.
     """
 
     source: str = ""

@@ -67,7 +67,7 @@ class Tap:
 
 
 def _deflate(extensions: str, *, sent: bool) -> PerMessageDeflate | None:
-    """What decompresses a direction, as the server's answer says."""
+    """Return what decompresses a direction, as the server's answer says."""
     offered = next((part for part in extensions.split(",") if part.strip().startswith("permessage-deflate")), "")
     if not offered:
         return None

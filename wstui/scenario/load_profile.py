@@ -34,7 +34,7 @@ class Stage(TomlTable):
 
     @property
     def is_cooldown(self) -> bool:
-        """Whether thresholds leave this stage out unless they name it."""
+        """Return whether thresholds leave this stage out unless they name it."""
         return self.name.startswith("cooldown")
 
 

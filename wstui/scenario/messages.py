@@ -54,5 +54,5 @@ class Messages(TomlTable):
 
     @property
     def is_one_way(self) -> bool:
-        """Whether clients never wait for a reply."""
+        """Return whether clients never wait for a reply."""
         return self.exchange == "listen"

@@ -117,7 +117,7 @@ class Fleet(TomlTable):
 
     @property
     def is_remote(self) -> bool:
-        """Whether other machines than this one make the load."""
+        """Return whether other machines than this one make the load."""
         return bool(self.hosts or self.scheduler)
 
 
@@ -211,7 +211,7 @@ class Scenario(TomlTable):
 
     @property
     def listens(self) -> bool:
-        """Whether clients send nothing once they are ready."""
+        """Return whether clients send nothing once they are ready."""
         if self.roles:
             return not any(role.loop or role.script for role in self.roles)
         return self.messages.exchange == "listen"

@@ -42,7 +42,7 @@ class PresetEntry:
 
     @property
     def content(self) -> Scenario | Suite | None:
-        """What is in the file; None if it cannot be used."""
+        """Return what is in the file; None if it cannot be used."""
         return self._read[0]
 
     @property
@@ -52,12 +52,12 @@ class PresetEntry:
 
     @property
     def problem(self) -> str:
-        """Why it cannot be used, or ""."""
+        """Return why it cannot be used, or ""."""
         return "" if self.known and "_read" not in vars(self) else self._read[2]
 
     @property
     def broken(self) -> bool:
-        """Whether it cannot be used as it is."""
+        """Return whether it cannot be used as it is."""
         return bool(self.problem)
 
     @cached_property
@@ -88,7 +88,7 @@ class PresetEntry:
 
     @property
     def stands_alone(self) -> bool:
-        """Whether it can be used, and no other file has a say in that."""
+        """Return whether it can be used, and no other file has a say in that."""
         from wstui.scenario.file_rebase import files_of
         from wstui.scenario.model import Scenario
 
@@ -96,7 +96,7 @@ class PresetEntry:
 
     @property
     def protocol(self) -> str:
-        """What its target speaks on top of WebSocket."""
+        """Return what its target speaks on top of WebSocket."""
         return self.overview.protocol if self.overview is not None else "json"
 
 

@@ -54,7 +54,7 @@ class Proxy:
 
     @property
     def looks_up(self) -> bool:
-        """Whether the proxy resolves the target's name, not this machine."""
+        """Return whether the proxy resolves the target's name, not this machine."""
         return self.scheme != "socks5"
 
 

@@ -89,7 +89,7 @@ def _share_findings(scenario: Scenario) -> Iterator[Conflict]:
 
 
 def _waits(step: Step) -> bool:
-    """Whether a step lets time pass, however it goes."""
+    """Return whether a step lets time pass, however it goes."""
     if step.choose:
         return all(any(map(_waits, choice.steps)) for choice in step.choose)
     if step.think is not None:

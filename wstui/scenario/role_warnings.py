@@ -55,7 +55,7 @@ def _unreached(scenario: Scenario) -> Iterator[str]:
 
 
 def _least_s(step: Step) -> float:
-    """How long a step takes at least, by its thinking alone."""
+    """Return how long a step takes at least, by its thinking alone."""
     if step.think is not None:
         return parse_delay(step.think).low
     if step.choose:

@@ -47,7 +47,7 @@ def ssh_problem(scenario: Scenario) -> Problem | None:
 
 
 def script_problems(scenario: Scenario) -> list[Problem]:
-    """Return which scripts of a scenario may not run: they are programs, and nobody has said yes to them."""
+    """Return which scripts of a scenario may not run: they are programs, and were not allowed."""
     scripts = dict.fromkeys(role.script for role in scenario.roles if role.script)
     message = "is a Python program that runs with your rights: read it, then allow it with --allow-scripts"
     return [

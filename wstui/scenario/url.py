@@ -260,7 +260,7 @@ def _split(url: str) -> SplitResult:
 
 
 def is_unix(url: str) -> bool:
-    """Whether a URL names a Unix socket."""
+    """Return whether a URL names a Unix socket."""
     return url[: len(_UNIX)].lower() == _UNIX
 
 

@@ -62,7 +62,7 @@ class Figure:
 
     @property
     def reached(self) -> bool | None:
-        """Whether the goal is reached, or None without one."""
+        """Return whether the goal is reached, or None without one."""
         if self.goal is None:
             return None
         return self.median >= self.goal if self.at_least else self.median <= self.goal
@@ -175,7 +175,7 @@ class Calibration:
         ]
 
     async def floor(self) -> Figure:
-        """Measure the round trip at hardly any load."""
+        """Measure the round trip at almost no load."""
         self._say(f"latency floor: {FLOOR_CLIENTS / FLOOR_EVERY_S:g} messages a second")
         windows = await self._steady(FLOOR_CLIENTS, "odin", FLOOR_EVERY_S)
         medians = tuple((s.totals.round_trip.quantile(0.5) or 0) / 1e3 for s in windows)

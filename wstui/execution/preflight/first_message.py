@@ -129,7 +129,7 @@ async def rehearse(
 ) -> Rehearsal:
     """Let clients of each role go through `open` and so many rounds, in this process.
 
-    Those that wait for others go on once nobody else can come. It ends with the first failure, unless it is to go on
+    Clients that wait for others go on once no other can come. It ends with the first failure, unless it is to go on
     `to_the_end`.
     """
     spec = spec_of(scenario)

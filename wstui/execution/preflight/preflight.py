@@ -101,7 +101,7 @@ def _way(scenario: Scenario) -> tuple[object, ...]:
 
 
 async def nats(url: str) -> Check:
-    """Whether a NATS server answers: it says INFO first, to everybody."""
+    """Return whether a NATS server answers: it says INFO first, to everybody."""
     start = "start it (`nats-server`), or correct NATS_URL"
     parts = urlsplit(url if "://" in url else f"nats://{url}")
     try:

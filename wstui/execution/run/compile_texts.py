@@ -21,6 +21,7 @@ from wstui.scenario.conversation.payload import (
     frame_parts,
     is_binary,
     is_number,
+    joined,
     payload_of,
     text_places,
 )
@@ -88,7 +89,7 @@ class TextCompiler:
         return self.timeout_ns if within is None else round(within * NS)
 
     def delay(self, text: str) -> DelaySpec:
-        """How long something takes."""
+        """Return how long something takes."""
         delay = parse_delay(text)
         variable = self.variables.index(delay.variable) if delay.variable else -1
         return DelaySpec(round(delay.low * NS), round(delay.high * NS), round(delay.mean * NS), variable)
@@ -139,17 +140,17 @@ class TextCompiler:
                     made.append(self.slot(placeholder, form))
                 case _:
                     made.append(part)
-        return _joined(made)
+        return joined(made)
 
     def text(self, text: str) -> list[bytes | Slot]:
         """A text with its places."""
         parts = text_places(text, self.variables)
-        return _joined([self.slot(p, "raw") if isinstance(p, Placeholder) else p.encode() for p in parts])
+        return joined([self.slot(p, "raw") if isinstance(p, Placeholder) else p.encode() for p in parts])
 
     def escaped(self, text: str, escape: Callable[[str], str]) -> list[bytes | Slot]:
         """A part of a URL or a form: `escape` is for what is written, and what a client puts in is all escaped."""
         parts = text_places(text, self.variables)
-        return _joined([self.slot(p, "url") if isinstance(p, Placeholder) else escape(p).encode() for p in parts])
+        return joined([self.slot(p, "url") if isinstance(p, Placeholder) else escape(p).encode() for p in parts])
 
     def matcher(self, matcher: Any) -> MatcherSpec:
         """Return the compiled conditions of a message."""
@@ -187,7 +188,7 @@ class TextCompiler:
             case ["env", variable, *default]:
                 return _in_place(os.environ.get(variable) or (default[0] if default else ""), form)
             case ["base64" | "hmac", *digest]:
-                parts = _joined(
+                parts = joined(
                     [self.slot(p, "raw") if isinstance(p, Placeholder) else p.encode() for p in placeholder.inner]
                 )
                 key = [os.environ.get(digest[1], "")] if digest else []
@@ -224,14 +225,3 @@ def _in_place(text: str, form: Form) -> bytes:
     if form == "url":
         return quote_all(text).encode()
     return text.encode() if form == "raw" else encoded[1:-1] if form == "quoted" else encoded
-
-
-def _joined(parts: Sequence[bytes | Slot]) -> list[bytes | Slot]:
-    """The parts with neighbouring bytes as one."""
-    joined: list[bytes | Slot] = []
-    for part in parts:
-        if isinstance(part, bytes) and joined and isinstance(joined[-1], bytes):
-            joined[-1] += part
-        else:
-            joined.append(part)
-    return joined

@@ -145,12 +145,12 @@ def limiting_factors(
 
 
 def is_busy(cpu: float, loop_lag_ms: float) -> bool:
-    """Whether a generator was at its limit in a second: a late loop on a full processor."""
+    """Return whether a generator was at its limit in a second: a late loop on a full processor."""
     return cpu >= FULL and loop_lag_ms >= LAG_MS
 
 
 def is_stalled(loop_lag_ms: float) -> bool:
-    """Whether the loop stood still in a second."""
+    """Return whether the loop stood still in a second."""
     return loop_lag_ms >= STALL_MS
 
 

@@ -61,7 +61,7 @@ class LoadController:
 
     @property
     def paused(self) -> bool:
-        """Whether the clock stands still."""
+        """Return whether the clock stands still."""
         return self._clock.paused
 
     @property

@@ -34,11 +34,11 @@ class PlanClock:
         return self._paused_at is not None
 
     def held_ns(self, now_ns: int) -> int:
-        """How long it has stood still in all."""
+        """Return how long it has stood still in all."""
         return self._held_ns + (now_ns - self._paused_at if self._paused_at is not None else 0)
 
     def elapsed_ns(self, now_ns: int) -> int:
-        """How long it has run."""
+        """Return how long it has run."""
         return now_ns - self._begun_ns - self.held_ns(now_ns)
 
 
@@ -53,7 +53,7 @@ class Plan:
 
     @property
     def over(self) -> bool:
-        """Whether every stage has ended."""
+        """Return whether every stage has ended."""
         return self.index >= len(self.stages)
 
     @property
@@ -67,7 +67,7 @@ class Plan:
         return max(0, self._begun_ns[min(self.index, len(self.stages) - 1)]) / 1e9
 
     def due(self, plan_ns: int) -> bool:
-        """Whether the current stage has lasted as long as planned."""
+        """Return whether the current stage has lasted as long as planned."""
         return not self.over and plan_ns - self._begun_ns[self.index] >= self.stage.over * 1e9
 
     def advance(self, plan_ns: int, *, skipped: bool = False) -> None:

@@ -174,7 +174,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def passed(self) -> bool:
-        """Whether every threshold was kept."""
+        """Return whether every threshold was kept."""
         return self.verdict.passed
 
     def to_json(self, *, indent: int = 2) -> str:

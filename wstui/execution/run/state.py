@@ -16,5 +16,5 @@ class State(StrEnum):
 
     @property
     def ended(self) -> bool:
-        """Whether the run is over."""
+        """Return whether the run is over."""
         return self in (State.FINISHED, State.ABORTED)

@@ -56,7 +56,7 @@ class Bisection:
 
     @property
     def left(self) -> int:
-        """How many loads are still to be tried, about, if none breaks that has not broken so far."""
+        """Return how many loads are still to be tried, about, if none breaks that has not broken so far."""
         low, high = self.low or 0, self.high
         ups = 0
         if high is None:

@@ -58,7 +58,7 @@ class Measured:
 
 
 def judge_step(measured: Measured, thresholds: Sequence[Threshold], precision: float) -> BreakpointStep:
-    """Whether the load held: it was there, less `precision` at most, and no threshold broke.
+    """Return whether the load held: it was there, less `precision` at most, and no threshold broke.
 
     What was not measured breaks nothing, but replies that are overdue count as too late. A load of which all that broke
     is explained by this generator says nothing of the target; one that held all the same did so in earnest, because a

@@ -251,7 +251,7 @@ class RoadProcess:
                 self._said.append(line.decode("utf-8", "replace").rstrip())
 
     def printed(self, output: bytes) -> None:
-        """Keep lines of stdout that are no answer."""
+        """Keep lines of stdout that are not an answer."""
         self._printed.extend(line.decode("utf-8", "replace") for line in output.splitlines())
 
     async def ended(self) -> HostError:

@@ -49,7 +49,7 @@ class ConversationHost(Protocol):
     conversations: dict[LoadClient, Conversation]
     deals_rows: bool
     columns: list[str]  # of the feed
-    mistake: BaseException | None  # ends the run: nobody goes on
+    mistake: BaseException | None  # ends the run: no client goes on
 
     @property
     def requests(self) -> Requests | None: ...
@@ -183,7 +183,7 @@ class Conversation:
             self.begin_leave()
 
     def may_close(self) -> bool:
-        """Whether nothing is left to say before the connection closes; begins to take leave otherwise."""
+        """Return whether nothing is left to say before the connection closes; otherwise begin the steps of `leave`."""
         if self.phase is LOOP and (self.role.leaving or self.role.spec.script) and not self.running:
             self.begin_leave()
         if self.phase is not LEAVE or self.coroutine is None:
@@ -253,14 +253,14 @@ class Conversation:
 
     def think(self, ns: int) -> None:
         """Wait so long."""
-        # A pause holds up the load, and nobody who is about to connect or to leave.
+        # A pause stops the load, not clients that are about to connect or to leave.
         timers = self.host.rounds.schedule if self.phase is LOOP else self.live
         # What is due after it is due so much later than this was due, not later than this was done.
         self.behind_ns = _now() - self.intended_ns if self.intended_ns else 0
         self.wake_ns = timers.add(timers.clock() + ns, self)
 
     def wake(self, due_ns: int, late_from_ns: int) -> None:
-        """A time has come; one that no longer counts wakes nobody."""
+        """A time has come; one that no longer counts wakes no client."""
         if due_ns != self.wake_ns:
             return
         self.wake_ns = -1
@@ -292,7 +292,7 @@ class Conversation:
 
     @property
     def is_held(self) -> bool:
-        """Whether nothing may be sent: the run is paused, and the client neither on its way in nor out."""
+        """Return whether nothing may be sent: the run is paused, and the client neither on its way in nor out."""
         return self.context.paused and self.phase is LOOP
 
     # -- what payloads are made from ---------------------------------------------------------------------------
@@ -304,12 +304,12 @@ class Conversation:
 
     @property
     def epoch_offset_ns(self) -> int:
-        """What the wall clock is ahead of the monotonic one."""
+        """Return what the wall clock is ahead of the monotonic one."""
         return self.context.epoch_ns
 
     @property
     def ahead_ns(self) -> int:
-        """What this host's monotonic clock is ahead of the operator's."""
+        """Return what this host's monotonic clock is ahead of the operator's."""
         return self.context.ahead_ns
 
     def of_message(self, path: Sequence[str]) -> Any:

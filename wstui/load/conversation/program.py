@@ -126,7 +126,7 @@ class Operation:
         self.clients = 0
 
     def choose(self, seed: int, number: int, turn: int) -> int:
-        """Where to go on, drawn by weight."""
+        """Return where to go on, drawn by weight."""
         return self.targets[bisect_right(self.places, draw(seed, number, turn, _CHOICE + self.number))]
 
 

@@ -110,7 +110,7 @@ class Roles(Exchange):
             conversation.start()
 
     def has_opening(self, client: LoadClient) -> bool:
-        """Whether a client has steps before it is ready."""
+        """Return whether a client has steps before it is ready."""
         return self.role_of(client.number).has_opening
 
     def begin_talk(self, conversation: Conversation) -> Coroutine[Any, bool, None] | Generator[Any, bool, None]:
@@ -274,7 +274,7 @@ class Roles(Exchange):
         return (self._quick(payload) or self._read(payload)[0]) if payload else EMPTY
 
     def pong(self, client: MessageClient, payload: bytes) -> None:
-        """A pong frame that nobody asked for."""
+        """Take a pong frame that no ping asked for."""
         self.context.tally.count_type(b"(pong frame)")
 
     def steps(self) -> Steps:

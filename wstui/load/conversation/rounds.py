@@ -46,7 +46,7 @@ class Rounds:
         return True
 
     def _may_begin(self, number: int, left: dict[int, int]) -> bool:
-        """Whether a client has a round left; if so, take it."""
+        """Return whether a client has a round left; if so, take it."""
         left[number] = left.get(number, self._spec.rounds) - 1
         return left[number] >= 0
 

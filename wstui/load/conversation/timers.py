@@ -61,7 +61,7 @@ class Timers:
             self._arm()
 
     def clear(self) -> None:
-        """Wake nobody who is asleep now."""
+        """Forget every client that is asleep now."""
         self._wheel.clear()
         self._bucket, self._index = [], 0
 

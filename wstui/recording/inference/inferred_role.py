@@ -192,7 +192,7 @@ class RoleBuilder:
     # -- what comes first, captures ------------------------------------------------------------------------------
 
     def _hello(self, steps: dict[int, list[Message]]) -> list[_Step]:
-        """What the server says before the client does, once in each connection."""
+        """Return what the server says before the client does, once in each connection."""
         if self.traffic.has_opening:
             return []
         firsts: list[list[Message]] = []

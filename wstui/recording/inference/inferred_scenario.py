@@ -175,7 +175,7 @@ class InferredScenario:
 
 
 def _is_phase(key: Key) -> bool:
-    """Whether a guess is where a phase of a role begins."""
+    """Return whether a guess is where a phase of a role begins."""
     return len(key) == 4 and key[0] == "roles" and key[2] in _INTO and isinstance(key[3], int)
 
 

@@ -71,7 +71,7 @@ def _keys(message: Message) -> frozenset[Path]:
 
 
 def _frame(message: Message) -> list[str]:
-    """What is between the words of a text."""
+    """Return what is between the words of a text."""
     text = str(message.data)
     ends = [0, *(end for _, end in words_of(text))]
     starts = [*(start for start, _ in words_of(text)), len(text)]
@@ -225,6 +225,6 @@ def why_reply(reply: ObservedReply, label: str, kind_label: str) -> Guess:
 
 
 def _common(texts: Sequence[AnyStr]) -> AnyStr:
-    """What all of them begin with."""
+    """Return what all of them begin with."""
     low, high = min(texts), max(texts)
     return low[: next((n for n, (a, b) in enumerate(zip(low, high, strict=False)) if a != b), min(len(low), len(high)))]

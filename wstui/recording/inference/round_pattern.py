@@ -67,7 +67,7 @@ def _is_setup(kind: str) -> bool:
 
 
 def _repetition(kinds: Sequence[str], times: Sequence[float]) -> tuple[int, int, int]:
-    """Where a pattern begins that repeats, its length, and how often it comes: the one that covers most."""
+    """Return where a pattern begins that repeats, its length, and how often it comes: the one that covers most."""
     best = (0, 0, 0)
     covered = 0.0
     for period in range(1, min(_MOST_PERIOD, len(kinds) // 2) + 1):

@@ -177,7 +177,7 @@ def _constant(messages: Sequence[Message]) -> bool:
 
 
 def _cause(traffic: SortedTraffic, message: Message, *, hinted: bool) -> Message | None:
-    """What a message may answer: what arrived just before it.
+    """Return what a message may answer: what arrived just before it.
 
     If its name says that it answers, rather what arrived a little earlier with the same value: a busy client is late.
     """
@@ -329,7 +329,7 @@ def _same_value(message: Message, other: Message, mine: Path, its: Path) -> bool
 
 
 def _affinity(sent: str, received: str) -> float:
-    """How alike the names of two kinds are, from their beginning."""
+    """Return how alike the names of two kinds are, from their beginning."""
     one, other = sent.lower(), received.lower()
     same = next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
     return same / max(len(one), 1)

@@ -100,7 +100,7 @@ class Values:
         return InferredValue(f"{{{{{capture.name}}}}}", Guess(why, sure), stable=True, capture=capture)
 
     def _first(self, client: int) -> dict[str, tuple[Message, Path]]:
-        """Where each value was first seen by a client, in either direction."""
+        """Return where each value was first seen by a client, in either direction."""
         if client not in self._seen:
             seen: dict[str, tuple[Message, Path]] = {}
             received: dict[str, list[tuple[Message, Path]]] = {}
@@ -186,7 +186,7 @@ def reference(draft: InferredScenario, key: str, value: str) -> str:
 
 
 def _is_own(path: Path, value: Scalar) -> bool:
-    """Whether a value in an HTTP answer has the name of a secret, however short it is."""
+    """Return whether a value in an HTTP answer has the name of a secret, however short it is."""
     return isinstance(value, str) and len(value) > 3 and is_secret_header(path[-1])
 
 
@@ -197,7 +197,7 @@ def _token(path: Path, value: Scalar) -> str:
 
 
 def is_specific(value: Scalar) -> bool:
-    """Whether a value is hardly the same by chance: an id, a token, no word and no small number."""
+    """Return whether two equal values can't be so by chance: an id or a token, not a word or a small number."""
     if isinstance(value, bool) or value is None or isinstance(value, float):
         return False
     if isinstance(value, int):

@@ -78,7 +78,7 @@ class Change:
 
     @property
     def significant(self) -> bool:
-        """Whether it is a change rather than noise, and large enough to matter."""
+        """Return whether it is a change rather than noise, and large enough to matter."""
         if self.p_value is None or self.p_value >= ALPHA or self.before is None or self.after is None:
             return False
         if self.unit == "%":
@@ -87,7 +87,7 @@ class Change:
 
     @property
     def better(self) -> bool | None:
-        """Whether the change is for the better; None when there is none."""
+        """Return whether the change is for the better; None when there is none."""
         if self.before is None or self.after is None or self.before == self.after:
             return None
         return (self.after > self.before) == (self.metric in _MORE_IS_BETTER)
@@ -158,12 +158,12 @@ def compare_around(run: Result, rows: Sequence[dict[str, Any]], what: Noted) -> 
 
 
 def is_empty(result: Result) -> bool:
-    """Whether nothing at all was measured: it ended before its first second, and before its first client."""
+    """Return whether nothing at all was measured: it ended before its first second, and before its first client."""
     return not result.connections.attempted and not result.timeline
 
 
 def incomparable(before: Result, after: Result) -> str:
-    """Why a table of changes would say nothing; "" when it would."""
+    """Return why a table of changes would say nothing; "" when it would."""
     for which, result in (("first", before), ("second", after)):
         if is_empty(result):
             return f"the {which} has no data ({result.verdict.reason})"
@@ -201,7 +201,7 @@ def _surely(found: BreakpointSummary) -> int:
 
 
 def steady(result: Result, name: str) -> list[float]:
-    """A column of the timeline where the load stood still, or of all of the run where it hardly ever did."""
+    """A column of the timeline where the load was steady, or of the whole run if it almost never was."""
     active = active_rows(result)
     still = [row for earlier, row in pairwise(active) if row.get("wanted") == earlier.get("wanted")]
     values = column(still, name)
@@ -223,7 +223,7 @@ def _p_value(metric: str, before: Result, after: Result) -> float | None:
     p_value = _quantile_test(parsed, before, after)
     if parsed.family not in ("response", "roundtrip") or p_value is None:
         return p_value
-    # Replies are no independent observations, so the second-by-second test of a neighbour has to agree: both must
+    # Replies are not independent observations, so the second-by-second test of a neighbour has to agree: both must
     # reject, as in an intersection-union test (Berger, Technometrics 24, 1982).
     neighbour = f"{parsed.family}.p99" if parsed.quantile > 0.95 else f"{parsed.family}.p50"
     neighbouring = _p_value(neighbour, before, after)

@@ -67,7 +67,7 @@ def refusals(result: Result) -> Finding | None:
 
 
 def _as_expected(result: Result) -> bool:
-    """Whether all who were refused brought a bad token on purpose."""
+    """Return whether all who were refused brought a bad token on purpose."""
     expected = sum(row.refused for row in result.auth if row.expected == "out")
     return bool(result.auth) and result.connections.refused == expected
 

@@ -47,7 +47,7 @@ def _no_load(result: Result) -> Finding:
     limit = own_limit(result)
     return Finding(
         "no load",
-        "No load was made: nothing is said of the target.",
+        "No load was made: this says nothing about the target.",
         result.verdict.reason.removeprefix("no load was made: "),
         (limit.next_step if limit is not None else remedy(result, local) or "`wstui check` names what is missing here")
         if local is not None
@@ -69,7 +69,7 @@ def _generator(result: Result) -> Finding | None:
         "generator",
         "This generator was the limit: the figures say little about the server.",
         "; ".join(reasons),
-        "End the other programs, or make the load from another machine: less load would hardly help"
+        "End the other programs, or make the load from another machine: less load would not help much"
         if seen.other_programs
         else "Make less load from here (--scale 0.5) or give it more cores or hosts: `wstui calibrate`",
         min(began, default=None),

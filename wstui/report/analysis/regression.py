@@ -28,7 +28,7 @@ class Regression:
     relative: bool
 
     def holds(self, change: Change) -> bool | None:
-        """Whether the change is of the kind that is not accepted; None when there is nothing to tell it from."""
+        """Return whether the change is of the kind that is not accepted; None when there is nothing to tell it from."""
         if change.before is None or change.after is None:
             return None
         difference = change.after - change.before

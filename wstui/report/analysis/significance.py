@@ -1,6 +1,6 @@
 """Is a difference between two runs more than noise? Rank and proportion tests, in plain Python.
 
-Neighbouring seconds of a run resemble each other, so single seconds are no independent observations. They are
+Neighbouring seconds of a run resemble each other, so single seconds are not independent observations. They are
 averaged in batches first (the method of batch means: Law, "Simulation Modeling and Analysis", ch. 9), and the batches
 are compared with the Wilcoxon–Mann–Whitney rank test (Mann & Whitney, Ann. Math. Statist. 18, 1947), which asks
 nothing of the shape of a latency distribution; what resemblance is left between batches widens its variance.

@@ -95,7 +95,7 @@ def side_by_side(comparisons: Sequence[Comparison]) -> list[str]:
 
 
 def tone(change: Change) -> Tone:
-    """How good a change is."""
+    """Return how good a change is."""
     if not change.significant or change.better is None:
         return Tone.PLAIN
     return Tone.GOOD if change.better else Tone.BAD

@@ -80,7 +80,7 @@ class RunEvents:
         marks, seen.marks = new_since(status.marks, seen.marks)
         for mark in marks:
             self._add("mark", mark.at_s, kind=mark.kind, text=mark.text)
-        # Nothing follows the end but what is said of the whole.
+        # After the end only the summary of the whole follows.
         self._state(seen, status, at_s)
         for failure in status.result.failures:
             key = (failure.kind, failure.message, failure.outcome)
@@ -142,7 +142,7 @@ class RunEvents:
 class EventStream(Observer):
     """Writes the events of a run to a file, a pipe or an open stream, as JSON lines, flushed every time.
 
-    `reader_gone` says that it ended because nobody reads any more.
+    `reader_gone` says that it ended because its reader is gone.
     """
 
     def __init__(

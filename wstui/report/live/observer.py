@@ -65,7 +65,7 @@ class Observer(ABC):
             self._report(f"the {self._name} did not answer within {timeout_s:g} s: the run's end is not in it")
 
     def pause_s(self) -> float:
-        """How long to wait before the next look."""
+        """Return how long to wait before the next look."""
         return self._every_s
 
     def _watch(self) -> None:

@@ -22,7 +22,7 @@ def latency_of(found: BreakpointSummary, step: BreakpointStep) -> Latency:
 
 
 def step_sign(step: BreakpointStep) -> Sign:
-    """Whether a load held, as glyph and word."""
+    """Return whether a load held, as glyph and word."""
     if step.held is None:
         return Sign("▲", "limited", Tone.NEAR)
     return Sign("✓", "holds", Tone.GOOD) if step.held else Sign("✗", "breaks", Tone.BAD)

@@ -59,7 +59,7 @@ def limit_of(outcome: ThresholdOutcome) -> str:
 
 
 def threshold_sign(outcome: ThresholdOutcome) -> Sign:
-    """Whether a threshold was kept, as glyph and word."""
+    """Return whether a threshold was kept, as glyph and word."""
     if outcome.passed is None:
         return Sign("–", "not measured", Tone.NEAR)
     return Sign("✓", "kept", Tone.GOOD) if outcome.passed else Sign("✗", "broken", Tone.BAD)
@@ -89,7 +89,7 @@ def url_of(result: Result) -> str:
 
 
 def route_of(result: Result) -> str:
-    """How the target was reached, "" when there is nothing to say."""
+    """Return how the target was reached, "" when there is nothing to say."""
     return result.route.text if result.route is not None else ""
 
 

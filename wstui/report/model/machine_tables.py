@@ -41,7 +41,7 @@ def _claims(seen: TargetSummary) -> Iterator[tuple[str, str]]:
 
 
 def generator(run: Result) -> Table | None:
-    """How this generator fared."""
+    """Return how this generator fared."""
     seen = run.generator
     if not seen.workers and not seen.limited_by:
         return None

@@ -44,7 +44,7 @@ def step_row(step: StepSummary) -> Row:
 
 
 def login(run: Result) -> Table | None:
-    """How clients logged in by HTTP."""
+    """Return how clients logged in by HTTP."""
     seen = run.login
     if seen is None:
         return None
@@ -74,7 +74,7 @@ def steps(run: Result) -> Table | None:
 
 
 def roles(run: Result) -> Table | None:
-    """How many clients of each role became ready, and what became of their rounds."""
+    """Return how many clients of each role became ready, and what became of their rounds."""
     rows = [
         Row([role.name, *map(format.count, (role.ready, role.rounds, role.completed, role.failed, role.cut))])
         for role in run.roles

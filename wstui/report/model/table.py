@@ -90,7 +90,7 @@ class Fitted:
 
     @property
     def width(self) -> int:
-        """How wide a row is."""
+        """Return how wide a row is."""
         return sum(map(width_of, self.head)) + len(GAP) * (len(self.head) - 1)
 
 

@@ -14,12 +14,12 @@ _COLOURS = {Tone.GOOD: "green", Tone.NEAR: "yellow", Tone.BAD: "red"}
 
 
 def terminal_width(stream: TextIO) -> int:
-    """How many columns a report may take: as wide as a terminal is within 80 to 120, and 80 elsewhere."""
+    """Return how many columns a report may take: as wide as a terminal is within 80 to 120, and 80 elsewhere."""
     return min(max(shutil.get_terminal_size().columns, 80), 120) if stream.isatty() else 80
 
 
 def wants_colour(stream: TextIO) -> bool:
-    """Whether `stream` is a terminal that may be coloured (https://no-color.org, TERM=dumb)."""
+    """Return whether `stream` is a terminal that may be coloured (https://no-color.org, TERM=dumb)."""
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 

@@ -112,7 +112,7 @@ def _prepare(db: sqlite3.Connection, path: Path) -> None:
 
 
 def _full(path: Path, error: str) -> bool:
-    """Whether the disk is full: SQLite reports an I/O error if not even its log index fits."""
+    """Return whether the disk is full: SQLite reports an I/O error if not even its log index fits."""
     return "full" in error or ("disk I/O" in error and shutil.disk_usage(path.parent).free < _NO_ROOM)
 
 

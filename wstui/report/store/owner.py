@@ -19,7 +19,7 @@ def this_writer() -> str:
 
 
 def alive(writer: str, updated: float) -> bool:
-    """Whether the process `writer` is alive. `updated` is the Unix time of its last write."""
+    """Return whether the process `writer` is alive. `updated` is the Unix time of its last write."""
     import psutil
 
     host, pid, created = json.loads(writer)

@@ -150,7 +150,7 @@ class StoreWriter(Observer):
 
 
 def _is_before(result: Result, whole: Result | SuiteResult | None) -> bool:
-    """Whether a result is older than its resumed suite: it is in the store, or was deleted on purpose."""
+    """Return whether a result is older than its resumed suite: it is in the store, or was deleted on purpose."""
     if not isinstance(whole, SuiteResult) or not whole.started:
         return False
     return datetime.fromisoformat(result.started) < datetime.fromisoformat(whole.started)
@@ -169,7 +169,7 @@ class _Written:
         self._packer = PicturePacker()
 
     def behind(self, status: Status) -> bool:
-        """Whether there is a new second or mark to write."""
+        """Return whether there is a new second or mark to write."""
         return (
             not self._rows
             or bool(new_since(status.rows, self._rows)[0])

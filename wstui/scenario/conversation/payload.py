@@ -6,7 +6,7 @@ import base64
 import binascii
 import json
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from wstui.scenario.conversation.dialect import Frame, Json, Piece, Wrap
 from wstui.scenario.conversation.role import Message
@@ -33,11 +33,12 @@ class Packed(NamedTuple):
     parts: list[Part]
 
 
+T = TypeVar("T")
 Part = bytes | PlacedPlaceholder | Packed
 
 
 def payload_of(message: Message, scenario_file: str, variables: Collection[str]) -> list[Part]:
-    """What a step sends; `BadValue` says what is wrong with it or with its file. Empty when it sends nothing."""
+    """Return what a step sends; `BadValue` says what is wrong with it or with its file. Empty when it sends nothing."""
     match message.sources:
         case ["json"]:
             return json_parts(message.json, variables)
@@ -58,7 +59,7 @@ def payload_of(message: Message, scenario_file: str, variables: Collection[str])
 
 def frame_parts(frame: Frame, variables: Collection[str]) -> list[Part]:
     """The parts of a protocol's frame; `BadValue` says what is wrong with a placeholder in it."""
-    return _joined(_pieces(frame.pieces, variables))
+    return joined(_pieces(frame.pieces, variables))
 
 
 def _pieces(pieces: Sequence[Piece], variables: Collection[str]) -> Iterator[Part]:
@@ -73,7 +74,7 @@ def _pieces(pieces: Sequence[Piece], variables: Collection[str]) -> Iterator[Par
             case Json(value):
                 yield from _json_parts(value, variables)
             case Wrap(how, inner):
-                yield Packed(how, _joined(_pieces(inner, variables)))
+                yield Packed(how, joined(_pieces(inner, variables)))
 
 
 def places(parts: Sequence[Part]) -> Iterator[PlacedPlaceholder]:
@@ -91,12 +92,12 @@ def weight(parts: Sequence[Part]) -> int:
 
 
 def is_binary(message: Message) -> bool:
-    """Whether it goes out as a binary frame."""
+    """Return whether it goes out as a binary frame."""
     return message.binary or bool(message.hex or message.base64)
 
 
 def is_number(placeholder: Placeholder) -> bool:
-    """Whether its value is always a number."""
+    """Return whether its value is always a number."""
     name, arguments = placeholder.name, placeholder.arguments
     if name == "timestamp":
         return arguments != ("iso",)
@@ -119,11 +120,11 @@ def _text_parts(text: str, variables: Collection[str]) -> list[Part]:
 
 def json_parts(value: Any, variables: Collection[str]) -> list[Part]:
     """A value as JSON, with the places in its texts."""
-    return _joined(_json_parts(value, variables))
+    return joined(_json_parts(value, variables))
 
 
 def _is_json(parts: Sequence[bytes | Placeholder]) -> bool:
-    """Whether a message is JSON by its first character; the braces of a placeholder are none of it."""
+    """Return whether a message is JSON by its first character; the braces of a placeholder are none of it."""
     first = parts[0] if parts else b""
     return isinstance(first, bytes) and first.lstrip()[:1] in (b"{", b"[")
 
@@ -182,14 +183,15 @@ def _string_parts(parts: Sequence[str | Placeholder]) -> Iterator[bytes | Placed
     yield b'"'
 
 
-def _joined(parts: Iterable[Part]) -> list[Part]:
-    joined: list[Part] = []
+def joined(parts: Iterable[T]) -> list[T]:
+    """Return the parts with neighbouring bytes as one."""
+    whole: list[Any] = []
     for part in parts:
-        if isinstance(part, bytes) and joined and isinstance(joined[-1], bytes):
-            joined[-1] += part
+        if isinstance(part, bytes) and whole and isinstance(whole[-1], bytes):
+            whole[-1] += part
         else:
-            joined.append(part)
-    return joined
+            whole.append(part)
+    return whole
 
 
 def _encoded(text: str, encoding: str, variables: Collection[str]) -> list[Part]:

@@ -121,7 +121,7 @@ class TargetWatch:
             self.growth = growth(self._polls)
 
     def stop_reason(self) -> str:
-        """Why the gate is closed, "" while it is open or there is none."""
+        """Return why the gate is closed, "" while it is open or there is none."""
         if not self._gate or not self._polls:
             return ""
         claims = self._polls[-1].claims
@@ -227,13 +227,13 @@ def growth(polls: Sequence[Poll]) -> Growth | None:
 
 
 def _same_load(before: Poll, now: Poll) -> bool:
-    """Whether as many clients are wanted and there as before."""
+    """Return whether as many clients are wanted and there as before."""
     change = abs(now.seen.open - before.seen.open)
     return now.seen.wanted == before.seen.wanted and change <= max(2.0, STEADY_SHARE * before.seen.open)
 
 
 def _apart(poll: Poll) -> float:
-    """How far the counts of connections are apart, 0 if that may be a matter of when each side was asked."""
+    """Return how far the counts of connections are apart, 0 if that may be a matter of when each side was asked."""
     claimed, ours = poll.claims.connections or 0.0, poll.seen.open
     return abs(claimed - ours) if counts_differ(claimed, ours) else 0.0
 
