@@ -140,7 +140,7 @@ def balance(finished: Finished, *, complete: bool = True) -> None:
     assert (messages.sent, messages.received, messages.timed_out) == (c.sent, c.received, c.reply_timeouts)
     assert (messages.abandoned, messages.no_reply_expected) == (c.abandoned, c.no_reply_expected)
     wrong = c.refused + c.timed_out + c.failed + c.dropped + c.reply_timeouts + c.broken_expectations
-    wrong += c.invalid_texts
+    wrong += c.invalid_texts + c.failed_steps
     if "worker lost" not in finished.failures:
         assert sum(finished.failures.values()) == wrong, "each failure is explained"
     add_up(result)

@@ -35,9 +35,11 @@ async def test_without_thresholds_losses_break_the_obvious_ones() -> None:
         ("connect.success", True, True),
         ("connections.dropped", True, True),
         ("messages.timed_out", True, True),
+        ("messages.duplicates", True, True),
+        ("messages.unmatched", True, True),
         ("messages.invalid_texts", True, True),
     ]
-    assert re.match("all (4 )?default thresholds kept", good.result.verdict.reason)
+    assert re.match("all (6 )?default thresholds kept", good.result.verdict.reason)
     for lost, metric in ((unanswered, "messages.timed_out"), (dropped, "connections.dropped")):
         assert status_of(lost.result) == 1
         assert f"{metric} was" in lost.result.verdict.reason and ", default)" in lost.result.verdict.reason
@@ -89,6 +91,11 @@ def test_the_default_thresholds_follow_what_a_scenario_does() -> None:
         "messages.invalid_texts",
     ]
     assert names(auth=Auth(kind="mix"))[0] == "auth.correct"
+    assert "messages.unmatched" not in names(messages=Messages(exchange="ping")), "pong frames may come unasked"
+    assert {"subscribe.acks", "subscribe.leaks"} <= {*names(messages=Messages(subscribe=["BTC"]))}
+    assert {"fanout.completeness", "fanout.duplicates"} <= {*names(messages=Messages(fanout="on"))}
+    asked = scenario(NOBODY).target.model_copy(update={"ping_every": 20.0})
+    assert "connections.unanswered_pings" in names(target=asked)
     assert names(thresholds=ZEROS) == ["connections.dropped", "messages.timed_out"]
 
 

@@ -15,6 +15,7 @@ STATUS = {
     "FAILED": 1,
     "NO LOAD": 2,
     "LOST": 2,
+    "INVALID": 2,
     "UNREACHABLE": 3,
     "LIMITED": 4,
     "DRAINED": 130,

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import zlib
 
-from tests.servers.server import BINARY, frame
+from tests.servers.server import BINARY, Connection, frame
 from tests.truth.case import Case, Right, failed, no_load, passed
 from tests.truth.server import (
+    Act,
+    Target,
     after,
     echo,
     later,
     nothing,
+    once,
     pieces,
     sends,
     some,
@@ -19,19 +23,53 @@ from tests.truth.server import (
     to_every_other,
     to_others,
     told,
+    wait,
     writes,
 )
 
 UNANSWERED = failed("timeout unanswered", finding="no replies")
 IMPATIENT = {"timeout": 0.3}
+INVALID = Right("INVALID", frozenset(), "replies")
+NEWS = {"type": "news"}
+ALIKE = {"roles": [{"name": "one", "loop": [{"send": "hello", "expect": {"contains": "hello"}}]}]}
+"""Nothing in a message tells it from another."""
+NUMBERED = {"roles": [{"name": "one", "loop": [{"send": "go"}], "sequence": {"of": NEWS, "number": "n"}}]}
+BEAT = {"send": "beat", "every": "100ms"}
 LISTEN = {"exchange": "listen"}
 DEFLATE = switched(b"Sec-WebSocket-Extensions: permessage-deflate")
 
 
-def asking(key: str, **step: object) -> dict[str, object]:
-    """Clients that say a key and wait for it."""
-    said = {"send": f'{{"type":"say","id":{key}}}', "expect": {"id": key}, **step}
-    return {"roles": [{"name": "one", "loop": [said]}]}
+def asking(key: str, **more: object) -> dict[str, object]:
+    """Clients that say a key and wait for it; `more` of the step, or of the role."""
+    role = {name: more.pop(name) for name in ("heartbeats", "errors") if name in more}
+    said = {"send": f'{{"type":"say","id":{key}}}', "expect": {"id": key}, **more}
+    return {"roles": [{"name": "one", "loop": [said], **role}]}
+
+
+def counting(step: int) -> Act:
+    """Numbers that grow by so many."""
+    return sends(*(b'{"type":"news","n":%d}' % (1 + number * step) for number in range(5)))
+
+
+def _pong(ping: bytes) -> bytes:
+    return ping.replace(b'"ping"', b'"pong"').replace(b'"timestamp"', b'"originalTimestamp"')
+
+
+async def _not_beats(server: Target, client: Connection, first: int, payload: bytes) -> None:
+    if payload != b"beat":
+        await echo(server, client, first, payload)
+
+
+async def ticking(server: Target, client: Connection, first: int, payload: bytes) -> None:
+    """News again and again."""
+    while True:
+        server.send(client, b'{"type":"news"}')
+        await asyncio.sleep(0.05)
+
+
+def waiting() -> dict[str, object]:
+    """Clients that send nothing, and wait for news in each round."""
+    return {"roles": [{"name": "one", "loop": [{"expect": NEWS}]}]}
 
 
 def heard(name: str, right: Right, *acts: object, **more: object) -> Case:
@@ -51,9 +89,41 @@ CASES = [
     Case("replies after the timeout", UNANSWERED, message=later(0.6), messages=IMPATIENT, hold=2.0, more=("late",)),
     Case(
         "every reply comes twice",
-        Right("PASSED", frozenset(), "replies"),
+        failed(finding="replies"),
         message=then(echo, echo),
+        says=("messages.duplicates was",),
         more=("duplicates",),
+    ),
+    Case(
+        "every reply comes twice, and names its message",
+        failed(finding="replies"),
+        message=then(echo, echo),
+        scenario=asking("{{id}}"),
+        more=("duplicates",),
+    ),
+    Case(
+        "every reply comes twice, and names no message",
+        failed(finding="replies"),
+        message=then(echo, echo),
+        messages={"every": 0.3},
+        scenario=ALIKE,
+        more=("duplicates",),
+    ),
+    Case(
+        "an altered echo beside the true one",
+        failed(finding="replies"),
+        message=then(told(lambda text: text[:-1] + b"?"), echo),
+        says=("messages.unmatched was",),
+        more=("altered",),
+        zero=("duplicates",),
+    ),
+    Case(
+        "a pong of another client beside one's own",
+        failed(finding="replies"),
+        message=then(told(_pong), sends(b'{"type":"pong","originalTimestamp":7}')),
+        messages={"exchange": "odin"},
+        says=("messages.unmatched was",),
+        zero=("duplicates",),
     ),
     Case(
         "echoes with another last byte",
@@ -83,9 +153,22 @@ CASES = [
     ),
     Case(
         "a chat room, and keys that many clients use",
-        Right("PASSED", frozenset(), "replies"),
+        INVALID,
         message=to_others(0.2),
         scenario=asking("{{seq}}"),
+        says=("several clients send the same key {{seq}}",),
+    ),
+    Case(
+        "a chat room, keys that many clients use, and a limit that is kept",
+        INVALID,
+        message=to_others(0.2),
+        scenario=asking("{{seq}}") | {"thresholds": [{"metric": "response.p99", "limit": "< 60s"}]},
+    ),
+    Case(
+        "a chat room whose members are told apart by nothing",
+        failed(finding="replies"),
+        message=to_others(0.2),
+        scenario=ALIKE,
     ),
     Case(
         "a chat room that loses broadcasts",
@@ -95,6 +178,72 @@ CASES = [
         scenario=asking("{{id}}") | {"thresholds": [{"metric": "fanout.completeness", "limit": ">= 99%"}]},
         says=("fanout.completeness",),
     ),
+    Case(
+        "a chat room that loses broadcasts, and no limits",
+        failed(finding="fan-out"),
+        message=to_every_other(0.2),
+        messages={"fanout": "on", "fanout_window": 0.5},
+        scenario=asking("{{id}}"),
+        says=("fanout.completeness was",),
+    ),
+    Case(
+        "broadcasts are followed, and none comes",
+        failed(finding="fan-out"),
+        messages={"fanout": "on", "fanout_window": 0.5},
+        scenario=asking("{{id}}"),
+        says=("fanout.completeness was never measured",),
+    ),
+    Case(
+        "numbers of which every other is missing",
+        failed(finding="sequence"),
+        message=once(counting(2)),
+        scenario=NUMBERED,
+        says=("sequence.gaps was",),
+    ),
+    Case(
+        "numbers that come twice",
+        failed(finding="sequence"),
+        message=once(counting(0)),
+        scenario=NUMBERED,
+        says=("sequence.repeats was",),
+    ),
+    Case(
+        "a push that is waited for and never comes",
+        failed("timeout step", finding="steps"),
+        scenario={"roles": [{"name": "one", "loop": [{"expect": NEWS, "within": 0.3}]}]},
+        says=("messages.failed_steps was", "waited 300ms"),
+    ),
+    Case(
+        "heartbeats that are not answered",
+        failed("heartbeat step", finding="steps"),
+        message=_not_beats,
+        scenario=asking("{{id}}", heartbeats=[{"send": "beat", "every": "300ms", "expect": {"contains": "beat"}}]),
+        says=("messages.failed_steps was",),
+        lossy=True,
+        unbalanced=True,  # heartbeats are no messages of the load
+    ),
+    Case(
+        "errors that the server reports beside the replies",
+        failed("server error step", finding="steps"),
+        message=then(echo, sends(b'{"type":"error","why":"disk full"}')),
+        scenario=asking("{{id}}", errors=[{"on": {"type": "error"}, "reason": ["why"]}]),
+        says=("disk full",),
+    ),
+    Case(
+        "an HTTP request of a step, and nobody listens",
+        failed("connect step", finding="steps"),
+        scenario={"roles": [{"name": "one", "loop": [{"http": {"get": "http://127.0.0.1:9/x"}}]}]},
+    ),
+    Case(
+        "keepalive pings that are not answered",
+        failed(finding="pings"),
+        opened=wait,
+        messages=LISTEN,
+        target={"ping_every": 0.1, "close_timeout": 0.3},
+        says=("connections.unanswered_pings was",),
+    ),
+    Case("heartbeats that want no answer", passed(), scenario=asking("{{id}}", heartbeats=[BEAT]), unbalanced=True),
+    Case("a push that is waited for", passed(), opened=later(0.1, ticking), scenario=waiting()),
     Case(
         "replies with another key",
         UNANSWERED,

@@ -30,7 +30,8 @@ MEANINGS = {
     BROKEN: "a threshold is broken; of `runs compare` and `runs trend`, a condition of `--fail-if` holds; of `check`, "
     "a check failed; of `new` and `import`, the client that tried it was not answered as expected; of `calibrate`, it "
     "could not measure; of `ctl`, the command was refused",
-    USAGE: "wrong usage or scenario, or no load can be made here (at all, or no longer: all workers were lost)",
+    USAGE: "wrong usage or scenario, or no load can be made here (at all, or no longer: all workers were lost), or the "
+    "scenario can't tell replies from those to other clients, so that response times are not true",
     UNREACHABLE: "the target is unreachable, for `new`, `import` and `record` too; of `ctl` and `attach`, the "
     "connection to the run is lost",
     LIMITED: "thresholds kept, but the generator was the limit; `--allow-limited` makes it 0",
@@ -48,8 +49,8 @@ def status_of(result: Result | SuiteResult, *, allow_limited: bool = False) -> i
         return UNREACHABLE
     if verdict.aborted:
         return ABORTED
-    if verdict.generator_lost or verdict.no_load or verdict.script_failed:
-        return USAGE  # without load there can be no verdict on the target
+    if verdict.generator_lost or verdict.no_load or verdict.script_failed or verdict.invalid:
+        return USAGE  # without load or true figures there can be no verdict on the target
     if not verdict.passed:
         return BROKEN
     if verdict.generator_limited and not allow_limited:

@@ -234,4 +234,5 @@ def combine(
         generator_lost=any(result.verdict.generator_lost for result in found),
         no_load=any(result.verdict.no_load for result in found),
         script_failed=any(result.verdict.script_failed for result in found),
+        invalid=any(result.verdict.invalid for result in found),
     )

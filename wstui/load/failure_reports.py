@@ -29,8 +29,9 @@ class FailureReports:
         self.record(number, cause, detail, "unexpected")
 
     def step_failed(self, number: int, cause: Cause, detail: str) -> None:
-        """A step failed that is not among the messages of the load."""
-        self.record(number, cause, detail, "unanswered")
+        """Something failed that is not among the messages of the load: a wait, a request, a heartbeat."""
+        self._counters.failed_steps += 1
+        self.record(number, cause, detail, "step")
 
     def invalid_text(self, number: int, payload: bytes) -> None:
         self._counters.invalid_texts += 1

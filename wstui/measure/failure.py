@@ -36,7 +36,8 @@ class FailureGroup(msgspec.Struct):
     `kind` is a short class of failure ("timeout", "close 1008", "http 401", "refused", "reset", "tls", "dns",
     "local files", …); `message` says it in words. Times are nanoseconds since the start of the run.
     `local` marks failures of this generator, never the server's. `outcome` names the counter they are in: "refused",
-    "timed_out" or "failed" (attempts), "dropped" (ready clients), "unanswered" or "unexpected" (messages), or "".
+    "timed_out" or "failed" (attempts), "dropped" (ready clients), "unanswered" or "unexpected" (messages),
+    "step" (of roles, beside the messages), or "".
     The same close code may refuse one client and drop another: those are two groups. `addresses` counts by address of
     the target, if clients are spread over several.
     """

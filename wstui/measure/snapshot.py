@@ -58,6 +58,7 @@ class Counters(msgspec.Struct):
     altered: int = 0  # unmatched replies that differ from what was sent
     invalid_texts: int = 0  # text messages that are not UTF-8
     broken_expectations: int = 0
+    failed_steps: int = 0  # of roles, beside the messages of the load
     late_sends: int = 0
     late_broadcasts: int = 0
     # ended attempts with tokens of several kinds, and those that ended as expected

@@ -25,7 +25,7 @@ async def test_a_newcomer_runs_a_preset_and_reads_what_came_of_it(home: Home, si
         assert "first steps" in at.screen()
         await at.choose("mine")
         at.press("Enter")
-        await at.until("✓ PASSED", "all 4 default thresholds kept", "4 clients")
+        await at.until("✓ PASSED", "all 6 default thresholds kept", "4 clients")
         at.press("Escape")
         await at.until("ended after", "esc Back")
         at.press("Escape")
@@ -42,7 +42,7 @@ async def test_the_first_run_without_true_colour_and_in_a_large_window(home: Hom
         assert re.search(r"\x1b\[[\d;]*38;5;\d+", seen) and not re.search(r"[34]8[:;]2[:;]", seen)
         await at.choose("mine")
         at.press("Enter")
-        await at.until("✓ PASSED", "all 4 default thresholds kept", "─stages")
+        await at.until("✓ PASSED", "all 6 default thresholds kept", "─stages")
         at.press("q")
         await at.until(r"status 0")
 

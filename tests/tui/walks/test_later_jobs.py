@@ -86,7 +86,7 @@ async def test_two_windows_on_one_store_see_and_keep_each_others_runs(home: Home
         await one.until("RUNNING", "4 / 4")
         await other.choose("mine")
         other.press("Enter")
-        await other.until("✓ PASSED", "all 4 default thresholds kept")
+        await other.until("✓ PASSED", "all 6 default thresholds kept")
         other.press("h")
         await other.until(r"mine .*passed", r"long .*running")
         one.press("a")

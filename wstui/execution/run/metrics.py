@@ -25,7 +25,9 @@ _STATISTICS = {name: name.replace(".", "") for name in ("mean", "min", "p50", "p
 
 
 def failures_of(counters: Counters) -> int:
-    """Everything that went wrong: attempts that did not succeed, drops, replies that never came, wrong replies."""
+    """Everything that went wrong: attempts that did not succeed, drops, replies that never came, wrong replies,
+    steps that failed.
+    """
     return (
         counters.refused
         + counters.timed_out
@@ -34,6 +36,7 @@ def failures_of(counters: Counters) -> int:
         + counters.reply_timeouts
         + counters.broken_expectations
         + counters.invalid_texts
+        + counters.failed_steps
     )
 
 
@@ -126,6 +129,12 @@ def decided(c: Counters) -> int:
     return c.attempted - max(0, c.opening) - c.drained
 
 
+def unanswered_pings(c: Counters) -> int:
+    """Return the keepalive pings without a pong if most have none: the last of each connection may be under way."""
+    missing = c.pings - c.pongs
+    return missing if missing > c.ready and 2 * missing > c.pings else 0
+
+
 METRICS: dict[str, Callable[[Figures], float | None]] = {
     "connect.success": _percent(lambda c: c.ready, decided),
     "connect.answered": _percent(lambda c: c.ready + c.refused, decided),
@@ -135,12 +144,16 @@ METRICS: dict[str, Callable[[Figures], float | None]] = {
     ),
     "connections.rate_limited": _count("rate_limited"),
     "connections.dropped": _count("dropped"),
+    "connections.unanswered_pings": lambda f: float(unanswered_pings(f.counters)),
     "subscribe.acks": _percent(lambda c: c.subscribe_acks, lambda c: c.subscribes),
     "subscribe.leaks": lambda f: float(f.counters.filter_leaks) if f.counters.subscribes else None,
     "slow_readers.closed": _percent(lambda c: c.slow_closed, lambda c: c.slow_readers),
     "messages.timed_out": _count("reply_timeouts"),
     "messages.broken_expectations": _count("broken_expectations"),
     "messages.invalid_texts": _count("invalid_texts"),
+    "messages.duplicates": _count("duplicates"),
+    "messages.unmatched": _count("unmatched"),
+    "messages.failed_steps": _count("failed_steps"),
     "messages.sent_per_second": lambda f: f.sent_per_second,
     "messages.received_per_second": lambda f: f.received_per_second,
     "failures.rate": _percent(failures_of, lambda c: c.attempted + c.sent),

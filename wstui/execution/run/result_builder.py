@@ -9,6 +9,7 @@ import msgspec
 
 from wstui.execution.run.host_status import host_summaries
 from wstui.execution.run.machine_sections import GeneratorSummary, RouteSummary, TargetSummary
+from wstui.execution.run.reply_keys import others_replies
 from wstui.execution.run.result import RUNNING, FanOutSummary, Result, stamp
 from wstui.execution.run.result_sections import (
     AuthOutcome,
@@ -180,6 +181,12 @@ class ResultBuilder:
             lost=ending.lost,
             script_failed=ending.script_failed,
             missing=missing_load(self._scenario, counters, monitor.failures, active_s),
+            invalid=others_replies(
+                self._masked,
+                clients=counters.ready,
+                sent=counters.sent,
+                odd=counters.duplicates + counters.unmatched,
+            ),
             # a search ends in the middle of its load
             unreached=0 if self._scenario.breakpoint else counters.unreached,
         )

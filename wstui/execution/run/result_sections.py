@@ -98,6 +98,7 @@ class Traffic(msgspec.Struct, frozen=True):
     no_reply_expected: int = 0  # sent without awaiting a reply
     altered: int = 0  # unmatched replies that differ from what was sent
     invalid_texts: int = 0  # text messages that were not UTF-8
+    failed_steps: int = 0  # waits, requests, heartbeats without their answer, and errors that the server reported
 
 
 class FailureSample(msgspec.Struct, frozen=True):
@@ -111,7 +112,8 @@ class FailureSample(msgspec.Struct, frozen=True):
 class FailureSummary(msgspec.Struct, frozen=True):
     """All failures of one kind, message and outcome; `local` ones are this generator's own.
 
-    `outcome` names their counter: "refused", "timed_out", "failed", "dropped", "unanswered", "unexpected", or "".
+    `outcome` names their counter: "refused", "timed_out", "failed", "dropped", "unanswered", "unexpected", "step",
+    or "".
     `addresses` counts by address of the target, if clients are spread over several.
     """
 
@@ -180,7 +182,8 @@ class Verdict(msgspec.Struct, frozen=True):
     `generator_lost`: all workers were lost and the run was cut short; it never passes. `unreachable`: no client became
     ready because the target refused, failed or did not answer. `no_load`: no client was started, became ready for
     another reason, or sent a planned message: the run proves nothing about the target. `script_failed`: a script of the
-    scenario is wrong, and `reason` says where.
+    scenario is wrong, and `reason` says where. `invalid`: replies can't be told from those to other clients, so the
+    response times are not true.
     """
 
     passed: bool
@@ -194,6 +197,7 @@ class Verdict(msgspec.Struct, frozen=True):
     no_load: bool = False
     drained: bool = False
     script_failed: bool = False
+    invalid: bool = False
 
 
 class AuthOutcome(msgspec.Struct, frozen=True):

@@ -53,7 +53,7 @@ class RunMonitor:
     def conclude(self, active_s: float) -> None:
         """Check a last time: a threshold that was never measured is broken."""
         self._look_at_generator(final=True)  # CPU times of ended workers are gone
-        self.outcomes = judge(self._scenario, self._recorder, active_s, final=True)
+        self.outcomes = judge(self._scenario, self._thresholds, self._recorder, active_s, final=True)
 
     def _look_at_generator(self, *, final: bool = False) -> None:
         self.failures = tuple(self._fleet.totals.failures())
@@ -93,7 +93,7 @@ class RunMonitor:
                 self._mark("worker", f"{where} is heard again")
 
     def _look_at_thresholds(self, active_s: float) -> str:
-        self.outcomes = judge(self._scenario, self._recorder, active_s, final=False)
+        self.outcomes = judge(self._scenario, self._thresholds, self._recorder, active_s, final=False)
         for index, (threshold, outcome) in enumerate(zip(self._thresholds, self.outcomes, strict=True)):
             if outcome.passed is False and index not in self._broken:
                 self._broken.add(index)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from wstui.execution.run.limits import COMPLETE
 from wstui.execution.run.result_sections import ThresholdOutcome, Verdict
 from wstui.execution.run.timeline_recorder import TimelineRecorder
 from wstui.execution.run.window import Window
@@ -14,6 +15,7 @@ from wstui.measure.format import grouped, limit_figure, limit_words
 from wstui.measure.snapshot import Counters
 from wstui.scenario.errors import BadValue
 from wstui.scenario.model import Scenario, Threshold
+from wstui.scenario.role_inputs import steps_of
 from wstui.scenario.threshold import FIGURES, parse_limit, parse_metric
 from wstui.scenario.units import format_duration
 
@@ -23,29 +25,53 @@ GROWING = frozenset(name for name, unit in FIGURES.items() if not unit)
 
 def judged_by(scenario: Scenario) -> list[Threshold]:
     """Return a scenario's thresholds, or the default ones: every client connects and stays, every message is answered
-    as expected. A search uses its own thresholds only.
+    once and as expected, and nothing is lost of what the scenario follows. A search uses its own thresholds only.
     """
     if scenario.thresholds or scenario.breakpoint is not None:
         return list(scenario.thresholds)
-    messages = scenario.messages
-    defaults = [
-        ("auth.correct" if scenario.auth.kind == "mix" else "connect.success", ">= 100%"),
-        ("connections.dropped", "<= 0"),
-    ]
-    if not messages.is_one_way:
-        defaults.append(("messages.timed_out", "<= 0"))
-    defaults.append(("messages.invalid_texts", "<= 0"))
-    if scenario.roles:
-        defaults.append(("messages.broken_expectations", "<= 0"))
+    messages, roles = scenario.messages, scenario.roles
+    asks = not messages.is_one_way
+    numbered = any(role.sequence for role in roles)
+    zero = {
+        "connections.dropped": True,
+        "connections.unanswered_pings": scenario.target.ping_every is not None and not messages.slow_readers,
+        "messages.timed_out": asks,
+        "messages.duplicates": asks,
+        # Pong frames may come unasked (RFC 6455 5.5.3), and roles hear what is meant for others.
+        "messages.unmatched": asks and not roles and messages.exchange != "ping",
+        "messages.invalid_texts": True,
+        "messages.broken_expectations": bool(roles),
+        "messages.failed_steps": bool(roles),
+        "subscribe.leaks": bool(messages.subscribe),
+        "sequence.gaps": numbered,
+        "sequence.repeats": numbered,
+        "sequence.disorder": numbered,
+        "fanout.duplicates": messages.fanout == "on",
+    }
+    every = {
+        "auth.correct" if scenario.auth.kind == "mix" else "connect.success": True,
+        "subscribe.acks": bool(messages.subscribe),
+    }
+    defaults = [(metric, ">= 100%") for metric, applies in every.items() if applies]
+    defaults += [(metric, "<= 0") for metric, applies in zero.items() if applies]
+    if messages.fanout == "on":
+        defaults.append(("fanout.completeness", f">= {COMPLETE * 100:g}%"))
     return [Threshold(metric=metric, limit=limit) for metric, limit in defaults]
 
 
-def judge(scenario: Scenario, recorder: TimelineRecorder, active_s: float, *, final: bool) -> list[ThresholdOutcome]:
-    """Judge each threshold. Without a figure it is undecided, and at the end broken."""
+def judge(
+    scenario: Scenario,
+    thresholds: Sequence[Threshold],
+    recorder: TimelineRecorder,
+    active_s: float,
+    *,
+    final: bool,
+) -> list[ThresholdOutcome]:
+    """Judge the thresholds of `judged_by`. Without a figure one is undecided, and at the end broken."""
     outcomes = []
     whole: Window | None = None
     default = not scenario.thresholds
-    for threshold in judged_by(scenario):
+    for threshold in thresholds:
         if threshold.stage:
             scope = recorder.named(threshold.stage, active_s)
         else:
@@ -101,7 +127,9 @@ def missing_load(scenario: Scenario, counters: Counters, failures: Sequence[Fail
         target = scenario.target
         waited = f"settle {format_duration(target.settle)}" if target.ready == "open" else "no welcome yet"
         return f"no load was made: the run ended before any client could be ready ({waited}, {lasted})"
-    if counters.sent or not sends(scenario):
+    # A script may send nothing, and only listen.
+    listened = counters.received and any(role.script for role in scenario.roles)
+    if counters.sent or listened or not sends(scenario):
         return ""
     if counters.dropped:
         return (
@@ -113,8 +141,19 @@ def missing_load(scenario: Scenario, counters: Counters, failures: Sequence[Fail
 
 def sends(scenario: Scenario) -> bool:
     """Return whether clients should send messages. A search may ask for connections alone."""
-    messages = scenario.messages
-    return not scenario.listens and messages.slow_readers < 1 and scenario.breakpoint is None
+    if scenario.breakpoint is not None or scenario.messages.slow_readers >= 1:
+        return False
+    # Steps may also wait for pushes, or make HTTP requests. A protocol has keys of its own for what it sends.
+    return not scenario.listens and (
+        not scenario.roles
+        or any(role.script for role in scenario.roles)
+        or any(
+            step.sources or step.model_extra
+            for role in scenario.roles
+            for key, step in steps_of(role)
+            if key[0] == "loop"
+        )
+    )
 
 
 def conclude(
@@ -128,13 +167,14 @@ def conclude(
     lost: bool = False,
     script_failed: bool = False,
     missing: str = "",
+    invalid: str = "",
     unreached: int = 0,
 ) -> Verdict:
     """Return the verdict of a run.
 
     `ended_by` says why it ended early, or "", `aborted` whether the operator did it, `drained` whether by a drain,
-    `lost` whether all workers were lost, `script_failed` whether a script is wrong, `missing` why no load was made. A
-    run with `unreached` planned clients never passes.
+    `lost` whether all workers were lost, `script_failed` whether a script is wrong, `missing` why no load was made,
+    `invalid` why the response times are not true. A run with `unreached` planned clients never passes.
     """
     no_load = missing.startswith("no load") and not (unreachable or aborted or lost or script_failed)
     if no_load:  # limits that nothing could break were not kept
@@ -147,6 +187,8 @@ def conclude(
         reason = ended_by
     elif missing:
         reason = missing
+    elif invalid:
+        reason = f"the response times are not true: {invalid}, and hear replies to others"
     elif broken or unreached:
         reasons = [explain(o) for o in broken] or [f"{unreached} planned clients were not connected by the end"]
         reason = "; ".join(reasons)
@@ -159,7 +201,7 @@ def conclude(
     else:
         reason = "no thresholds to judge by"  # a search judges its steps
     return Verdict(
-        passed=not (broken or ended_by or unreachable or unreached or missing),
+        passed=not (broken or ended_by or unreachable or unreached or missing or invalid),
         reason=reason,
         generator_limited=bool(limited_by),
         aborted=aborted,
@@ -169,6 +211,7 @@ def conclude(
         no_load=no_load,
         drained=drained,
         script_failed=script_failed,
+        invalid=bool(invalid) and not (ended_by or unreachable or missing),
     )
 
 

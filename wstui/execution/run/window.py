@@ -113,6 +113,7 @@ def messages_of(c: Counters, active_s: float, types: dict[str, int]) -> Traffic:
         c.no_reply_expected,
         c.altered,
         c.invalid_texts,
+        c.failed_steps,
     )
 
 

@@ -262,6 +262,7 @@ class BreakpointRun:
             generator_lost=run.generator_lost,
             no_load=run.no_load,
             script_failed=run.script_failed,
+            invalid=run.invalid,
             thresholds=deciding(self._steps, found.low),
         )
 

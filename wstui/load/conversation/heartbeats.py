@@ -84,11 +84,11 @@ class Heartbeats:
         talk.sent_ns = now = _now()
         talk.seq = talk.client.sequence = talk.client.sequence + 1
         talk.transmit(beat.first, beat.render(talk))
-        talk.context.counters.pings += 1
         beat.tally.counts.begun += 1
         if beat.expect is None:
             beat.tally.counts.done += 1
         else:
+            talk.context.counters.pings += 1
             self._waiting[beat.index] = (beat.expect.bind(talk), now, min(due_ns, now))
         return True
 

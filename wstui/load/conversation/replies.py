@@ -28,8 +28,8 @@ class Replies:
     """The step of one client that waits, and earlier ones whose answers may still come."""
 
     __slots__ = (
-        "_answered", "_answered_bound", "_bound", "_expired", "_matched", "asked", "began_ns", "came", "failure",
-        "operation", "saying", "since_ns", "talk",
+        "_answered", "_answered_bound", "_bound", "_expired", "_matched", "_plain", "asked", "began_ns", "came",
+        "failure", "operation", "saying", "since_ns", "talk",
     )  # fmt: skip
 
     def __init__(self, talk: Talk) -> None:
@@ -42,6 +42,7 @@ class Replies:
         self._bound: Any = None
         self._answered: Operation | None = None  # the one before, for duplicates
         self._answered_bound: Any = None
+        self._plain: tuple[Operation, Any, int, int] | None = None  # the last answer without a key: hash, `seq` then
         self.came: list[tuple[int, Any, bytes]] | None = None  # since a request or a meeting, for the step behind it
         self.since_ns = 0
         self._matched: tuple[int, Any, bytes] | None = None
@@ -172,6 +173,8 @@ class Replies:
                     entry[0].tally.counts.late += 1  # type: ignore[union-attr]
                     self.talk.context.counters.late += 1
                     return True
+        if self._plain is not None:
+            return self._take_again(kind, document, payload)
         answered = self._answered
         if answered is None or answered.expect is None:
             return False
@@ -184,6 +187,22 @@ class Replies:
             answered.tally.counts.duplicates += 1  # type: ignore[union-attr]
             self.talk.context.counters.duplicates += 1
             return True
+        return False
+
+    def _take_again(self, kind: MessageKind, document: Any, payload: bytes) -> bool:
+        """Return whether a message would answer the last message again, which had no key to tell its answer by."""
+        assert self._plain is not None
+        operation, bound, known, seq = self._plain
+        talk = self.talk
+        rest = kind.rests[operation.expect]
+        if talk.phase is not LOOP or seq != talk.seq or rest is None or not rest(document, payload, bound):
+            return False
+        counters = talk.context.counters
+        if known == hash(payload):
+            operation.tally.counts.duplicates += 1  # type: ignore[union-attr]
+            counters.duplicates += 1
+        else:
+            counters.unmatched += 1  # the answer to another client, or a push
         return False
 
     def _replied(self, operation: Operation, document: Any, payload: bytes, now: int) -> None:
@@ -215,8 +234,11 @@ class Replies:
             tally.response.record(now - intended)
         talk.intended_ns = 0
         talk.wake_ns = -1
+        self._plain = None
         if operation.expect.is_keyed:
             self._answered, self._answered_bound = operation, self._bound
+        elif self.asked and talk.phase is LOOP:
+            self._plain = operation, self._bound, hash(payload), talk.seq
         if operation.captures is not None and (
             lack := operation.captures.take(document, payload, talk.values, talk.head)
         ):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator
-from typing import Any
-
 from wstui.execution.run.limits import COMPLETE
+from wstui.execution.run.metrics import unanswered_pings
+from wstui.execution.run.reply_keys import others_replies
 from wstui.execution.run.result import Result
+from wstui.execution.run.result_figures import counters_in
 from wstui.measure import format
 from wstui.report.analysis.connection_rules import BROKEN
 from wstui.report.analysis.evidence import clients_hit, counted_in, finding_of, last_seen
@@ -76,16 +75,27 @@ def broken_expectations(result: Result) -> Finding | None:
     )
 
 
+def failed_steps(result: Result) -> Finding | None:
+    seen = [failure for failure in result.failures if failure.outcome == "step"]
+    if not seen:
+        return None
+    return finding_of(
+        result,
+        seen,
+        "steps",
+        "Steps failed beside the messages of the load.",
+        "Look at the samples of these failures: a wait, a request or a heartbeat had no answer, or the server said no",
+    )
+
+
 def silent_pings(result: Result) -> Finding | None:
     seen = result.connections
-    missing = seen.pings - seen.pongs
-    # The last ping of each client may be on its way when the run ends.
-    if missing <= seen.ready + seen.reconnects or 2 * missing <= seen.pings:
+    if not unanswered_pings(counters_in(result)):
         return None
     return Finding(
         "pings",
         "Most keepalive pings were not answered.",
-        f"{format.count(missing)} of {format.count(seen.pings)} pings have no pong",
+        f"{format.count(seen.pings - seen.pongs)} of {format.count(seen.pings)} pings have no pong",
         "The server has to answer pings with pongs (RFC 6455, 5.5.2): look at what reads its connections",
     )
 
@@ -93,12 +103,12 @@ def silent_pings(result: Result) -> Finding | None:
 def odd_replies(result: Result) -> Finding | None:
     seen = result.messages
     extra = seen.duplicates + seen.unmatched
-    shared = _shared_key(result)
-    if shared and extra > 0.05 * max(1, seen.sent):
+    shared = others_replies(result.scenario, clients=result.connections.ready, sent=seen.sent, odd=extra)
+    if shared:
         return Finding(
             "replies",
             "Replies to other clients were probably taken for a client's own: the latencies are too short.",
-            f"several clients send the same key {shared}; {format.count(extra)} replies came again or answer nothing",
+            f"{shared}; {format.count(extra)} replies came again or answer nothing",
             "Put {{id}} or {{client}} into the messages of this step and into what it expects",
         )
     if seen.altered:
@@ -124,38 +134,30 @@ def odd_replies(result: Result) -> Finding | None:
             if 2 * seen.unmatched > seen.received
             else "Replies came that match no message of the client that got them.",
             f"{format.count(seen.unmatched)} of {format.count(seen.received)} messages received",
-            'Is messages.exchange right? Messages of other clients are broadcasts: messages.fanout = "on"',
+            "Put {{id}} into the messages of the step and into what it expects, so that nothing else can answer it"
+            if result.scenario.get("roles")
+            else 'Is messages.exchange right? Messages of other clients are broadcasts: messages.fanout = "on"',
         )
     return None
 
 
-def _shared_key(result: Result) -> str:
-    """Return what a step expects in its reply if it differs from message to message, but not from client to client."""
-    for role in result.scenario.get("roles") or ():
-        rounds = [*_steps(role.get("loop"))]
-        known = _OWN.union(*(step.get("capture") or () for step in (*_steps(role.get("open")), *rounds)))
-        for step in rounds:
-            names = _PLACEHOLDER.findall(str(step.get("expect")))
-            if names and any(step.get(name) for name in ("send", "json", "file")) and not known & {*names}:
-                return f"{{{{{names[0]}}}}}"
-    return ""
-
-
-_PLACEHOLDER = re.compile(r"\{\{\s*(random (?:uuid|hex|text)|feed|[\w ]+)")
-_OWN = {"id", "client", "feed", "random uuid", "random hex", "random text"}
-
-
-def _steps(steps: Iterable[dict[str, Any]] | None) -> Iterator[dict[str, Any]]:
-    for step in steps or ():
-        yield step
-        yield from _steps(step.get("steps"))
-        for choice in step.get("choose") or ():
-            yield from _steps(choice.get("steps"))
+def numbered(result: Result) -> Finding | None:
+    seen = result.sequence
+    if seen is None or not (seen.gaps or seen.repeats or seen.disorder):
+        return None
+    counts = ((seen.gaps, "missing"), (seen.repeats, "came again"), (seen.disorder, "came after a later one"))
+    return Finding(
+        "sequence",
+        "Numbered messages were lost, repeated or out of order.",
+        ", ".join(f"{format.count(count)} {word}" for count, word in counts if count)
+        + f"; {format.count(seen.received)} received",
+        "Look at the server's send buffers and at redelivery: each client is followed by itself",
+    )
 
 
 def fan_out(result: Result) -> Finding | None:
     seen = result.fanout
-    if seen is None and _asks_for_fan_out(result):
+    if (seen is None or seen.completeness is None) and _asks_for_fan_out(result):
         heard = result.messages
         return Finding(
             "fan-out",

@@ -98,6 +98,7 @@ def _verdict(suite: Element, run: Result) -> None:
         (verdict.unreachable, "unreachable"),
         (verdict.generator_lost, "generator lost"),
         (verdict.no_load, "no load"),
+        (verdict.invalid, "invalid"),
         (verdict.aborted, "drained" if verdict.drained else "aborted"),
     )
     error = None if verdict.running else next((kind for holds, kind in kinds if holds), None)

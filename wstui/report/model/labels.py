@@ -46,6 +46,8 @@ def verdict_sign(verdict: Verdict) -> Sign:
         return Sign("✗", "LOST", Tone.BAD)
     if verdict.no_load:
         return Sign("✗", "NO LOAD", Tone.BAD)
+    if verdict.invalid:
+        return Sign("✗", "INVALID", Tone.BAD)
     if not verdict.passed:
         return Sign("✗", "FAILED", Tone.BAD)
     if verdict.generator_limited:

@@ -242,6 +242,7 @@ def _messages(run: Result) -> Table:
         ("altered", seen.altered),
         ("not UTF-8", seen.invalid_texts),
         ("not as expected", seen.broken_expectations),
+        ("steps failed", seen.failed_steps),
         ("wanting no reply", seen.no_reply_expected),
         ("in flight" if run.verdict.running else "abandoned", seen.abandoned),
     ]
