@@ -30,6 +30,8 @@ from wstui.load.protocol import decode_message, encode
 from wstui.measure.snapshot import Snapshot
 from wstui.scenario.model import Fleet, Messages, Scenario, Stage, Target
 
+START_S = 600.0
+"""All hosts start on this machine."""
 SETTLE_S = 3.0
 MEASURE_S = 8.0
 HOME = Path(__file__).parents[2]
@@ -76,7 +78,7 @@ async def cost_of(workers: int, behind: int, hosts: int, command: str) -> Cost:
     each = math.ceil(workers / count)
     workers = each * count
     # Each host looks whether the target accepts connections.
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = socket.create_server(("127.0.0.1", 0), backlog=4096)
     scenario = Scenario(
         target=Target(url=f"ws://127.0.0.1:{listener.getsockname()[1]}/", health="off"),
         stages=[Stage(name="hold", over=3600.0, clients=2000 * workers)],
@@ -137,6 +139,7 @@ def measure(counts: Sequence[int], behind: int = 1, hosts: int = 4) -> None:
     With `behind`, as if each host added up so many of its workers before it reports: a tree of two levels.
     """
     mock.patch.object(road_hosts, "Agent", FakeAgent).start()
+    mock.patch.object(road_hosts, "WORKER_S", START_S).start()
     os.environ["PYTHONPATH"] = str(HOME)
     size = len(encode(merged(behind)))
     rows = [

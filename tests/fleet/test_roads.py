@@ -20,6 +20,7 @@ from wstui.execution.preflight.checklist import CheckMark
 from wstui.execution.preflight.preflight import preflight
 from wstui.execution.run.commands import DrainRun, RampTo, Redistribute
 from wstui.execution.run.run import Run
+from wstui.fleet.hosts.road import AT_ONCE, a_few_at_once
 from wstui.fleet.transport import FleetError
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals")
@@ -106,6 +107,21 @@ async def test_a_slow_road_is_marked_and_carries_the_load(monkeypatch: pytest.Mo
         await until(lambda: server.messages["ping"] > sent + 100)
         it.run.send(DrainRun())
         balance(Finished(it.run, await asyncio.wait_for(it.running, PATIENCE_S)))
+
+
+async def test_many_hosts_are_begun_a_few_at_a_time() -> None:
+    under_way = most = 0
+
+    async def begin(number: int) -> int:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        await asyncio.sleep(0)
+        under_way -= 1
+        return number
+
+    assert await a_few_at_once(begin, range(100)) == list(range(100))
+    assert most == AT_ONCE < 100
 
 
 @pytest.mark.parametrize("host", ["docker:box1", "k8s:load/app=load"])

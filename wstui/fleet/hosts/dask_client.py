@@ -13,6 +13,9 @@ from wstui.fleet.hosts.dask_comm import SCHEME
 
 SETTINGS = {
     "distributed.admin.low-level-log-length": 20,  # do not keep messages
+    "distributed.admin.tick.interval": "1s",  # not 50 times a second on each host, and here
+    "distributed.admin.system-monitor.interval": "5s",
+    "distributed.admin.system-monitor.disk": False,
     "distributed.scheduler.work-stealing": False,
     "distributed.scheduler.active-memory-manager.start": False,
     "distributed.scheduler.http.routes": [],

@@ -12,7 +12,7 @@ import msgspec
 from wstui.fleet import host_facts as here
 from wstui.fleet.host_facts import Facts, HostQuery
 from wstui.fleet.hosts.remote_main import read_facts
-from wstui.fleet.hosts.road import CONNECT_S, HostError, Road, RoadProcess
+from wstui.fleet.hosts.road import CONNECT_S, HostError, Road, RoadProcess, a_few_at_once
 from wstui.scenario.hosts import HostSpec, parse_host
 from wstui.scenario.model import Scenario
 from wstui.scenario.route import route_of
@@ -45,8 +45,8 @@ def hosts_of(scenario: Scenario) -> list[HostSpec]:
 
 
 async def look_at_all(roads: Sequence[Road], question: HostQuery) -> list[HostProbe]:
-    """Probe all hosts at once, so that a hanging one does not delay the others."""
-    return list(await asyncio.gather(*(look_at(road, question) for road in roads)))
+    """Probe many hosts at once, so that a hanging one does not delay the others."""
+    return await a_few_at_once(lambda road: look_at(road, question), roads)
 
 
 async def look_at(road: Road, question: HostQuery) -> HostProbe:

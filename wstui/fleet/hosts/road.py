@@ -9,8 +9,9 @@ import os
 import re
 import shlex
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from wstui.fleet.local import ended_how
 from wstui.fleet.transport import FleetError
@@ -20,6 +21,9 @@ from wstui.scenario.hosts import HostSpec
 from wstui.scenario.model import Scenario
 from wstui.scenario.trust import command_problem, ssh_problem
 
+Given = TypeVar("Given")
+Made = TypeVar("Made")
+
 SSH = "WSTUI_SSH"
 """Environment variable that names another ssh."""
 CONNECT_S = 10
@@ -27,6 +31,8 @@ ALIVE_S, ALIVE_COUNT = 2, 2
 LINES_KEPT = 20
 LINE_MOST = 160
 PODS_S = 20.0
+AT_ONCE = 32
+"""So many hosts are begun at once: each takes CPU here, and its time limit is for itself."""
 _SSH_OPTIONS = (
     "BatchMode=yes",
     f"ConnectTimeout={CONNECT_S}",
@@ -161,6 +167,17 @@ class Road:
         how = f"{what} {ended_how(status)}" if status is not None else f"{what} ended"
         fix = f"try `ssh {shlex.quote(self.host.destination)} true`" if (tool, status) == ("ssh", 255) else ""
         return HostError(tool, f"{how}: {last}" if last else how, fix)
+
+
+async def a_few_at_once(call: Callable[[Given], Awaitable[Made]], items: Iterable[Given]) -> list[Made]:
+    """Call for all items, a bounded number at a time. Raises the first error."""
+    turn = asyncio.Semaphore(AT_ONCE)
+
+    async def one(item: Given) -> Made:
+        async with turn:
+            return await call(item)
+
+    return list(await asyncio.gather(*(one(item) for item in items)))
 
 
 async def roads_of(scenario: Scenario, hosts: Sequence[HostSpec]) -> list[Road]:

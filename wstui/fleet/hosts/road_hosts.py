@@ -16,7 +16,7 @@ from wstui.fleet.hosts.dask_client import open_client, open_scheduler
 from wstui.fleet.hosts.dask_comm import SCHEME, PipeMux
 from wstui.fleet.hosts.dask_worker import Work
 from wstui.fleet.hosts.host_probe import HostProbe, hosts_of, look_at_all
-from wstui.fleet.hosts.road import HostError, Road, RoadProcess, pods_of, roads_of
+from wstui.fleet.hosts.road import HostError, Road, RoadProcess, a_few_at_once, pods_of, roads_of
 from wstui.fleet.transport import FleetError
 from wstui.scenario.model import Scenario
 
@@ -65,13 +65,18 @@ class RoadHosts:
             # Both are in this process: the first address needs no pipe.
             self._client = await open_client(self._scheduler.listeners[0].contact_address, None, direct=True)
             self._client.subscribe_topic(topic, lambda event: hear(event[1]))
-        agents = await asyncio.gather(*(self._begin(look, topic) for look in looks), return_exceptions=True)
+        agents = await a_few_at_once(lambda look: self._tried(look, topic), looks)
         if problems := [str(error) for error in agents if isinstance(error, FleetError)]:
             raise FleetError("\n".join(problems))
-        if faults := [error for error in agents if isinstance(error, BaseException)]:
-            raise faults[0]
         self._tasks += [asyncio.create_task(self._watch(look.name, gone)) for look in looks]
         return {look.name: agent for look, agent in zip(looks, agents, strict=True)}
+
+    async def _tried(self, look: HostProbe, topic: str) -> Any:
+        """Return the agent of a host, or why it has none."""
+        try:
+            return await self._begin(look, topic)
+        except FleetError as error:
+            return error
 
     async def _begin(self, look: HostProbe, topic: str) -> Any:
         """Start a Dask worker and an agent on it. Raises FleetError, also if the worker has ended meanwhile."""
