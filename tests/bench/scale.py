@@ -1,4 +1,4 @@
-"""What many workers cost the operator's process: real Dask workers, real encryption, workers that only talk."""
+"""What many workers cost the operator's process: real Dask workers behind real pipes, workers that only talk."""
 
 from __future__ import annotations
 

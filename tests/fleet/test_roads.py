@@ -85,24 +85,31 @@ async def test_a_pod_that_goes_is_a_lost_host_and_a_pod_that_comes_takes_its_loa
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
+@pytest.mark.parametrize(("hosts", "names"), [([PODS], "pod1 pod2"), (["docker:box1", "docker:box2"], "box1 box2")])
 async def test_a_road_that_is_cut_or_hangs_ends_the_load_behind_it(
-    how: signal.Signals, monkeypatch: pytest.MonkeyPatch
+    running: Path, hosts: list[str], names: str, how: signal.Signals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    running.write_text(names)
+    one, other = names.split()
     monkeypatch.setattr("wstui.fleet.hosts.cluster.GIVEN_UP_S", 5.0)
-    async with Server() as server, going(server, PODS) as it:
-        of_pod = it.of("pod1")
-        (kubectl,) = (process for process in of_pod if process in it.ssh)
-        kubectl.send_signal(how)
-        await until(lambda: it.host("pod1") == "lost")
-        await until(lambda: gone([process for process in of_pod if process != kubectl]))
+    async with Server() as server, going(server, *hosts) as it:
+        of_one = it.of(one)
+        (tool,) = (process for process in of_one if process in it.ssh)
+        tool.send_signal(how)
+        await until(lambda: it.host(one) == "lost")
+        await until(lambda: gone([process for process in of_one if process != tool]))
         await until(lambda: server.ends == {"close 1000": 10})
-        assert it.is_there("pod2")
+        assert it.is_there(other)
 
 
-async def test_a_slow_road_is_marked_and_carries_the_load(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("host", "name"), [("docker:box1", "box1"), (PODS, "pod1")])
+async def test_a_slow_road_is_marked_and_carries_the_load(
+    running: Path, host: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running.write_text(name)
     monkeypatch.setenv("WSTUI_FAKE_DELAY", "0.2")
-    async with Server() as server, going(server, "docker:box1") as it:
-        await until(lambda: it.host("box1") == "slow")
+    async with Server() as server, going(server, host) as it:
+        await until(lambda: it.host(name) == "slow")
         sent = server.messages["ping"]
         await until(lambda: server.messages["ping"] > sent + 100)
         it.run.send(DrainRun())
