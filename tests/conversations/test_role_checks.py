@@ -149,9 +149,23 @@ BROKEN = [
     (LOGIN + POST + 'capture = { t = "regex:x" }\n' + ROLE + SAY, "login[0].capture.t", "no group"),
     (LOGIN + POST + 'within = "0s"\n' + ROLE + SAY, "login[0].within", "more than 0s"),
     (LOGIN + POST + 'bdy = "x"\n' + ROLE + SAY, "login[0].bdy", 'did you mean "body"'),
+    ('[[login]]\nname = "login"\n' + POST + ROLE + SAY, "login[0].name", "the row of all requests together: rename"),
     (LOGIN + POST + LOGIN + POST + ROLE + SAY, "login[1].name", "names login[0] as well"),
     ("[login]\n" + POST + ROLE + SAY, "login", "in double brackets"),
     # rules
+    (
+        ROLE + "delivery = [{ of = { a = 1 }, stamp = 'b' }, { of = { a = 2 }, stamp = 'b' }]",
+        "roles[0].delivery[1].name",
+        "names roles[0].delivery[0] as well: rename one",
+    ),
+    (
+        ROLE
+        + 'loop = [{ name = "x", send = "y" }]\n'
+        + SECOND
+        + 'delivery = { name = "x", of = { a = 1 }, stamp = "b" }',
+        "roles[1].delivery[0].name",
+        "a step, as well, and this is a delivery: rename one",
+    ),
     (ROLE + 'heartbeats = [{ every = "0s", send = "x" }]', "roles[0].heartbeats[0].every", "more than 0"),
     (ROLE + 'heartbeats = [{ every = "1s" }]', "roles[0].heartbeats[0]", "sends nothing"),
     (ROLE + "answer = [{ on = { a = 1 } }]", "roles[0].answer[0]", "answers nothing"),
@@ -223,7 +237,7 @@ def test_a_mistake_in_a_file_is_told_with_its_line_and_role(case: int) -> None:
 
 
 FIXES = re.compile(
-    r"write |make a step of each|rename one|takes a table|did you mean|keep one|give |leave the role out|must be "
+    r"write |make a step of each|rename (one|it)|takes a table|did you mean|keep one|give |leave the role out|must be "
     r"|belongs? to|capture |use post|set it|set messages|lower clients|send it in parts|close in loop|needs cert_file"
     r"|is missing|is not a (number|file)|there is no /|from 0 to|can never match|cannot be read|takes letters"
     r"|JSON can't: inf|an empty list"

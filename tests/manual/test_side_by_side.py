@@ -22,9 +22,9 @@ PATIENCE_S = 240
 
 def script(tool: str, language: str, url: str = "") -> str:
     """The code of a tool on the page, with few clients that say little, to a server of ours."""
-    (text,) = re.findall(
-        rf"```{language}\n(.*?)```", PAGE.partition(f"## {tool}\n")[2].partition("\n## ")[0], re.DOTALL
-    )
+    part = PAGE.partition(f"## {tool}\n")[2].partition("\n## ")[0]
+    text = part.partition(f"```{language}\n")[2].partition("```")[0]
+    assert text, (tool, language)
     for written, instead in (
         (r"(?<=vus: )50|(?<=iterations: )50|(?<=arrivalCount: )50", str(CLIENTS)),
         (r"(?<=seq === )29|(?<=count: )29", str(SAYS)),

@@ -216,6 +216,7 @@ def test_the_console_shows_a_step_with_its_count_latencies_and_what_was_lost(res
 def test_html_draws_the_steps_of_each_role(result: Result) -> None:
     drawn = {chart.title: [line["name"] for line in chart.lines] for chart in charts(result)}
     assert drawn["Steps of member"] == ["auth", "say", "beat"] and drawn["Steps of guest"] == ["say", "echo"]
+    assert drawn["Logins"] == ["login", "token"]
 
 
 def test_junit_has_thresholds_of_steps_as_cases(result: Result) -> None:
@@ -275,7 +276,7 @@ def rows_of(result: Result) -> Iterator[str]:
 
 
 def test_a_comparison_has_rows_for_steps_and_names_those_that_only_one_run_has(result: Result) -> None:
-    assert {"step.say.p50", "step.say.p99", "step.say.lost", "step.echo.p99"} <= set(rows_of(result))
+    assert {"step.say.p50", "step.say.p99", "step.say.lost", "delivery.echo.p99", "login.p99"} <= set(rows_of(result))
     other = msgspec.structs.replace(result, steps=[step for step in result.steps if step.name != "auth"])
     told = compare(result, other)
     assert "only the first run has the step auth" in told.warnings
@@ -328,16 +329,16 @@ def test_logins_deliveries_and_gaps_in_numbers_are_in_every_output(
         "markdown": ("Logins", "token", "echo (delivery)", "Numbered messages"),
         "html": ("Logins", "token", "echo (delivery)", "Numbered messages"),
         "json": ('"login"', '"sequence"', '"gaps": 1', '"kind": "delivery"'),
-        "csv": ("step..token.p99_ms", "step.guest.echo.p99_ms"),
-        "junit": ("sequence.gaps ≤ 0", "login.p95", "delivery.echo.p99", "step.token.p99"),
+        "csv": ("login.token.p99_ms", "login.p99_ms", "step.guest.echo.p99_ms"),
+        "junit": ("sequence.gaps ≤ 0", "login.p95", "delivery.echo.p99", "login.token.p99"),
         "prometheus": (
             'wstui_sequence_total{finding="gaps"} 1.0',
             'wstui_steps_total{kind="login",outcome="done",role="",step="token"} 4.0',
             'wstui_threshold_kept{limit="<= 0",metric="sequence.gaps",stage=""} 0.0',
         ),
         "opentelemetry": ("wstui_sequence", "token", "echo", "sequence.gaps"),
-        "events": ('"sequence": {', '"login": {', '"step..token.p99_ms"', '"metric": "delivery.echo.p99"'),
-        "compare": ("sequence.gaps", "step.token.p99", "step.echo.p99"),
+        "events": ('"sequence": {', '"login": {', '"login.token.p99_ms"', '"metric": "delivery.echo.p99"'),
+        "compare": ("sequence.gaps", "login.token.p99", "delivery.echo.p99"),
     }[name]
     text = _output(name, run, result)
     for word in words:
@@ -367,7 +368,8 @@ def _output(name: str, run: Run, result: Result) -> str:
     ("metric", "words"),
     [
         ("step.sya.p99", 'names no step of a role; did you mean "step.say.p99"?'),
-        ("step.zzzz.p99", 'names no step of a role: there are "login", "token", "auth", "say", "beat", "echo"'),
+        ("step.zzzz.p99", 'names no step of a role: there are "auth", "say", "beat", "echo"'),
+        ("step.token.p99", 'names no step of a role: there are "auth", "say", "beat", "echo"'),
         ("delivery.ecco.p99", 'names no delivery of a role; did you mean "delivery.echo.p99"?'),
         ("step.say.p99x", 'did you mean "step.say.p99"?'),
         ("step.say", 'did you mean "step.say.p99"?'),

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 
 from wstui.execution.run.result_figures import figure
 from wstui.execution.run.status import Status
 from wstui.execution.run.window import Window
 from wstui.measure.histogram import Distribution
 from wstui.measure.snapshot import Totals
+from wstui.measure.steps import StepCounts, StepData, Steps
 from wstui.scenario.threshold import parse_condition, parse_limit, parse_metric
 
-_OF_THE_RUN = ("fanout.", "delivery", "step.", "target.")
+_OF_THE_RUN = ("fanout.", "target.")
 """Families that are followed over the whole run only."""
 _DISTRIBUTIONS = ("connect", "response", "round_trip", "reconnect")
 
@@ -32,7 +34,7 @@ class WaitCondition:
         return self.value is not None and self.limit.holds(self.value)
 
     def _figure(self, status: Status) -> float | None:
-        if not self._window_s or self.metric.family.startswith(_OF_THE_RUN):
+        if not self._window_s or self.metric.family.startswith(_OF_THE_RUN) or self.metric.family == "delivery":
             return figure(status.result, self.metric.name)
         now_s, past = status.elapsed_s, self._past
         if past and now_s < past[-1][0]:
@@ -49,4 +51,11 @@ class WaitCondition:
 def _totals(status: Status) -> Totals:
     connect, response, trip, again = (status.histograms.get(name, Distribution()) for name in _DISTRIBUTIONS)
     at_ns = round(status.elapsed_s * 1e9)
-    return Totals(at_ns, status.counters, connect, response, trip, reconnect=again)
+    return Totals(at_ns, status.counters, connect, response, trip, reconnect=again, steps=Steps(list(_steps(status))))
+
+
+def _steps(status: Status) -> Iterator[StepData]:
+    for step in status.result.steps:
+        counts = StepCounts(step.begun, step.done, step.lost, step.abandoned, step.failed, step.late, step.duplicates)
+        response = status.histograms.get(step.histogram, Distribution())
+        yield StepData(step.role, step.name, step.kind, counts, response)

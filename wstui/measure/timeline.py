@@ -47,7 +47,7 @@ class TimelineRow:
     delivery_p50_ms: float | None = None  # of broadcasts whose window closed in this second
     delivery_p99_ms: float | None = None
     spread_p99_ms: float | None = None
-    steps: Mapping[str, float | None] = field(default_factory=dict)  # "step.ROLE.NAME.p99_ms"; see STEPS_FOLLOWED
+    steps: Mapping[str, float | None] = field(default_factory=dict)  # "step.ROLE.NAME.p99_ms"; see step_columns
 
     def values(self) -> dict[str, Any]:
         """Return the row as a result holds it: a flat table."""
@@ -61,8 +61,11 @@ STEPS_FOLLOWED = 20
 
 @cache
 def step_columns(role: str, name: str) -> tuple[str, str, str, str]:
-    """Return the names of a step's columns: done per second, lost, and the quantiles of its response time in ms."""
-    step = f"step.{role}.{name}"
+    """Return the names of a step's columns: done per second, lost, and the quantiles of its response time in ms.
+
+    They begin with "step.ROLE.NAME", or for logins, which have no role, with "login.NAME" or "login" for all requests.
+    """
+    step = f"step.{role}.{name}" if role else f"login.{name}" if name != "login" else name
     return f"{step}.per_s", f"{step}.lost", f"{step}.p50_ms", f"{step}.p99_ms"
 
 

@@ -13,6 +13,7 @@ from wstui.scenario.identity_checks import identity_findings, identity_warnings
 from wstui.scenario.load_profile import arrivals
 from wstui.scenario.lowering import Lowered, logins_of
 from wstui.scenario.model import Scenario
+from wstui.scenario.name_checks import login_name_findings
 from wstui.scenario.role_checks import role_findings
 from wstui.scenario.role_inputs import figures_of
 from wstui.scenario.role_warnings import role_warnings
@@ -51,6 +52,7 @@ def findings(scenario: Scenario) -> Iterator[Conflict]:
     yield from _stage_findings(scenario) if scenario.breakpoint is None else _search_findings(scenario)
     yield from _threshold_findings(scenario)
     yield from identity_findings(scenario)
+    yield from login_name_findings(logins_of(scenario))
     yield from role_findings(scenario)
     if scenario.messages.subscribe_each > len(scenario.messages.subscribe):
         message = f"is more than messages.subscribe names, which is {len(scenario.messages.subscribe)}"
@@ -186,7 +188,7 @@ def _step_findings(scenario: Scenario, key: Key, metric: str, step: str) -> Iter
     logins = ("login", *(login.name for login in asked)) if asked or kind == "login" else ()
     figures = [("login", name) for name in logins if name]
     figures += figures_of(Lowered(scenario).roles or scenario.roles, scenario.origin.file)
-    names = [name for found, name in figures if kind in ("step", found)]
+    names = [name for found, name in figures if kind == found or (kind == "step" and found != "login")]
     if step in names:
         return
     near = nearest(step, names)

@@ -71,16 +71,8 @@ def identity_findings(scenario: Scenario) -> Iterator[Conflict]:
     captured = captured_at_login(scenario.login)
     checks = PayloadChecks(scenario.origin.file, captured, feed, feed_is_known)
     known: set[str] = set()
-    names: dict[str, int] = {}
     for index, login in enumerate(scenario.login):
         place: Key = ("login", index)
-        if login.name and login.name in names:
-            yield Conflict(
-                (*place, "name"),
-                f"names login[{names[login.name]}] as well: rename one",
-                quote(login.name),
-            )
-        names.setdefault(login.name, index)
         yield from checks.http(login, place, known)
         known.update(login.capture)
     if scenario.auth.kind == "basic":

@@ -10,6 +10,7 @@ from wstui.scenario.errors import BadValue, Conflict, quote
 from wstui.scenario.identity_checks import checked_feed
 from wstui.scenario.lowering import Lowered
 from wstui.scenario.model import Scenario
+from wstui.scenario.name_checks import role_name_findings
 from wstui.scenario.payload_checks import PayloadChecks
 from wstui.scenario.role_inputs import captured_at_login, captured_in, script_of
 from wstui.scenario.script import lacking
@@ -49,6 +50,7 @@ def role_findings(scenario: Scenario) -> Iterator[Conflict]:
         total += payloads.bytes
     if total > MOST_BYTES_OF_ALL:
         yield Conflict(("roles",), f"send more than {MOST_BYTES_OF_ALL >> 20} MiB together: a worker keeps all of it")
+    yield from role_name_findings(lowered.roles, lowered.added, scenario.origin.file)
 
 
 def _exclusive_findings(scenario: Scenario) -> Iterator[Conflict]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from wstui.scenario.conversation.http import Login
-from wstui.scenario.conversation.role import Message, Role, Step
+from wstui.scenario.conversation.role import Message, Role, Step, Stream
 from wstui.scenario.errors import BadValue, Key, ScenarioError
 from wstui.scenario.file_refs import located
 from wstui.scenario.message_files import content_of, variables_in
@@ -43,17 +43,18 @@ def figures_of(roles: Iterable[Role], scenario_file: str) -> list[tuple[str, str
         found += [("step", step.name) for _, step in steps_of(role)]
         found += [("heartbeat", beat.name) for beat in role.heartbeats]
         found += [("delivery", delivery.name) for delivery in role.delivery]
-        found += [
-            ("stream", f"{stream.name}-{part}")
-            for stream in role.streams
-            for part in STREAM_PARTS[: 2 + bool(stream.audio)]
-        ]
+        found += [("stream", name) for stream in role.streams for name in stream_rows(stream)]
         if role.script:
-            found += [("step", name) for name in _steps_of_script(role, scenario_file)]
+            found += [("step", name) for name in steps_of_script(role, scenario_file)]
     return [pair for pair in dict.fromkeys(found) if pair[1]]
 
 
-def _steps_of_script(role: Role, scenario_file: str) -> tuple[str, ...]:
+def stream_rows(stream: Stream) -> list[str]:
+    """Return the names of a stream's rows."""
+    return [f"{stream.name}-{part}" for part in STREAM_PARTS[: 2 + bool(stream.audio)]]
+
+
+def steps_of_script(role: Role, scenario_file: str) -> tuple[str, ...]:
     """The steps that a script names; none if it cannot be read, which is told elsewhere."""
     try:
         found = read_script(script_of(role, scenario_file), role.script).role(role.name)

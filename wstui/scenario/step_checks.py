@@ -8,7 +8,7 @@ from wstui.scenario.conversation.captures import OF_ANSWER, capture_findings
 from wstui.scenario.conversation.conditions import alternatives_of
 from wstui.scenario.conversation.delay import parse_delay
 from wstui.scenario.conversation.role import Heartbeat, Role, Step, Watchdog
-from wstui.scenario.errors import Conflict, Key, dotted, quote
+from wstui.scenario.errors import Conflict, Key, quote
 from wstui.scenario.payload_checks import PayloadChecks
 from wstui.scenario.role_inputs import PHASES, steps_of
 
@@ -38,7 +38,6 @@ class StepChecks:
         self._added = added
         self._place = place
         self._payloads = payloads
-        self._names: dict[str, Key] = {}
 
     def findings(self) -> Iterator[Conflict]:
         role, place = self._role, self._place
@@ -118,7 +117,6 @@ class StepChecks:
             yield Conflict((*place, "steps"), "belong to repeat, and there is none: write repeat = 3")
         if step.repeat and not step.steps:
             yield Conflict((*place, "repeat"), 'has nothing to repeat: write steps = [{ json = { type = "hello" } }]')
-        yield from self._name(step, place)
         if step.expect is None:
             for name in ("refuse", "reason", "within", "capture"):
                 if name == "capture" and is_message and _is_of_upgrade(step):
@@ -170,19 +168,7 @@ class StepChecks:
         if ways:
             known.update(set.intersection(*ways))
 
-    def _name(self, message: Step | Heartbeat, place: Key) -> Iterator[Conflict]:
-        if not message.name:
-            return
-        if message.name in self._names:
-            yield Conflict(
-                (*place, "name"),
-                f"names {dotted(self._names[message.name])} as well: rename one",
-                quote(message.name),
-            )
-        self._names.setdefault(message.name, place)
-
     def _heartbeat(self, beat: Heartbeat, place: Key, known: set[str]) -> Iterator[Conflict]:
-        yield from self._name(beat, place)
         delay = parse_delay(beat.every)
         yield from self._delay(beat.every, (*place, "every"), known)
         if not delay.low and not delay.mean:

@@ -55,7 +55,24 @@ S = TypeVar("S", bound=MeasuredStep)
 def steps_of(family: str, rows: Iterable[S]) -> list[S]:
     """Return the rows that a family of metrics is about: "step.say", "delivery.price", "delivery" for every one."""
     kind, _, name = family.partition(".")
-    return [row for row in rows if name in ("", row.name) and kind in ("step", row.kind)]
+    is_step = kind == "step"
+    return [row for row in rows if name in ("", row.name) and (row.kind == kind or (is_step and row.kind != LOGIN))]
+
+
+def families_of(step: MeasuredStep) -> tuple[str, ...]:
+    """Return the families whose metrics are about a row, the one that names its kind first.
+
+    ("step.say",), ("delivery.price", "step.price"), ("login.token",), and ("login",) for all requests of a login.
+    """
+    if step.kind == LOGIN:
+        return (LOGIN if step.name == LOGIN else f"{LOGIN}.{step.name}",)
+    own = () if step.kind in ("step", "heartbeat") else (f"{step.kind}.{step.name}",)
+    return (*own, f"step.{step.name}")
+
+
+def family_of(step: MeasuredStep) -> str:
+    """Return the family of a row that names its kind."""
+    return families_of(step)[0]
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,8 +117,10 @@ class Conversation:
         if coroutine is None or self.host.mistake is not None:
             return
         if self.leaving and self.phase is LOOP:
-            self.begin_leave()
-            return
+            if not self.role.spec.script or not value:
+                self.begin_leave()
+                return
+            self._enter_leave()  # the script has its answer, goes on to the end of its round, and takes leave
         self.running = True
         try:
             if coroutine.send(value) is not WAIT:  # type: ignore[arg-type]  # None begins it
@@ -155,10 +157,7 @@ class Conversation:
     def begin_leave(self) -> None:
         """Cut the round short and take leave."""
         self._cut()
-        self.phase = LEAVE
-        self.leaving = False
-        self.leave_begun_ns = _now()
-        self.intended_ns = 0
+        self._enter_leave()
         if self.role.spec.script:  # it goes on to its end
             self.awaits_round = False
             self.wake_ns = -1
@@ -172,6 +171,12 @@ class Conversation:
             return
         self.coroutine = self.host.walk(self, self.role.leaving)
         self.resume(None)
+
+    def _enter_leave(self) -> None:
+        self.phase = LEAVE
+        self.leaving = False
+        self.leave_begun_ns = _now()
+        self.intended_ns = 0
 
     def close_when_idle(self) -> None:
         """Take leave when the answer that is waited for has come; the client is ready."""
@@ -245,6 +250,8 @@ class Conversation:
         self.intended_ns = 0
         if self.phase is LOOP and not self.role.spec.closes_on_failure:
             return True
+        if self.phase is LEAVE and self.role.spec.script:
+            return False  # it says goodbye before it closes
         if self.phase is not ENDED:
             self.client.close()
         return False

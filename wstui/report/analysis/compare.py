@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
-from wstui.execution.run.metrics import FAMILIES
+from wstui.execution.run.metrics import FAMILIES, family_of, steps_of
 from wstui.execution.run.result import BreakpointSummary, Result
 from wstui.execution.run.result_figures import distribution_in, failures, figure
 from wstui.measure import format
 from wstui.measure.histogram import RELATIVE_ERROR
+from wstui.measure.timeline import step_columns
 from wstui.report.analysis.significance import ALPHA, batch_means, holm, rank_test, share_test
 from wstui.report.model.labels import name_of, url_of
 from wstui.report.model.stretches import Noted, active_rows, column, noted, stretch
@@ -143,8 +144,8 @@ def compare(
 
 def _step_metrics(before: Result, after: Result) -> list[str]:
     """The metrics of the steps that either run has."""
-    names = dict.fromkeys(step.name for result in (before, after) for step in result.steps)
-    return [f"step.{name}.{statistic}" for name in names for statistic in ("p50", "p99", "lost")]
+    families = dict.fromkeys(family_of(step) for result in (before, after) for step in result.steps)
+    return [f"{family}.{statistic}" for family in families for statistic in ("p50", "p99", "lost")]
 
 
 _OF_STRETCHES = {*_SERIES, "failures.rate", "generator.late_sends"}
@@ -216,8 +217,8 @@ def _p_value(metric: str, before: Result, after: Result) -> float | None:
     if counted is not None:
         return share_test(*counted(before), *counted(after))
     parsed = parse_metric(metric)
-    if step := step_of(metric):
-        return _step_p_value(step, parsed.statistic, before, after)
+    if step_of(metric):
+        return _step_p_value(parsed.family, parsed.statistic, before, after)
     if parsed.quantile is None or parsed.family not in FAMILIES:
         return None
     p_value = _quantile_test(parsed, before, after)
@@ -230,8 +231,8 @@ def _p_value(metric: str, before: Result, after: Result) -> float | None:
     return None if neighbouring is None else max(p_value, neighbouring)
 
 
-def _step_p_value(step: str, statistic: str, before: Result, after: Result) -> float | None:
-    found = [[row for row in result.steps if row.name == step] for result in (before, after)]
+def _step_p_value(family: str, statistic: str, before: Result, after: Result) -> float | None:
+    found = [steps_of(family, result.steps) for result in (before, after)]
     if not all(found):
         return None
     if statistic == "lost":
@@ -241,8 +242,13 @@ def _step_p_value(step: str, statistic: str, before: Result, after: Result) -> f
         return share_test(lost, of, lost_after, of_after)
     if any(len(rows) > 1 for rows in found):
         return None  # the seconds of several roles cannot be put together
-    names = [f"step.{rows[0].role}.{step}.{statistic}_ms" for rows in found]
-    return rank_test(*(batch_means(steady(r, name)) for r, name in zip((before, after), names, strict=True)))
+    if statistic not in ("p50", "p99"):
+        return None
+    series = []
+    for result, (row, *_) in zip((before, after), found, strict=True):
+        _, _, p50, p99 = step_columns(row.role, row.name)
+        series.append(batch_means(steady(result, p50 if statistic == "p50" else p99)))
+    return rank_test(*series)
 
 
 def _quantile_test(metric: Metric, before: Result, after: Result) -> float | None:
@@ -293,7 +299,8 @@ def _warnings(before: Result, after: Result, environments: tuple[dict[str, Any],
     if None not in versions and versions[0] != versions[1]:
         warnings.append(f"the versions of wstui differ: {versions[0]} and {versions[1]}")
     for letter, result, other in (("first", before, after), ("second", after, before)):
-        if alone := [s.name for s in result.steps if s.name not in {step.name for step in other.steps}]:
+        others = {family_of(step) for step in other.steps}
+        if alone := [step.name for step in result.steps if family_of(step) not in others]:
             warnings.append(f"only the {letter} run has the step{'s' * (len(alone) > 1)} {', '.join(alone)}")
         if result.verdict.aborted:
             warnings.append(f"the {letter} run was cut short after {result.duration_s:.0f} s: {result.verdict.reason}")

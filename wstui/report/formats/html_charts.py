@@ -11,7 +11,7 @@ from wstui.execution.run.result import Result
 from wstui.execution.run.result_figures import distribution_in
 from wstui.execution.run.result_sections import NS_PER_MS
 from wstui.measure.sanitize import sanitize
-from wstui.measure.timeline import MARKS
+from wstui.measure.timeline import MARKS, step_columns
 from wstui.report.model.breakpoint_table import latency_of, points, step_sign
 from wstui.scenario.errors import BadValue
 from wstui.scenario.threshold import parse_limit
@@ -104,14 +104,16 @@ def _steps(run: Result, rows: Sequence[Row]) -> list[Chart | None]:
     looks = [(role, dash) for dash in ("solid", "dash", "dot") for role in ("first", "second", "third", "fourth")]
     made = []
     rows = thin(rows, max(60, _STEP_POINTS // max(1, len(run.steps))))
-    for number, role in enumerate(run.roles):
-        named = [step for step in run.steps if step.role == role.name]
+    for number, role in enumerate(dict.fromkeys(step.role for step in run.steps)):
+        named = [step for step in run.steps if step.role == role]
         lines = [
-            _line(rows, f"step.{step.role}.{step.name}.p99_ms", _text(step.name), *look, "ms")
+            _line(rows, step_columns(role, step.name)[3], _text(step.name), *look, "ms")
             for step, look in zip(named, looks, strict=False)
         ]
         note = "p99 per second, from when a step was due; logarithmic."
-        made.append(_chart(f"steps-{number}", f"Steps of {_text(role.name)}", note, lines, "ms", log=True))
+        made.append(
+            _chart(f"steps-{number}", f"Steps of {_text(role)}" if role else "Logins", note, lines, "ms", log=True)
+        )
     return made
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from xml.etree.ElementTree import Element, SubElement, tostring
 
+from wstui.execution.run.metrics import family_of
 from wstui.execution.run.result import Result, SuiteResult
 from wstui.execution.run.result_sections import FailureSummary, ThresholdOutcome
+from wstui.execution.run.role_sections import StepSummary
 from wstui.execution.run.verdict import figure_of
 from wstui.measure import format
 from wstui.measure.sanitize import sanitize
@@ -72,8 +74,8 @@ def _suite(report: Element, run: Result) -> None:
         ("success", format.percentage(run.connections.success_rate)),
         ("response.p50", format.milliseconds(run.latency_ms.response.p50)),
         ("response.p99", format.milliseconds(run.latency_ms.response.p99)),
-        *((f"step.{step.name}.p99 ({step.role})", format.milliseconds(step.response_ms.p99)) for step in run.steps),
-        *((f"step.{step.name}.lost ({step.role})", str(step.lost)) for step in run.steps),
+        *((f"{family_of(step)}.p99{_of(step)}", format.milliseconds(step.response_ms.p99)) for step in run.steps),
+        *((f"{family_of(step)}.lost{_of(step)}", str(step.lost)) for step in run.steps),
     ):
         SubElement(properties, "property", name=sanitize(key), value=sanitize(value))
     _verdict(suite, run)
@@ -87,6 +89,10 @@ def _suite(report: Element, run: Result) -> None:
     limited = run.verdict.generator_limited or bool(run.generator.limited_by)
     why = "; ".join(run.generator.limited_by) or "no reason recorded"
     _case(suite, "generator", "run", skipped=f"the generator was the limit, not the server: {why}" if limited else "")
+
+
+def _of(step: StepSummary) -> str:
+    return f" ({step.role})" if step.role else ""
 
 
 def _verdict(suite: Element, run: Result) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from wstui.execution.run.result import Result, SuiteResult
 from wstui.execution.run.result_sections import Latency, ThresholdOutcome
+from wstui.execution.run.role_sections import StepSummary
 from wstui.report.model.labels import peak_clients, runs_of
 from wstui.scenario.threshold import parse_limit
 
@@ -53,7 +54,7 @@ def _summary(run: Result) -> dict[str, Any]:
         },
         "vus": _gauge(peak_clients(run)),
         "vus_max": _gauge(peak_clients(run)),
-        **{f"wstui_step_{step.name}": _trend(step.response_ms) for step in run.steps if step.response_ms.count},
+        **{_tagged(step): _trend(step.response_ms) for step in run.steps if step.response_ms.count},
     }
     stages = {stage.name: stage.latency_ms for stage in run.stages}
     for outcome in run.verdict.thresholds:
@@ -76,6 +77,12 @@ def _summary(run: Result) -> dict[str, Any]:
 
 def _named(name: str, path: str) -> dict[str, str]:
     return {"name": name, "path": path, "id": hashlib.md5(path.encode(), usedforsecurity=False).hexdigest()}
+
+
+def _tagged(step: StepSummary) -> str:
+    """Return the name of a step's trend, with what tells it from others as k6 writes tags."""
+    tags = {"role": step.role, "step": step.name, "kind": "" if step.kind == "step" else step.kind}
+    return f"wstui_step{{{','.join(f'{name}:{value}' for name, value in tags.items() if value)}}}"
 
 
 def _counter(count: float, seconds: float, contains: str = "default") -> dict[str, Any]:

@@ -78,7 +78,7 @@ class Recording:
         return [
             TimelineRow(
                 **{name: value for name, value in row.items() if name in known},
-                steps={name: value for name, value in row.items() if name.startswith("step.")},
+                steps={name: value for name, value in row.items() if name not in known},
             )
             for row in self.result.timeline
         ]

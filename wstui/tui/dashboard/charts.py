@@ -37,7 +37,7 @@ class LatencyPanel(ChartPanel):
         if (status := self.status) is None:
             return []
         history, view = self.history, self.view
-        course = tile_models.course_of(status) if view.step is None else tile_models.step_course(*view.step)
+        course = tile_models.course_of(status) if view.step is None else tile_models.step_course(status, *view.step)
         curves = [(name, course.columns[name], name) for name in _DRAWN if name in course.columns]
         if course is tile_models.DELIVERY:
             curves.append(("spread p99", "spread_p99_ms", "p95"))

@@ -9,10 +9,12 @@ from typing import ClassVar
 from textual.binding import BindingType
 
 from wstui.execution.run.limits import worst_threshold
+from wstui.execution.run.metrics import families_of
 from wstui.execution.run.role_sections import RoleSummary, StepSummary
 from wstui.execution.run.status import Status
 from wstui.measure.format import NONE, count, rate
 from wstui.measure.sanitize import sanitize
+from wstui.measure.timeline import step_columns
 from wstui.report.model.cell_text import GAP
 from wstui.report.model.labels import Tone
 from wstui.report.model.step_tables import STEP_COLUMNS, step_row
@@ -48,8 +50,7 @@ class StepLine:
         """How the metrics of a step begin."""
         if self.step is None:
             return ()
-        name, kind = self.step.name, self.step.kind
-        return f"step.{name}.", "login." if name == kind == "login" else f"{kind}.{name}."
+        return tuple(f"{family}." for family in families_of(self.step))
 
 
 class StepsPanel(ListTable[StepLine]):
@@ -101,7 +102,7 @@ class StepsPanel(ListTable[StepLine]):
 
     def _row(self, step: StepSummary) -> Row:
         """A step with the rate of the last second in the place of that of the whole run."""
-        now = self._history.latest(f"step.{step.role}.{step.name}.per_s")
+        now = self._history.latest(step_columns(step.role, step.name)[0])
         found = step_row(step)
         texts = list(found.cells)
         texts[_RATE] = NONE if now is None else rate(now)

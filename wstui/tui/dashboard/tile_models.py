@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from wstui.execution.run.limits import generator_level, threshold_level, worst_threshold
+from wstui.execution.run.metrics import families_of
 from wstui.execution.run.result_figures import failure_rate, failures
 from wstui.execution.run.result_sections import ThresholdOutcome
 from wstui.execution.run.status import GeneratorStatus, Status
@@ -20,16 +21,16 @@ from wstui.tui.time_series import TimeSeries
 
 @dataclass(frozen=True, slots=True)
 class LoadCourse:
-    """The durations that matter most in a run: their name, what their metrics begin with, and their columns."""
+    """The durations that matter most in a run: their name, what their metrics may begin with, and their columns."""
 
     name: str
-    metric: str
+    metrics: tuple[str, ...]
     columns: Mapping[str, str]
 
 
 RESPONSE = LoadCourse(
     "latency",
-    "response.",
+    ("response.",),
     {
         "p50": "response_p50_ms",
         "p95": "response_p95_ms",
@@ -38,9 +39,9 @@ RESPONSE = LoadCourse(
         "max": "response_max_ms",
     },
 )
-DELIVERY = LoadCourse("delivery", "delivery.", {"p50": "delivery_p50_ms", "p99": "delivery_p99_ms"})
-SPREAD = LoadCourse("spread", "fanout.spread.", {"p99": "spread_p99_ms"})
-CONNECT = LoadCourse("connect", "connect.", {"p95": "connect_p95_ms"})
+DELIVERY = LoadCourse("delivery", ("delivery.",), {"p50": "delivery_p50_ms", "p99": "delivery_p99_ms"})
+SPREAD = LoadCourse("spread", ("fanout.spread.",), {"p99": "spread_p99_ms"})
+CONNECT = LoadCourse("connect", ("connect.",), {"p95": "connect_p95_ms"})
 _NO_BROADCAST = "no broadcast yet"
 
 
@@ -129,17 +130,19 @@ def _judged(status: Status, *metrics: str) -> tuple[str, ...]:
     return (f"{metric_words(outcome.metric)}: {told}", told)
 
 
-def step_course(role: str, name: str) -> LoadCourse:
+def step_course(status: Status, role: str, name: str) -> LoadCourse:
     """The durations of a step."""
     _, _, p50, p99 = step_columns(role, name)
-    return LoadCourse(f"{clip(sanitize(name), 20)}", f"step.{name}.", {"p50": p50, "p99": p99})
+    rows = [step for step in status.result.steps if (step.role, step.name) == (role, name)]
+    metrics = tuple(f"{family}." for step in rows for family in families_of(step))
+    return LoadCourse(f"{clip(sanitize(name), 20)}", metrics, {"p50": p50, "p99": p99})
 
 
 def latency_limit(status: Status, course: LoadCourse | None = None) -> tuple[str, ThresholdOutcome] | None:
     """The limit on the durations to watch that is most used up, and the figure it is about ("p99", "mean", …)."""
-    metric = (course or course_of(status)).metric
     limits = [
         (o.metric.removeprefix(metric), o)
+        for metric in (course or course_of(status)).metrics
         for o in status.thresholds
         if o.metric.startswith(metric) and limit_ms(o) is not None
     ]
@@ -174,7 +177,7 @@ def latency(status: Status, history: TimeSeries) -> TileModel:
         ms(history.latest(course.columns[about])),
         "ms now" if limit and not status.state.ended else "ms",
         shown,
-        worst_threshold(durations, course.metric, *(("roundtrip.",) if course is RESPONSE else ())),
+        worst_threshold(durations, *course.metrics, *(("roundtrip.",) if course is RESPONSE else ())),
         history.highs(course.columns[about]),
         judges_detail=limit is not None,
     )

@@ -22,7 +22,7 @@ def add(conversation: Item, place: Key, kind: str) -> Key:
     if kind == "login":
         logins = conversation["login"]
         index = int(place[1]) + 1 if place[:1] == ("login",) and len(place) > 1 else len(logins)
-        logins.insert(index, {"name": _free("login", _names(logins)), **copy.deepcopy(http_fields.NEW)})
+        logins.insert(index, {"name": _free("session", _names(logins)), **copy.deepcopy(http_fields.NEW)})
         return ("login", index)
     if kind == "role":
         index = int(place[1]) + 1 if place[:1] == ("roles",) else len(roles)
