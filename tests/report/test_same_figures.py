@@ -141,7 +141,7 @@ def test_opentelemetry_has_the_same_figures_of_each_step(ended: tuple[Run, Resul
     from wstui.report.live.otlp import metrics_of
 
     run, result, _ = ended
-    (resource,) = metrics_of(run, run.status).resource_metrics
+    (resource,) = metrics_of(run.status).resource_metrics
     found: dict[str, Any] = {metric.name: metric.data.data_points for metric in resource.scope_metrics[0].metrics}
     counted = {
         (labels["role"], labels["step"], labels["outcome"]): point.value
