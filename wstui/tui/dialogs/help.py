@@ -29,7 +29,6 @@ AREAS = {
     "scenario": "Scenario and runs",
 }
 """The part of a binding's id before its dot, and what it is called."""
-_RIGHT = ("view", "scenario")
 _SIGNS: list[Entry] = [
     ("✓", "within its limit"),
     ("▲", "near the limit or rising"),
@@ -50,7 +49,8 @@ _MOUSE: list[Entry] = [
     ("g G", "first and last row (g in a run: log or linear)"),
 ]
 _OBVIOUS = ("runs.top", "preset.first", "result.up", "result.down", "result.page", "app.interrupt", "app.help_f1")
-_KEYS = 8
+_MOST_KEYS = 12
+_PANELS = "maximise a panel: latency, messages, errors, limits"
 
 
 def areas(bindings: Iterable[ActiveBinding], shown: Callable[[Binding], str]) -> dict[str, list[Entry]]:
@@ -67,10 +67,14 @@ def areas(bindings: Iterable[ActiveBinding], shown: Callable[[Binding], str]) ->
         name = (area, binding.group.description if binding.group else binding.id or "")
         if name not in places:
             places[name] = len(entries)
-            entries.append((key, binding.tooltip or binding.description))
+            told = _PANELS if binding.group is not None else binding.tooltip or binding.description
+            entries.append((key, told))
         elif key not in entries[places[name]][0].split():
             keys, text = entries[places[name]]
-            entries[places[name]] = (f"{keys} {key}", text)
+            entries[places[name]] = (f"{keys} {key}", f"{text}, steps" if text == _PANELS and key == "5" else text)
+    own = any(keys == "q" for area, entries in found.items() if area != "app" for keys, _ in entries)
+    if own:  # told once is enough
+        found["app"] = [entry for entry in found.get("app", []) if entry[0] != "q"]
     return found
 
 
@@ -82,17 +86,21 @@ class HelpPage(RowWidget):
 
     DEFAULT_CSS = "HelpPage { height: auto; background: $surface; }"
 
-    def __init__(self, left: Sequence[Section], right: Sequence[Section]) -> None:
+    def __init__(self, sections: Sequence[Section]) -> None:
         super().__init__()
-        self._left, self._right = left, right
+        self._sections = sections
 
     def rows(self, width: int) -> list[Line]:
-        """Return both columns, or one below the other on a tiny terminal."""
+        """Return two columns of about the same height, or one below the other on a tiny terminal."""
         blank: list[Line] = [] if self.screen.has_class("-narrow") else [[]]
         if self.screen.has_class("-tiny"):
-            return _column([*self._left, *self._right], width - 1, blank)
+            return _column(self._sections, width - 1, blank)
         half = (width - 1) // 2
-        columns = _column(self._left, half - 1, blank), _column(self._right, width - half - 1, blank)
+        pairs = [
+            (_column(self._sections[:cut], half - 1, blank), _column(self._sections[cut:], width - half - 1, blank))
+            for cut in range(1, len(self._sections))
+        ]
+        columns = min(pairs, key=lambda pair: max(map(len, pair)))
         return [
             [*left, (" " * (half - cells(left)), "text"), *right]
             for left, right in zip_longest(*columns, fillvalue=list[Part]())
@@ -109,14 +117,14 @@ def _column(sections: Sequence[Section], width: int, blank: list[Line]) -> list[
     lines: list[Line] = []
     for name, entries in sections:
         lines.append([(name, "strong")])
-        for keys, text in entries:
-            keys = keys.replace("1 2 3 4", "1–4")
-            room = width - max(_KEYS, width_of(keys)) - 2
-            for index, part in enumerate(wrap(text[:1].lower() + text[1:], room)):
-                line = [(f"{keys if index == 0 else '':>{_KEYS}}  ", "strong-accent"), (part, "text")]
+        short = [(keys.replace("1 2 3 4", "1–4").replace("1–4 5", "1–5"), text) for keys, text in entries]
+        wide = min(_MOST_KEYS, max(width_of(keys) for keys, _ in short))
+        for keys, text in short:
+            for index, part in enumerate(wrap(text[:1].lower() + text[1:], width - wide - 3)):
+                line = [(f" {keys if index == 0 else '':>{wide}}  ", "strong-accent"), (part, "text")]
                 lines.append(cut(line, width))
         lines += blank
-    return lines
+    return lines[: len(lines) - len(blank)]
 
 
 class HelpDialog(Dialog[bool]):
@@ -132,11 +140,10 @@ class HelpDialog(Dialog[bool]):
         self.add_class("wide-dialog")
 
     def body(self) -> Iterable[Widget]:
-        """Show the areas in two columns, the signs last."""
+        """Show the areas in two columns: those of the screen first, the signs last."""
         sections = {area: (AREAS[area], self._areas[area]) for area in AREAS if area in self._areas}
-        left = [section for area, section in sections.items() if area not in _RIGHT]
-        right = [section for area, section in sections.items() if area in _RIGHT]
-        yield HelpPage([*left, ("Mouse and lists", _MOUSE)], [*right, ("Signs", _SIGNS)])
+        everywhere = [sections.pop("app")] if "app" in sections else []
+        yield HelpPage([*sections.values(), *everywhere, ("Mouse and lists", _MOUSE), ("Signs", _SIGNS)])
 
     def on_mount(self) -> None:
         """The host is a panel with a name here."""
