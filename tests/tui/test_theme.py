@@ -10,7 +10,7 @@ from textual.app import App
 from textual.color import Color
 from textual.theme import BUILTIN_THEMES
 
-from tests.tui.driving import running, until
+from tests.tui.driving import running, shown, until
 from wstui.tui.theme import _BADGES, _BOLD, _FOREGROUNDS, CONTRAST, DARK, LIGHT, Palette, contrast, usual_theme
 
 THEMES = {theme.name: theme for theme in (*BUILTIN_THEMES.values(), DARK, LIGHT)}
@@ -106,6 +106,38 @@ async def test_sixteen_colours_show_the_run_behind_a_dialog() -> None:
         await pilot.press("a")
         # a picture draws the screens below as well
         await until(lambda: re.search(r"RUNNING[^@]*Stop.this.run", read(app.export_screenshot())) is not None, pilot)
+
+
+async def test_a_dialog_in_sixteen_colours_has_the_bright_ones_of_the_rest() -> None:
+    async with running(theme="ansi-dark") as (app, pilot, _):
+        await pilot.press("a")
+        await until(lambda: "Abort  a" in shown(app), pilot)
+        inks = {
+            word: segment.style
+            for strip in app.screen._compositor.render_strips()
+            for segment in strip
+            for word in ("Abort", "╭", "Keep")
+            if word in segment.text and segment.style
+        }
+    black, bright_red, bright_cyan = 0, 9, 14
+    numbers = {word: style.color.number for word, style in inks.items() if style.color}
+    assert numbers == {"Abort": bright_red, "╭": bright_red, "Keep": black}
+    assert inks["Keep"].bgcolor and inks["Keep"].bgcolor.number == bright_cyan
+
+
+async def test_an_empty_field_in_sixteen_colours_shows_its_example_on_the_ground_of_the_cursor() -> None:
+    async with running(theme="ansi-dark") as (app, pilot, _):
+        await pilot.press("n")
+        await until(lambda: "ache emptied" in shown(app), pilot)
+        (style,) = {
+            segment.style
+            for strip in app.screen._compositor.render_strips()
+            for segment in strip
+            if "ache emptied" in segment.text
+        }
+    assert style and style.color and style.bgcolor
+    black, white = 0, 7
+    assert (style.color.number, style.bgcolor.number) == (black, white) and not style.dim
 
 
 def read(svg: str) -> str:

@@ -6,12 +6,13 @@ Hues follow Okabe and Ito, so that they stay apart for colour-blind eyes; nothin
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 
 from rich.console import Console
 from rich.style import Style
 from textual.color import Color
-from textual.theme import Theme
+from textual.theme import BUILTIN_THEMES, Theme
 
 from wstui.tui.theme_256 import Shades, by_likeness, entry, nearest
 
@@ -82,12 +83,17 @@ LIGHT = Theme(
     },
 )
 
+DARK_16 = replace(
+    BUILTIN_THEMES["ansi-dark"], accent="ansi_bright_cyan", warning="ansi_bright_yellow", error="ansi_bright_red"
+)
+"""Textual's own for 16 colours, with the bright ones of our painted rows in dialogs: plain red is hard to read."""
+
 
 def usual_theme(console: Console | None = None) -> str:
     """The theme where none is set. A terminal of 16 colours shows its own: it has no shades to put a text onto."""
     found = console or Console()
     few = found.color_system in ("standard", "windows") and not found.no_color
-    return "ansi-dark" if few else DARK.name
+    return DARK_16.name if few else DARK.name
 
 
 # Meaning → (variables to try, least contrast against the background). Fills and rules are not text.

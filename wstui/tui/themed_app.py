@@ -8,7 +8,7 @@ from typing import TypeVar
 from textual.app import App
 from textual.filter import LineFilter
 
-from wstui.tui.theme import DARK, LIGHT
+from wstui.tui.theme import DARK, DARK_16, LIGHT
 from wstui.tui.theme_256 import ALL, DARK_256, LIGHT_256, IndexedColours, IndexedTheme, Shades
 
 Answer = TypeVar("Answer")
@@ -23,6 +23,7 @@ class ThemedApp(App[Answer]):
         self._indexed = self.console.color_system == "256" and not self.no_color
         self.register_theme(DARK_256 if self._indexed else DARK)
         self.register_theme(LIGHT_256 if self._indexed else LIGHT)
+        self.register_theme(DARK_16)
 
     @property
     def shades(self) -> Shades:
