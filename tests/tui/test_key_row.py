@@ -128,10 +128,13 @@ async def test_stopping_asks_and_keeping_on_is_the_default() -> None:
         await pilot.pause()
         assert isinstance(app.screen, StopDialog)
         assert "checkout-soak is in hold, 2:12 of 10:00." in shown(app)
-        await pilot.press("enter")
-        await until(lambda: isinstance(app.screen, Dashboard), pilot)
+        for answer in ("enter", "n"):
+            await pilot.press(answer)
+            await until(lambda: isinstance(app.screen, Dashboard), pilot)
+            await pilot.press("a")
+            await until(lambda: isinstance(app.screen, StopDialog), pilot)
         assert session.commands == []
-        await pilot.press("a", "d")
+        await pilot.press("d")
         await until(lambda: session.commands == [("drain",)], pilot)
 
 

@@ -210,7 +210,7 @@ async def test_a_store_that_cannot_be_read_is_said_and_ends_nothing(tmp_path: Pa
 
 async def test_where_only_the_table_has_room_it_says_how_to_fill_it(tmp_path: Path) -> None:
     async with listed(tmp_path, (80, 24)) as (app, _, _, _):
-        assert shown(app).count("space marks a run as A") == 1
+        assert shown(app).count("space marks two runs") == 1
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,7 @@ class DialogField(Vertical):
         self.key = name
         self.label, self._parse, self._hint = label, parse, hint
         self._told = ""
+        self._touched = bool(value)
         self._input = Input(value, id=f"input-{name}", compact=True, placeholder=placeholder, select_on_focus=True)
         self._note = Static(id=f"note-{name}", classes="note", markup=False)
 
@@ -59,11 +60,12 @@ class DialogField(Vertical):
 
     @on(Input.Changed)
     def check(self) -> None:
-        """Hint or error for what is typed so far."""
+        """Hint or error for what is typed so far; a field that is still empty asks instead of blaming."""
+        self._touched = self._touched or bool(self.text)
         try:
             text, wrong = self._hint(self.value), False
         except ValueError as error:
-            text, wrong = f"✗ {error}", True
+            text, wrong = (f"✗ {error}", True) if self._touched else (str(error), False)
         self._told = sanitize(text)
         self._note.update(Content(self._told))
         self._note.set_class(wrong, "wrong")
@@ -81,6 +83,11 @@ class DialogField(Vertical):
     def value(self) -> Any:
         """Return the input as a value; ValueError (or a subclass) says what is wrong with it."""
         return self._parse(self._input.value.strip())
+
+    def insist(self) -> None:
+        """Blame also a field that nothing was typed into: it was sent."""
+        self._touched = True
+        self.check()
 
     def show_error(self, text: str) -> None:
         """Show an error found later than while typing."""
@@ -219,7 +226,7 @@ class Form(Dialog[Answer], Generic[Answer]):
             try:
                 values[field.key] = field.value
             except ValueError:
-                field.check()
+                field.insist()
                 field.focus_input()
                 return
         answer = self.answer(values)

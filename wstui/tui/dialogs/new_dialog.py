@@ -18,7 +18,14 @@ class NewDialog(Form[tuple[str, str]]):
     title_text = "A scenario for which server?"
 
     def fields(self) -> Iterable[DialogField]:
-        yield DialogField("url", "url", "", _url, lambda url: "" if url else "empty: none yet", placeholder="ws://…")
+        yield DialogField(
+            "url",
+            "url",
+            "",
+            _url,
+            lambda url: "" if url else "leave it empty to fill it in later",
+            placeholder="ws://…",
+        )
         yield DialogField("protocol", "protocol", "", _protocol, _meaning, placeholder="socketio, graphql, mqtt …")
 
     def answer(self, values: dict[str, Any]) -> tuple[str, str]:
@@ -38,4 +45,4 @@ def _protocol(text: str) -> str:
 
 
 def _meaning(protocol: str) -> str:
-    return kind_of(protocol).title if protocol else "empty: the server is looked at"
+    return kind_of(protocol).title if protocol else "leave it empty to have it recognised"

@@ -25,6 +25,7 @@ class StopDialog(Dialog[How]):
     BINDINGS: ClassVar[list[BindingType]] = [
         key("d", "stop('drain')", "Drain", "stop.drain", "Finish what is in flight, then close", shown=True),
         key("a", "stop('abort')", "Abort", "stop.abort", "Drop every connection at once", shown=True),
+        key("n", "close", "Keep running", "stop.keep", "Keep running, the same as escape"),
     ]
     title_text = "Stop this run?"
     AUTO_FOCUS = "#button-keep"

@@ -53,12 +53,12 @@ class Editor(Screen[None]):
     manual_topic = "scenario"
     AUTO_FOCUS = "Input"
     BINDINGS: ClassVar[list[BindingType]] = [
+        key("ctrl+y", "accept", "Accept", "edit.accept", "Write what was probably meant", shown=True, first=True),
         key("ctrl+s", "save", "Save", "edit.save", "Save as a TOML preset", shown=True),
         key("ctrl+r", "run", "Run", "edit.run", "Run it as it is here", shown=True),
         key("ctrl+d", "connect", "Connect", "edit.check", "Open one client all the way", shown=True, first=True),
         key("f5", "checklist", "Check", "edit.checklist", "Look at everything a run needs", shown=True),
         key("f2", "view", "View", "edit.view", "The load, the file, or one connection beside the form", shown=True),
-        key("ctrl+y", "accept", "Accept", "edit.accept", "Write what was probably meant", shown=True, first=True),
         key("ctrl+n", "add", "Add", "edit.add", "A new row below this one", shown=True, first=True),
         key("ctrl+t", "remove", "Take out", "edit.remove", "Take this row out", shown=True, first=True),
         key("ctrl+up,alt+up", "move(-1)", "Move up", "edit.up", "Move this row up", first=True),

@@ -15,6 +15,7 @@ from wstui.scenario.conversation.known_dialects import known
 from wstui.scenario.errors import BadValue
 from wstui.tui.dialogs.dialog import Dialog, DialogField, Form, button
 
+_KINDS = "HAR, recording, mitmproxy flow, AsyncAPI, k6, Artillery, Insomnia or Postman"
 Asked = tuple[Path, str, int | None, str]
 """The file, the address, the entry and the protocol."""
 
@@ -26,11 +27,12 @@ class ImportDialog(Form[Asked]):
     title_text = "A scenario from which recorded session?"
 
     def fields(self) -> Iterable[DialogField]:
-        kinds = "HAR, recording, mitmproxy flow, AsyncAPI, k6, Artillery, Insomnia or Postman"
-        yield DialogField("file", "file", "", _file, lambda _: kinds, placeholder="session.har")
-        yield DialogField("url", "url", "", str, lambda url: "" if url else "empty: the recorded server")
-        yield DialogField("entry", "entry", "", _entry, lambda entry: "" if entry else "empty: all connections")
-        asked = "empty: recognised by its frames; json or raw: the frames as they are"
+        yield DialogField("file", "file", "", _file, lambda _: _KINDS, placeholder="session.har")
+        yield DialogField("url", "url", "", str, lambda url: "" if url else "leave it empty for the recorded server")
+        yield DialogField(
+            "entry", "entry", "", _entry, lambda entry: "" if entry else "leave it empty for all connections"
+        )
+        asked = "leave it empty to have it recognised; json or raw keep the frames as they are"
         yield DialogField("protocol", "protocol", "", _protocol, lambda protocol: "" if protocol else asked)
 
     def answer(self, values: dict[str, Any]) -> Asked:
@@ -83,7 +85,7 @@ class ReadingDialog(Dialog[None]):
 def _file(text: str) -> Path:
     path = Path(text).expanduser()
     if not text or not path.is_file():
-        raise BadValue("no such file" if text else "which file?")
+        raise BadValue("no such file" if text else f"which file? {_KINDS}")
     return path
 
 

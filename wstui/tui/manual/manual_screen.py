@@ -69,6 +69,7 @@ class ManualScreen(Screen[None]):
         key("left", "topics", "Topics", "manual.topics", "Back to the list of topics", shown=True),
         key("right", "read", "Read", "manual.read", "Read the page", shown=True),
         key("escape", "back", "Back", "manual.back", "One step back: words, list, screen", shown=True),
+        key("q", "app.leave", "Quit", "manual.quit", "Quit, asks during a run", shown=True),
         key("up,k", "scroll(-1)", "Up", "manual.up", "One row up"),
         key("down,j", "scroll(1)", "Down", "manual.down", "One row down"),
         key("pageup", "page(-1)", "Page up", "manual.page_up", "A page up"),

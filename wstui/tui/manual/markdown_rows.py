@@ -27,10 +27,13 @@ _THEME = Theme(
         "markdown.link_url": "dim",
     }
 )
+_HEADLESS = re.compile(r"(?<=\n\n)\|(?:-{3,}\|)+$", re.MULTILINE)
+"""The line below the heads of a table that has none: the pages leave them out, and Markdown needs them."""
 
 
 def markdown_rows(text: str, width: int) -> list[Line]:
     """Return a page in rows of at most `width` cells."""
+    text = _HEADLESS.sub(lambda rule: f"{'| ' * (rule[0].count('|') - 1)}|\n{rule[0]}", text)
     console = Console(width=max(width, 20), theme=_THEME, color_system="truecolor", force_terminal=True)
     rows = console.render_lines(Markdown(text, hyperlinks=False), pad=False)
     return [[(segment.text, _meaning(segment.style)) for segment in row if segment.text] for row in rows]

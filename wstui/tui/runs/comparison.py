@@ -17,10 +17,12 @@ from wstui.tui.kit.row_widget import Line, RowWidget, rule
 if TYPE_CHECKING:
     from wstui.report.analysis.compare import Change, Comparison
 
+_LEAST_POINTS = 0.005
+"""A change in percentage points that two digits would show as +0.00."""
 SAME_LOAD = 0.02
 """Loads that differ by less than this share are the same."""
 _LETTERS = (("A", "p99"), ("B", "p50"))
-_EMPTY: Line = [(" space marks a run as A, then another one as B", "muted")]
+_EMPTY: Line = [(" space marks two runs to compare", "muted")]
 
 
 class Overlay(RowWidget):
@@ -41,10 +43,7 @@ class Overlay(RowWidget):
 
     def paint(self, width: int, height: int) -> list[Line]:
         if self._pair is None:
-            return [
-                rule([("p99 ms", "text")], width),
-                _EMPTY,
-            ]
+            return [rule([("p99 ms", "text")], width)]
         title: Line = [("p99 ms", "text")]
         curves, spots = [], []
         for result, number, (letter, meaning) in zip(self._pair, self._numbers, _LETTERS, strict=True):
@@ -82,8 +81,7 @@ class ChangeTable(RowWidget):
         signs: Line = [(" ✓ better ✗ worse · neither ", "muted")]
         lines = [rule([("B against A", "text")], width, right=signs if self._comparison is not None else None)]
         if self._comparison is None:
-            told = self.screen.has_class("-wide") or self.screen.has_class("-huge")  # by the chart beside it
-            return lines if told else [*lines, _EMPTY]
+            return [*lines, _EMPTY]
         return [*lines, *warning_rows(self._other_load, width), *change_rows(self._comparison, width)]
 
 
@@ -141,7 +139,7 @@ def _judged(change: Change) -> tuple[str, str, str]:
     if change.before is None or change.after is None:
         return NONE, " ", "muted"
     by = change.after - change.before
-    if not by:
+    if not by or (change.unit == "%" and not change.significant and abs(by) < _LEAST_POINTS):
         return "=", " ", "muted"
     if change.unit == "%":
         word = f"{by:+.2f} pt" if abs(by) < 10 else f"{by:+.1f} pt"

@@ -53,7 +53,7 @@ class RunTable(ListTable[MarkedRun]):
         return title
 
     def empty(self) -> str:
-        return "nothing matches the filter" if self.hidden else "no run was kept yet"
+        return "nothing matches the filter" if self.hidden else "no runs yet: each is kept here once it has begun"
 
     def compact(self, width: int) -> list[Line]:
         """The run under the cursor, and which of how many it is."""
@@ -86,7 +86,8 @@ class RunTable(ListTable[MarkedRun]):
         """The columns that fit: the names take what the figures leave, and the verdict what is left then."""
         fixed = [column for column in _COLUMNS if width >= column.from_width]
         free = width - sum(column.width for column in fixed) - 6
-        name = max(6, min(self._longest[0], free - 2 - min(22, self._longest[1])))
+        # A name is worth more than the tags, which come last in a verdict.
+        name = max(6, min(self._longest[0], free - 2 - min(22, self._longest[1], max(13, free - 16))))
         made = [replace(column, width=1 + name) if column.title == "preset" else column for column in fixed]
         return [*made, replace(_VERDICT, width=max(0, free - 1 - name))]
 

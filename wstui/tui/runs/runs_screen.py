@@ -39,6 +39,9 @@ _LIVE = 20
 _Kept = TypeVar("_Kept")
 
 
+_OF_A_RUN = ("mark", "compare", "trend", "rerun", "replay", "export", "sort", "turn", "tag", "delete")
+
+
 class RunsScreen(Screen[None]):
     """The list, and two of the runs compared."""
 
@@ -80,6 +83,14 @@ class RunsScreen(Screen[None]):
             yield ChangeTable()
         yield KeyRow()
         yield CompactView(lambda width: self.query_one(RunTable).compact(width))
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offer nothing to do with a run where there is none."""
+        return action not in _OF_A_RUN or not self.is_mounted or bool(self.query_one(RunTable).items)
+
+    def hides(self, action: str) -> bool:
+        """Return whether a key has nothing to work on: opening is a key of the table."""
+        return action == "choose" and not self.query_one(RunTable).items
 
     def on_mount(self) -> None:
         self.look()
@@ -128,6 +139,7 @@ class RunsScreen(Screen[None]):
         table.set_items(
             [MarkedRun(run, letters.get(run.id, "")) for run in (*known, *(r for r in shown if by(r) is None))]
         )
+        self.refresh_bindings()
 
     def _matches(self, run: StoredRun) -> bool:
         text = f"{run.name} {run.state} {verdict_told(run)} {moment(run.started)}".casefold()

@@ -156,7 +156,7 @@ class PresetDetails(RowWidget):
         if choice.entry.broken:
             lines += [[(f" {part}", "bad")] for part in wrap(f"✗ {sanitize(choice.entry.problem)}", width - 2)]
             place = sanitize(tilde(choice.entry.path))
-            text = f"→ fix it in {place} : it is read again when you come back to this screen"
+            text = f"→ fix it in {place} and come back to this screen: it is read again then"
             return [*lines, [], *([(f" {part}", "text")] for part in wrap(text, width - 2))]
         if not self.is_ready:
             return lines

@@ -47,14 +47,14 @@ class StartScreen(Screen[None]):
     AUTO_FOCUS = "PresetTable"
     BINDINGS: ClassVar[list[BindingType]] = [
         key("e", "edit", "Edit", "preset.edit", "Look into it, change it, save it", shown=True),
-        key("c", "checklist", "Check", "preset.check", "Look at everything that a run of it needs", shown=True),
         key("m", "demo", "Demo", "preset.demo", "Start a server here, and run quick against it", shown=True),
         key("n", "new", "New", "preset.new", "Make a scenario for a server, by what it speaks", shown=True),
         key("i", "import", "Import", "preset.import", "Make a scenario from a recorded session: a HAR, a recording"),
-        key("d", "duplicate", "Duplicate", "preset.duplicate", "Copy it into your own presets", shown=True),
-        key("delete", "delete", "Delete", "preset.delete", "Delete one of your own presets", shown=True),
         key("slash", "filter", "Filter", "preset.filter", "Filter by name or description", shown=True, display="/"),
         key("h", "app.runs", "Runs", "preset.runs", "Run history", shown=True),
+        key("c", "checklist", "Check", "preset.check", "Look at everything that a run of it needs", shown=True),
+        key("d", "duplicate", "Duplicate", "preset.duplicate", "Copy it into your own presets", shown=True),
+        key("delete", "delete", "Delete", "preset.delete", "Delete one of your own presets", shown=True),
         key("escape", "back", "All", "preset.all", "Clear the filter", shown=True),
         key("q", "app.leave", "Quit", "preset.quit", "Quit", shown=True),
     ]
@@ -172,6 +172,11 @@ class StartScreen(Screen[None]):
             chosen = self._chosen
             return chosen is not None and chosen.entry.origin == "own"
         return True
+
+    def hides(self, action: str) -> bool:
+        """Return whether a key would be refused now: a preset with a mistake can be deleted, and no more."""
+        broken = self._chosen is not None and self._chosen.entry.broken
+        return broken and action in ("choose", "edit", "checklist", "duplicate")
 
     @property
     def _chosen(self) -> PresetChoice | None:
