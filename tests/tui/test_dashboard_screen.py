@@ -200,7 +200,7 @@ async def test_a_scenario_that_only_listens_shows_delivery_and_completeness_firs
 async def test_before_the_first_broadcast_a_listener_shows_its_connects() -> None:
     async with running(fake.status(scenario=fake.LISTENING), size=(120, 50)) as (app, _, _):
         text = shown(app)
-    assert "connect ms" in text and "no broadcast yet" in text
+    assert "connect ms" in text and "no broadcast seen yet" in text
 
 
 async def test_who_judges_broadcasts_sees_their_delivery_from_the_start_and_no_mark_beside_a_missing_figure() -> None:
@@ -360,7 +360,7 @@ async def test_the_chart_stands_in_for_those_side_panels_that_do_not_fit_and_for
         side, head = app.screen.query_one("#side"), app.screen.query_one(Throughput)
 
         def told() -> str:
-            return "".join(text for text, _ in head.aside)
+            return "".join(text for part in head.aside for text, _ in part)
 
         await until(lambda: not side.max_scroll_y and not head.aside, pilot)
         side.styles.max_height = 5

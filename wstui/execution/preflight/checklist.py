@@ -121,7 +121,7 @@ def health(seen: TargetHealth) -> Check:
 def files(limit: int, peak: int, workers: int) -> Check:
     """Open files: each client takes one."""
     need = math.ceil(peak / workers) + FILES_RESERVED
-    each = " a worker" if workers > 1 else ""
+    each = " per worker" if workers > 1 else ""
     if not limit:
         return Check("files", CheckMark.PASS, f"{grouped(need)} needed{each}, no limit known")
     enough = int(peak / max(1, NEAR * limit - FILES_RESERVED)) + 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from wstui.execution.run.status import State, Status
 from wstui.measure.format import ms, rate, short, size
 from wstui.report.model.cell_text import pad
@@ -11,7 +13,7 @@ from wstui.tui.dashboard.panel import ChartPanel, marks
 from wstui.tui.dashboard.thresholds import limit_ms
 from wstui.tui.kit import chart
 from wstui.tui.kit.bars import columns
-from wstui.tui.kit.row_widget import Line
+from wstui.tui.kit.row_widget import Line, cells
 
 _DRAWN = ("p50", "p95", "p99")
 _NOTHING = dict.fromkeys(("delivery", "spread"), "no broadcast in this time") | {"connect": "no broadcast yet"}
@@ -67,9 +69,16 @@ class LatencyPanel(ChartPanel):
 
 
 class Throughput(ChartPanel):
-    """Sent and received per second; `aside` is shown at the end of the head."""
+    """Sent and received per second; of `aside` the head ends with the parts that there is room for."""
 
-    aside: Line = ()  # type: ignore[assignment]
+    aside: Sequence[Line] = ()
+
+    def _aside(self, title: Line, width: int) -> Line:
+        line: Line = []
+        for part in self.aside:
+            if cells(title) + cells(line) + cells(part) + 4 <= width:
+                line += part
+        return line
 
     def paint(self, width: int, height: int) -> list[Line]:
         """Columns or a chart, by the height."""
@@ -78,7 +87,7 @@ class Throughput(ChartPanel):
         history, view = self.history, self.view
         title: Line = [("messages/s", "text")] if height > 1 else []
         if height < _CHART_ROWS:
-            lines = [self.head(title, width, self.aside)]
+            lines = [self.head(title, width, self._aside(title, width))]
             top = max([1.0, *history.highs("sent_per_s"), *history.highs("received_per_s")])
             for name, column, colour in _RATES:
                 head = f" {name:<9}{pad(rate(history.latest(column)), 6, right=True)}  "
@@ -98,11 +107,11 @@ class Throughput(ChartPanel):
             ]
         if status.rows:
             row = status.rows[-1]
-            right: Line = self.aside or [
+            right = self._aside(title, width) or [
                 (f"↑ {size(row.bytes_sent_per_s)}/s  ↓ {size(row.bytes_received_per_s)}/s", "muted")
             ]
         else:
-            right = self.aside
+            right = self._aside(title, width)
         start, end = view.span(status.elapsed_s, status.plan_total_s)
         curves = [chart.Curve(*history.curve(column, start, width), colour) for _, column, colour in _RATES]
         plot = chart.Plot(

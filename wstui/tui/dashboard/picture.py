@@ -10,7 +10,6 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 
 from wstui.execution.run.limits import generator_level, worst_threshold
 from wstui.execution.run.status import RunView, State, Status
-from wstui.execution.run.verdict import kept_words
 from wstui.tui.dashboard import tile_models
 from wstui.tui.dashboard.charts import LatencyPanel, SearchCurve, Throughput
 from wstui.tui.dashboard.compact_facts import run_facts
@@ -23,7 +22,7 @@ from wstui.tui.dashboard.side_panels import ConnectionsPanel, Events, FanOutPane
 from wstui.tui.dashboard.status_line import Banner, StatusLine
 from wstui.tui.dashboard.steps_panel import StepsPanel
 from wstui.tui.dashboard.target_panel import TargetPanel, target_trouble
-from wstui.tui.dashboard.thresholds import SIGNS, ThresholdsPanel
+from wstui.tui.dashboard.thresholds import SIGNS, ThresholdsPanel, kept_in
 from wstui.tui.dashboard.tile import Tile
 from wstui.tui.kit.row_widget import Line
 from wstui.tui.time_series import TimeSeries
@@ -117,18 +116,19 @@ class Picture(Vertical):
         """Return what matters most, for a terminal that is too small for the panels."""
         return run_facts(self.shown, self.history) if self.shown is not None else []
 
-    def _short_health(self, status: Status) -> Line:
-        """Return what those side panels show that are out of sight, in a few words."""
-        line: Line = []
+    def _short_health(self, status: Status) -> list[Line]:
+        """Return what those side panels show that are out of sight, in a few words each."""
+        parts: list[Line] = []
         if self._is_out_of_sight(ThresholdsPanel):
             glyph, meaning = SIGNS[worst_threshold(status.thresholds)]
-            line += [(f" limits {kept_words(status.thresholds)} ", "muted"), (glyph, meaning)]
+            parts.append([(f" limits {kept_in(0, status.thresholds)} ", "muted"), (glyph, meaning)])
         own = status.generator
         if own.workers and self._is_out_of_sight(Generator) and not self.query_one("#tile-generator").display:
             glyph, meaning = SIGNS[generator_level(own)]
             cause = " ".join(tile_models.generator_cause(own)).strip()
-            line += [(f"  generator {cause} ", "muted"), (f"{glyph} ", meaning)]
-        return [*line, *target_trouble(status.target)] if self._is_out_of_sight(TargetPanel) else line
+            parts.append([(f"  generator {cause} ", "muted"), (f"{glyph} ", meaning)])
+        trouble = target_trouble(status.target) if self._is_out_of_sight(TargetPanel) else []
+        return [*parts, trouble] if trouble else parts
 
     def _is_out_of_sight(self, kind: type[Panel]) -> bool:
         """Return whether a side panel has no room on this terminal, or begins below what is scrolled to."""

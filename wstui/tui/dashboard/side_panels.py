@@ -119,10 +119,9 @@ class Spread(Panel):
         return max(1, len(self.status.spread))
 
     def head(self, width: int) -> Line:
-        title: Line = [("latency spread ms", "text"), ("  whole run", "muted")]
-        if (limit := self._limit) is not None:
-            title.append((f"  ▲ over {short(limit)}", "muted"))
-        return title
+        name, whole = "latency spread ms", "  whole run"
+        limit = "" if self._limit is None else f"  ▲ over {short(self._limit)}"
+        return [(name, "text"), (f"{whole if len(name + whole + limit) + 3 <= width else ''}{limit}", "muted")]
 
     def rows(self, width: int, height: int) -> list[Line]:
         """Bound, bar and share of each class."""

@@ -108,14 +108,17 @@ class Banner(RowWidget):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._text = ""
+        self._reasons: list[str] = []
 
     def show(self, status: Status) -> None:
         """Say what limits the generator; show nothing if nothing does."""
-        what = ", ".join(sanitize(reason) for reason in status.generator.limited_by)
-        self._text = f" ▲ GENERATOR-LIMITED: {what}" if what else ""
+        self._reasons = [sanitize(reason) for reason in status.generator.limited_by]
         self.redraw()
 
     def paint(self, width: int, height: int) -> list[Line]:
-        said = (f"{self._text}{more}" for more in _MORE)
-        return [[(pad(next((text for text in said if width_of(text) <= width), self._text), width), "badge-warn")]]
+        """Name as many causes as there is room for, the first ones first, and what follows from them."""
+        heads = [
+            f" ▲ GENERATOR-LIMITED: {', '.join(self._reasons[:number])}" for number in range(len(self._reasons), 0, -1)
+        ] or [""]
+        said = [f"{head}{more}" for head in heads for more in (*_MORE, "")]
+        return [[(pad(next((text for text in said if width_of(text) <= width), heads[-1]), width), "badge-warn")]]

@@ -166,7 +166,7 @@ class Steering:
     def note(self) -> None:
         """Ask for a text for the timeline."""
         if self._may(AddNote("?")):
-            self._screen.app.push_screen(NoteDialog("Note on the timeline", "cache emptied"), self._note)
+            self._screen.app.push_screen(NoteDialog("Note on the timeline", "cache emptied", "Note"), self._note)
 
     def _note(self, text: str | None) -> None:
         if text:
@@ -177,7 +177,7 @@ class Steering:
         if open_span(self._status):
             self._send(EndSpan())
         elif self._may(BeginSpan("?")):
-            self._screen.app.push_screen(NoteDialog("A span begins", "3 → 6 pods"), self._span)
+            self._screen.app.push_screen(NoteDialog("A span begins", "3 → 6 pods", "Begin"), self._span)
 
     def _span(self, text: str | None) -> None:
         if text:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from wstui.execution.run.limits import threshold_level, worst_threshold
 from wstui.execution.run.result_sections import ThresholdOutcome
@@ -64,6 +65,12 @@ def limit_ms(outcome: ThresholdOutcome) -> float | None:
     return limit.value if limit.unit == "ms" else None
 
 
+def kept_in(room: int, outcomes: Sequence[ThresholdOutcome]) -> str:
+    """Return how many thresholds are kept, with a short word for those without a figure where `room` is too small."""
+    words = kept_words(outcomes)
+    return words if width_of(words) <= room else words.replace("not measured yet", "n/a")
+
+
 class ThresholdsPanel(Panel):
     """The panel of thresholds."""
 
@@ -73,18 +80,19 @@ class ThresholdsPanel(Panel):
     def head(self, width: int) -> Line:
         title: Line = [("limits", "text")]
         if outcomes := self.status.thresholds:
-            title.append((f"  {kept_words(outcomes)}", "strong-bad" if worst_threshold(outcomes) == "bad" else "text"))
+            told = kept_in(width - 10, outcomes)
+            title.append((f"  {told}", "strong-bad" if worst_threshold(outcomes) == "bad" else "text"))
         return title
 
     def rows(self, width: int, height: int) -> list[Line]:
         outcomes = self.status.thresholds
         if not outcomes:
             return [[(clip("none set: this run cannot fail", width), "muted")]]
-        names = [_name(outcome) for outcome in outcomes]
         texts = [figure(outcome) for outcome in outcomes]
         wide = max(7, *(len(text) + 1 for text in texts))
         # the limit is worth more than its bar
-        column = min(max(width_of(name) for name in names), max(12, width - wide - 4))
+        names = [threshold_name(outcome, max(12, width - wide - 4)) for outcome in outcomes]
+        column = max(width_of(name) for name in names)
         lines: list[Line] = []
         for name, text, outcome in zip(names, texts, outcomes, strict=True):
             verdict = threshold_level(outcome)
@@ -101,7 +109,11 @@ class ThresholdsPanel(Panel):
         return lines
 
 
-def _name(outcome: ThresholdOutcome) -> str:
-    stage = f" {sanitize(outcome.stage)}" if outcome.stage else ""
-    default = " (default)" if outcome.default else ""
-    return f"{metric_words(outcome.metric)} {limit_words(outcome.limit)}{stage}{default}"
+def threshold_name(outcome: ThresholdOutcome, room: int, *, of: str = " ") -> str:
+    """Return the metric, its limit and, after `of`, its stage; the limit is whole as long as it has room."""
+    more = f"{of}{sanitize(outcome.stage)}" if outcome.stage else ""
+    more += " (default)" if outcome.default else ""
+    limit = limit_words(outcome.limit)
+    told = f"{clip(metric_words(outcome.metric), max(4, room - width_of(limit) - 1))} {limit}"
+    left = room - width_of(told)
+    return told + clip(more, left) if left > len(of) + 1 else clip(told, room)

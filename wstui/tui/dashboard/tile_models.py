@@ -163,8 +163,14 @@ def latency(status: Status, history: TimeSeries) -> TileModel:
     values = [(name, history.latest(course.columns[name])) for name in others]
     details = " · ".join(f"{name} {ms(value)}" for name, value in values)
     shown: tuple[str, ...] = (details, details.replace(" ·", ""))
-    if course is CONNECT or (course is DELIVERY and status.result.fanout is None):
+    judged = limit is not None and limit[1].value is not None
+    if limit and course is CONNECT and judged:
+        run = f"run {ms(limit[1].value)} of {limit_of(limit[1])}"
+        shown = (f"{run} · {_NO_BROADCAST}", run)
+    elif course is CONNECT or (course is DELIVERY and status.result.fanout is None):
         shown = (_NO_BROADCAST,)
+    elif limit and not judged:
+        shown = (f"limit {limit_of(limit[1])}",)
     elif limit:
         run = f"run {'' if limit[0] == about else f'{limit[0]} '}{ms(limit[1].value)} of {limit_of(limit[1])}"
         shown = (f"{run} · {details}", run) if details else (run,)
@@ -175,11 +181,11 @@ def latency(status: Status, history: TimeSeries) -> TileModel:
     return TileModel(
         f"{course.name} {about}",
         ms(history.latest(course.columns[about])),
-        "ms now" if limit and not status.state.ended else "ms",
+        "ms now" if judged and not status.state.ended else "ms",
         shown,
         worst_threshold(durations, *course.metrics, *(("roundtrip.",) if course is RESPONSE else ())),
         history.highs(course.columns[about]),
-        judges_detail=limit is not None,
+        judges_detail=judged,
     )
 
 
@@ -224,6 +230,8 @@ def generator(status: Status, history: TimeSeries) -> TileModel:
     own = status.generator
     levels = (generator_level(own), worst_threshold(status.thresholds, "generator."))
     mark = next((level for level in ("bad", "near") if level in levels), "ok") if own.workers else ""
+    if not own.workers:
+        return TileModel("this generator", NONE, details=("no worker runs yet",))
     cause, unit = generator_cause(own)
     late = f"{percent(own.late_share)} % sends late" if own.late_sends else "sends on time"
     cpu = f"cpu {percent(own.cpu)} % · " if unit != "% cpu" else ""

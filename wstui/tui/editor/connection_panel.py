@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from wstui.measure.format import ms
 from wstui.measure.sanitize import sanitize
-from wstui.report.model.cell_text import clip, pad, wrap
+from wstui.report.model.cell_text import clip, pad, width_of, wrap
 from wstui.tui.kit.row_widget import Line, RowWidget, cells, rule
 
 if TYPE_CHECKING:
@@ -49,7 +49,8 @@ class ConnectionPanel(RowWidget):
             "bad": [("  ✗ did not get through", "bad")],
         }.get(self._state, [])
         lines = [rule([("one connection", "text"), *verdict], width)]
-        bars = max(6, min(20, width // 4))
+        longest = max((width_of(step.note) for step in steps), default=0)
+        bars = max(6, min(20, width // 4, width - 24 - longest))  # a note is worth more than its bar
         at = 0.0
         for step in steps:
             before = int(at / total * bars) if total else 0

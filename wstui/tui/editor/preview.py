@@ -81,8 +81,9 @@ class HostPanel(RowWidget):
         for need in sorted(shown, key=list(self._needs).index):
             glyph, meaning_ = SIGNS[need.mark]
             text = f"{need.text} → {need.fix}" if need.fix else need.text
-            if width_of(text) > width - 14 and not need.fix:  # rather without its last remark than cut
-                text = text.rpartition(", ")[0] or text
+            for remark in (", ", " by "):  # rather without a remark than cut
+                if width_of(text) > width - 14 and not need.fix:
+                    text = text.rpartition(remark)[0] or text
             lines.append([(f" {glyph} ", meaning_), (pad(need.name, 11), "muted"), (clip(text, width - 14), "text")])
         if not self._needs:
             lines.append([(" the load is made on other machines", "muted")])
@@ -130,7 +131,8 @@ class Preview(Vertical):
         super().__init__(id="preview", classes="-view-shape")
         self._launcher = launcher
         self._view = "shape"
-        self._content: Scenario | Suite | None = None
+        self._content: Scenario | Suite | None = None  # the last one without an error
+        self._is_wrong = False
         self._written: Scenario | Suite | None = None  # what the file panel shows
         self._later: Timer | None = None
         self.messages: list[str] = []  # the last ones that a client received
@@ -144,8 +146,9 @@ class Preview(Vertical):
 
     def show(self, reading: DraftReading, host: HostCapacity) -> None:
         """Draw what the form means; the file follows a moment later."""
-        self._content, scenarios = reading.content, reading.scenarios
+        self._is_wrong, scenarios = reading.content is None, reading.scenarios
         if reading.content is not None:
+            self._content = reading.content
             self.query_one(ShapePanel).show(shape_of(scenarios, getattr(reading.content, "cooldown", 0.0)))
             hardest = max(scenarios, key=lambda scenario: scenario.peak_clients)
             connects = max(steepest(scenario) for scenario in scenarios)
@@ -157,7 +160,7 @@ class Preview(Vertical):
     def show_name(self, name: str, changed: bool) -> None:
         """Name the file, and say whether it is what the form says."""
         title: Line = [(name, "text"), *([("  unsaved", "warn")] if changed else [])]
-        if self._content is None:
+        if self._is_wrong:
             title.append(("  as it was before the error", "bad"))
         self.query_one(FilePanel).head.show(title)
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from wstui.execution.run.limits import threshold_level
 from wstui.execution.run.result import Result, SuiteResult
 from wstui.execution.run.result_sections import ThresholdOutcome
-from wstui.measure.format import limit_words, moment
+from wstui.measure.format import moment
 from wstui.measure.sanitize import sanitize
 from wstui.report.analysis.diagnosis import findings
-from wstui.report.model.cell_text import clip, flow, pad, wrap
+from wstui.report.model.cell_text import clip, flow, pad, width_of, wrap
 from wstui.report.model.labels import facts_of
 from wstui.tui.dashboard.status_line import verdict_badge
-from wstui.tui.dashboard.thresholds import BARS, SIGNS, figure, metric_words
+from wstui.tui.dashboard.thresholds import BARS, SIGNS, figure, threshold_name
 from wstui.tui.kit.bars import gauge
 from wstui.tui.kit.compact_view import as_rows
 from wstui.tui.kit.row_widget import Line, rule
@@ -63,7 +63,8 @@ def outcome_facts(outcome: SessionOutcome, width: int) -> list[Line]:
     lines: list[Line] = [[(f" {word} ", meaning)], *as_rows(sanitize(result.verdict.reason), width)]
     for outcome_ in result.verdict.thresholds:
         glyph, mark = SIGNS[threshold_level(outcome_)]
-        lines.append([(f"{glyph} ", mark), (f"{_name(outcome_)}: {figure(outcome_)} {outcome_.unit}", "text")])
+        name = threshold_name(outcome_, width - 16, of=" in ")
+        lines.append([(f"{glyph} ", mark), (f"{name}: {figure(outcome_)} {outcome_.unit}", "text")])
     return lines
 
 
@@ -87,8 +88,8 @@ def threshold_rows(outcomes: Sequence[ThresholdOutcome], width: int) -> list[Lin
     lines = [rule([("thresholds", "text")], width)]
     if not outcomes:
         return [*lines, [(" none set: this run cannot fail", "muted")]]
-    names = [_name(outcome) for outcome in outcomes]
-    column = min(max(len(name) for name in names), max(16, width - 20))
+    names = [threshold_name(outcome, max(16, width - 20), of=" in ") for outcome in outcomes]
+    column = max(width_of(name) for name in names)
     for name, outcome in zip(names, outcomes, strict=True):
         verdict = threshold_level(outcome)
         glyph, meaning = SIGNS[verdict]
@@ -103,12 +104,6 @@ def threshold_rows(outcomes: Sequence[ThresholdOutcome], width: int) -> list[Lin
             ]
         )
     return lines
-
-
-def _name(outcome: ThresholdOutcome) -> str:
-    stage = f" in {sanitize(outcome.stage)}" if outcome.stage else ""
-    default = " (default)" if outcome.default else ""
-    return f"{metric_words(outcome.metric)} {limit_words(outcome.limit)}{stage}{default}"
 
 
 def since_rows(number: int, started: str, comparison: Comparison, warning: str, width: int) -> list[Line]:
