@@ -74,6 +74,8 @@ def test_a_broken_limit_without_a_turning_point_is_slow_throughout_or_now_and_th
     assert "throughout" in throughout.text and "above that in 40 of 40 s" in throughout.evidence
     (spikes,) = findings(with_p99(([2.0] * 9 + [90.0]) * 4, passed=False))
     assert "now and then" in spikes.text and "in 4 of 40 s" in spikes.evidence and spikes.began_s == 10.0
+    unseen = msgspec.structs.replace(with_p99([30.0] * 40, passed=False), timeline=[])
+    assert not findings(unseen), "nothing is said of seconds that nobody saw"
 
 
 def test_a_generator_at_its_limit_comes_first_and_the_server_is_not_blamed_for_its_delay() -> None:

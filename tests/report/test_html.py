@@ -84,7 +84,7 @@ def test_the_data_of_the_charts_is_json_that_cannot_end_its_element() -> None:
 
 def test_charts_show_limits_events_and_gaps() -> None:
     by_name = {chart.name: chart for chart in charts(broken())}
-    assert by_name["latency"].limits == ((20.0, "response.p99 < 20ms"),)
+    assert by_name["latency"].limits == ((20.0, "response.p99 < 20 ms"),)
     assert [mark[0] for mark in by_name["latency"].marks] == [60.0, 64.0, 80.0, 90.0, 92.0]
     assert len(by_name["latency"].lines[0]["x"]) == 120
     assert charts(empty()) == []

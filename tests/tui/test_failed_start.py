@@ -38,7 +38,7 @@ async def test_it_says_what_happened_in_the_terms_of_the_screen(home: Path) -> N
     async with refused(home) as (app, pilot, launches):
         text = shown(app)
         assert WHAT in text and "--url" not in text, text
-        for words in ("Try again", "Go on", "Edit  e", "esc leads back", "m brings a server"):
+        for words in ("Try again", "Go on", "Edit  e", "esc goes back", "where m starts a server"):
             assert words in text, text
         assert launches.probed == [True]
         await pilot.press("escape")

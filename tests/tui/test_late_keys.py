@@ -96,7 +96,7 @@ async def test_a_stage_that_another_follows_is_ended_at_once() -> None:
     async with running() as (app, pilot, session):
         await pilot.press("right_square_bracket")
         await until(lambda: session.commands == [("skip",)], pilot)
-        assert "hold ended, the next one begins" in shown(app)
+        assert "hold ended, cooldown begins" in shown(app)
 
 
 async def test_a_cooldown_is_skipped_at_once() -> None:

@@ -36,7 +36,9 @@ async def test_a_note_is_written_and_its_change_is_shown() -> None:
 
 async def test_one_key_begins_and_ends_a_span() -> None:
     async with running(size=(200, 50)) as (app, pilot, session):
-        await pilot.press("N", *"six", "enter")
+        await pilot.press("N", *"six")
+        await until(lambda: "Begin  enter" in shown(app), pilot)
+        await pilot.press("enter")
         await until(lambda: session.commands == [("span", "six")], pilot)
         await until(lambda: shown(app).count("[ six") == 2, pilot)  # in the chart and among the events
         await pilot.press("N")

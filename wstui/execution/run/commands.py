@@ -220,8 +220,11 @@ def _skipped(status: Status) -> str:
         return "cooldown skipped"
     if status.breakpoint is not None:
         return "the search ends with what is known"
-    stage = next((stage.name for stage in status.stages if stage.current), "stage")
-    return f"{stage} ended" if is_last_stage(status) else f"{stage} ended, the next one begins"
+    names = [stage.name for stage in status.stages]
+    at = next((number for number, stage in enumerate(status.stages) if stage.current), None)
+    if at is None:
+        return "stage ended"
+    return f"{names[at]} ended" if is_last_stage(status) else f"{names[at]} ended, {names[at + 1]} begins"
 
 
 def answered(answer: CommandAnswer) -> Future[CommandAnswer]:

@@ -60,7 +60,7 @@ def slow_responses(result: Result) -> Finding | None:
 
 def _above_limit(result: Result, rows: Sequence[dict[str, Any]], outcome: ThresholdOutcome) -> Finding | None:
     """No turning point to be seen: was it slow all along, or now and then?"""
-    if outcome.value is None:
+    if outcome.value is None or not rows:
         return None
     limit_ms = parse_limit(outcome.limit).value
     slow = [row for row in rows if float(row["response_p99_ms"]) > limit_ms]

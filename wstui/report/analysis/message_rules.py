@@ -29,7 +29,7 @@ def no_replies(result: Result) -> Finding | None:
         "Messages were not answered in time.",
         f"{format.count(seen.timed_out)} of {format.count(seen.sent)} messages ({share}){late}"
         + clients_hit(unanswered),
-        "Look at the server's queues: late replies mean it is behind, none that it lost them",
+        "Look at the server's queues: late replies mean that it is behind, missing ones that it lost them",
         began,
         stages_between(result, began, last_seen(unanswered)),
     )

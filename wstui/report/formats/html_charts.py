@@ -10,6 +10,7 @@ from typing import Any
 from wstui.execution.run.result import Result
 from wstui.execution.run.result_figures import distribution_in
 from wstui.execution.run.result_sections import NS_PER_MS
+from wstui.measure.format import limit_words
 from wstui.measure.sanitize import sanitize
 from wstui.measure.timeline import MARKS, step_columns
 from wstui.report.model.breakpoint_table import latency_of, points, step_sign
@@ -137,7 +138,7 @@ def _limits(run: Result) -> tuple[tuple[float, str], ...]:
         except BadValue:
             continue
         if limit_ms > 0:
-            found.append((limit_ms, _text(f"{outcome.metric} {outcome.limit}")))
+            found.append((limit_ms, _text(f"{outcome.metric} {limit_words(outcome.limit)}")))
     return tuple(found)
 
 

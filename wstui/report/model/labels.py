@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from wstui.execution.run.result import Result, SuiteResult
@@ -104,9 +105,17 @@ def facts_of(result: Result) -> list[str]:
         f"{format.count(clients)} clients" if clients else "",
         format.duration(result.duration_s),
         f"paused {format.duration(result.paused_s)}" if result.paused_s else "",
-        result.started,
+        _moment(result.started),
     ]
     return [fact for fact in facts if fact]
+
+
+def _moment(started: str) -> str:
+    """Return a stored moment as people read it, in UTC as it is in every report; what is none as it is."""
+    try:
+        return datetime.fromisoformat(started).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    except ValueError:
+        return started
 
 
 def peak_clients(result: Result) -> int:

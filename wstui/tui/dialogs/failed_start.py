@@ -48,7 +48,7 @@ class FailedStartDialog(Dialog[NextStep]):
         if self._editable:
             answers += [("Edit", "bold"), " changes the address, the token or the TLS files.\n"]
         yield Static(Content.assemble(*answers))
-        yield Static(Content("esc leads back to the presets; there m brings a server along."), classes="muted")
+        yield Static(Content("esc goes back to the presets, where m starts a server here."), classes="muted")
 
     def buttons(self) -> Iterable[Button]:
         """Offer the answers, the safe one first."""

@@ -25,11 +25,10 @@ _MEANINGS = {"✓": "ok", "✗": "bad", "▲": "warn"}
 class NoteDialog(Form[str]):
     """Asks for a text for the timeline."""
 
-    SEND = "Note"
-
-    def __init__(self, title: str, example: str) -> None:
+    def __init__(self, title: str, example: str, send: str) -> None:
+        """`send` is the word on the button."""
         super().__init__()
-        self.title_text = title
+        self.title_text, self.SEND = title, send  # type: ignore[misc]
         self._example = example
 
     def moot(self, status: Status) -> str:
