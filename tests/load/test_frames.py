@@ -353,3 +353,26 @@ def test_what_is_encoded_is_what_a_server_reads(first: int, payload: bytes, seed
 
 def test_masks_differ_from_frame_to_frame() -> None:
     assert len({encode(TEXT, b"same", seed) for seed in range(256)}) > 200
+
+
+class Leaver(Receiver):
+    """Closes at its first message, as a client does that has heard enough."""
+
+    def message(self, first: int, payload: bytes) -> None:
+        super().message(first, payload)
+        if len(self.seen.messages) == 1:
+            protocol = self.ensure_protocol()
+            protocol.send_close(1000)
+            self.write(b"".join(protocol.data_to_send()))
+
+
+@pytest.mark.parametrize("kind", [Receiver, Leaver])
+@pytest.mark.parametrize("sizes", [(3, 4), (10, 10), (3, 11), (11, 3), (3, 4, 5), (125, 125), (126, 2)])
+def test_messages_that_share_a_read_are_what_they_are_one_by_one(kind: type[Receiver], sizes: tuple[int, ...]) -> None:
+    frames = [frame(TEXT, b"x" * size) for size in sizes]
+    for most in (10, MAX_SIZE):
+        together, apart = kind(most), kind(most)
+        together.receive(b"".join(frames))
+        for one in frames:
+            apart.receive(one)
+        assert together.outcome() == apart.outcome()

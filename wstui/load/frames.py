@@ -140,6 +140,21 @@ class FrameReceiver:
             if length == 126 and (data[2] << 8) | data[3] == size - 4 <= self.max_size:
                 self.message(TEXT, data[4:])
                 return
+            start = length + 4
+            if (
+                start <= size
+                and data[start - 2] == TEXT
+                and data[start - 1] == size - start < 126 > length
+                and length <= self.max_size >= size - start
+                and self.protocol is None
+            ):
+                # Of the others many hold two: a reply, and what completes it.
+                self.message(TEXT, data[2 : start - 2])
+                if self.protocol is None or self.protocol.state is OPEN:
+                    self.message(TEXT, data[start:])
+                else:
+                    self._surrender(data[start - 2 :])
+                return
         pos = end = 0
         while size - pos >= 2:
             first = data[pos]
