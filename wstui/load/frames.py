@@ -146,7 +146,6 @@ class FrameReceiver:
                 and data[start - 2] == TEXT
                 and data[start - 1] == size - start < 126 > length
                 and length <= self.max_size >= size - start
-                and self.protocol is None
             ):
                 # Of the others many hold two: a reply, and what completes it.
                 self.message(TEXT, data[2 : start - 2])

@@ -1,0 +1,197 @@
+"""Frames that libraries make are read as they meant them, and they read ours as we mean them; broken ones are named."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.protocols.codecs import JSON, SENT, WORDS, broken, reads_or_names, sent
+from wstui.protocols import centrifugo, ocpp, stomp, wamp
+
+FEW = settings(max_examples=25, deadline=None)  # each compiles a scenario
+HEADERS = st.dictionaries(
+    st.sampled_from(["odd", "other"]), st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0{}"))
+)
+
+
+@given(st.sampled_from(["MESSAGE", "RECEIPT", "ERROR"]), HEADERS, WORDS | st.just(""), st.booleans(), st.data())
+def test_stomp_is_read_as_stomp_py_writes_it(
+    command: str, headers: dict[str, str], body: str, sized: bool, data: st.DataObject
+) -> None:
+    utils = pytest.importorskip("stomp.utils", reason="stomp.py is not installed")
+    protocol = pytest.importorskip("stomp.protocol")
+    given_headers: dict[str, Any] = dict(headers)
+    protocol.Protocol12._escape_headers(None, given_headers)
+    if sized:
+        given_headers["content-length"] = len(body.encode())
+    made = b"".join(utils.convert_frame(utils.Frame(command, given_headers, body)))
+    end = data.draw(st.integers(0, len(made)))
+    kept, found = None, []
+    for part in (made[:end], made[end:], b"\n"):
+        messages, kept = stomp.decode((0, 0), True, kept, False, part)
+        found += [document for document, _ in messages if document["type"] != "heartbeat"]
+    (document,) = found
+    document["headers"].pop("content-length", None)
+    assert (document["type"], document["headers"], document["body"]) == (command.lower(), headers, body)
+    reads_or_names(partial(stomp.decode, (0, 0), True), data.draw(broken(made)), data.draw(broken(made)))
+    wrapped = b"a" + json.dumps([made.decode()]).encode()
+    reads_or_names(partial(stomp.decode_sockjs, (0, 0), True), data.draw(broken(wrapped)), data.draw(broken(wrapped)))
+
+
+@FEW
+@given(WORDS, HEADERS, WORDS | st.dictionaries(WORDS, JSON, min_size=1, max_size=2))
+def test_stomp_py_reads_what_clients_send(place: str, headers: dict[str, str], body: Any) -> None:
+    utils = pytest.importorskip("stomp.utils", reason="stomp.py is not installed")
+    (made,) = sent("stomp", {"publish": place, "headers": headers, "body": body})
+    assert made.endswith(b"\0")
+    frame = utils.parse_frame(made[:-1])
+    read = frame.body.decode() if isinstance(body, str) else json.loads(frame.body)
+    kind = "text/plain" if isinstance(body, str) else "application/json"
+    assert (frame.cmd, read) == ("SEND", body)
+    assert frame.headers == headers | {"destination": place, "receipt": str(SENT), "content-type": kind}
+
+
+def json_of_wamp() -> Any:
+    """The serializer of autobahn, which has to know of a loop."""
+    txaio = pytest.importorskip("txaio", reason="autobahn is not installed")
+    txaio.use_asyncio()
+    return pytest.importorskip("autobahn.wamp.serializer").JsonSerializer()
+
+
+URIS = st.sampled_from(["com.example.a", "com.example.b2"])
+IDS = st.integers(1, 2**53)
+ARGS, KWARGS = st.lists(JSON, max_size=2), st.dictionaries(WORDS, JSON, max_size=2)
+
+
+@given(st.sampled_from(["Event", "Result", "Error", "Published", "Invocation"]), IDS, URIS, ARGS, KWARGS, st.data())
+def test_wamp_is_read_as_autobahn_writes_it(
+    kind: str, own: int, uri: str, args: list[Any], kwargs: dict[str, Any], data: st.DataObject
+) -> None:
+    message = pytest.importorskip("autobahn.wamp.message", reason="autobahn is not installed")
+    serializer = json_of_wamp()
+    both: dict[str, Any] = {"args": args, "kwargs": kwargs}
+    kinds: dict[str, Any] = {
+        "Event": (lambda: message.Event(own, 3, **both), {"subscription": own, "publication": 3}),
+        "Result": (lambda: message.Result(own, **both), {"request": own}),
+        "Error": (lambda: message.Error(48, own, uri, **both), {"of": 48, "request": own, "reason": uri}),
+        "Published": (lambda: message.Published(own, 3), {"request": own, "publication": 3}),
+        "Invocation": (lambda: message.Invocation(own, 3, **both), {"request": own, "registration": 3}),
+    }
+    made, expected = kinds[kind]
+    frame, is_binary = serializer.serialize(made())
+    (((found, _),), _) = wamp.decode(None, is_binary, frame)
+    assert not is_binary and found["type"] == kind.upper()
+    assert {name: found[name] for name in expected} == expected
+    if kind != "Published":
+        assert (found.get("args") or [], found.get("kwargs") or {}) == (args, kwargs)
+    reads_or_names(wamp.decode, data.draw(broken(frame)))
+
+
+@FEW
+@given(st.sampled_from(["publish", "call", "subscribe", "register"]), URIS, ARGS, KWARGS)
+def test_autobahn_reads_what_clients_send(command: str, uri: str, args: list[Any], kwargs: dict[str, Any]) -> None:
+    serializer = json_of_wamp()
+    more = {"args": args, "kwargs": kwargs} if command in ("publish", "call") else {}
+    (frame,) = sent("wamp", {command: uri} | more)
+    (found,) = serializer.unserialize(frame)
+    place = found.topic if command in ("publish", "subscribe") else found.procedure
+    assert (type(found).__name__.lower(), found.request, place) == (command, SENT, uri)
+    if more:
+        assert (found.args or [], found.kwargs or {}) == (args, kwargs)
+
+
+@st.composite
+def replies(draw: st.DrawFn) -> dict[str, Any]:
+    """What Centrifugo's own schema calls a reply; `data` is any JSON in the JSON protocol."""
+    kind = draw(st.sampled_from(["pub", "subscribe", "rpc", "error", "ping", "disconnect"]))
+    own, data = draw(st.integers(1, 2**31)), draw(JSON)
+    match kind:
+        case "pub":
+            return {"push": {"channel": draw(WORDS), "pub": {"data": data, "offset": str(own)}}}
+        case "disconnect":
+            return {"push": {"disconnect": {"code": 3001, "reason": draw(WORDS)}}}
+        case "error":
+            return {"id": own, "error": {"code": 103, "message": draw(WORDS)}}
+        case "ping":
+            return {}
+    return {"id": own, kind: {"data": data}}
+
+
+@given(st.lists(replies(), min_size=1, max_size=3), st.data())
+def test_replies_of_centrifugo_are_read_as_its_client_reads_them(made: list[Any], data: st.DataObject) -> None:
+    codecs = pytest.importorskip("centrifuge.codecs", reason="centrifuge-python is not installed")
+    client_pb2 = pytest.importorskip("centrifuge.protocol.client_pb2")
+    for reply in made:
+        codecs.ParseDict(_without_data(reply), client_pb2.Reply())  # its schema knows each of them
+    text = codecs._JsonCodec.encode_commands(made)
+    found, _ = centrifugo.decode(None, False, text.encode())
+    for (document, _), theirs in zip(found, codecs._JsonCodec.decode_replies(text), strict=True):
+        kind = document.pop("type")
+        assert document == theirs
+        assert kind == next((name for name in ("error", "subscribe", "rpc") if name in theirs), kind)
+        assert not theirs.get("push") or kind in theirs["push"]
+    reads_or_names(centrifugo.decode, data.draw(broken(text.encode())))
+
+
+def _without_data(value: Any) -> Any:
+    """The same without what is bytes in the schema."""
+    if not isinstance(value, dict):
+        return value
+    return {name: _without_data(inner) for name, inner in value.items() if name != "data"}
+
+
+@FEW
+@given(st.sampled_from(["publish", "rpc", "subscribe", "presence", "history", "unsubscribe"]), WORDS, JSON)
+def test_the_schema_of_centrifugo_knows_what_clients_send(command: str, place: str, data: Any) -> None:
+    codecs = pytest.importorskip("centrifuge.codecs", reason="centrifuge-python is not installed")
+    client_pb2 = pytest.importorskip("centrifuge.protocol.client_pb2")
+    (frame,) = sent("centrifugo", {command: place} | ({"data": data} if command in ("publish", "rpc") else {}))
+    (found,) = codecs._JsonCodec.decode_replies(frame.decode())
+    read = codecs.ParseDict(_without_data(found), client_pb2.Command())
+    asked = getattr(read, command)
+    assert (read.id, asked.method if command == "rpc" else asked.channel) == (SENT, place)
+    assert command not in ("publish", "rpc") or found[command]["data"] == data
+
+
+@FEW
+@given(st.sampled_from(["Call", "CallResult", "CallError"]), WORDS, st.dictionaries(WORDS, JSON, max_size=2), st.data())
+def test_ocpp_goes_both_ways_by_its_library(kind: str, own: str, payload: dict[str, Any], data: st.DataObject) -> None:
+    messages = pytest.importorskip("ocpp.messages", reason="the library ocpp is not installed")
+    made = {
+        "Call": lambda: messages.Call(own, "Reset", payload),
+        "CallResult": lambda: messages.CallResult(own, payload),
+        "CallError": lambda: messages.CallError(own, "GenericError", "no", payload),
+    }[kind]().to_json()
+    (((found, _),), _) = ocpp.decode({"Reset"}, None, False, made.encode())
+    assert (found["id"], found["details" if kind == "CallError" else "data"]) == (own, payload)
+    reads_or_names(partial(ocpp.decode, {"Reset"}), data.draw(broken(made.encode())))
+    (frame,) = sent("ocpp", {"call": "Authorize", "data": payload})
+    read = messages.unpack(frame.decode())
+    assert (read.unique_id, read.action, read.payload) == (str(SENT), "Authorize", payload)
+
+
+@FEW
+@given(WORDS, st.lists(JSON, max_size=2) | st.dictionaries(WORDS, JSON, max_size=2))
+def test_json_rpc_is_written_as_its_library_writes_it(method: str, params: Any) -> None:
+    library = pytest.importorskip("jsonrpcclient", reason="jsonrpcclient is not installed")
+    (frame,) = sent("jsonrpc", {"call": method, "params": params})
+    assert json.loads(frame) == {"params": params} | library.request(method, params=params, id=SENT)
+
+
+@FEW
+@given(WORDS, st.lists(JSON, max_size=2), st.lists(st.binary(max_size=4), max_size=2), st.sampled_from(["/", "/chat"]))
+def test_python_socketio_reads_what_clients_send(event: str, args: list[Any], files: list[bytes], space: str) -> None:
+    import base64
+
+    packet = pytest.importorskip("socketio.packet", reason="python-socketio is not installed")
+    attach = [base64.b64encode(file).decode() for file in files]
+    first, *more = sent("socketio", {"emit": event, "args": args, "attach": attach, "ack": True}, namespace=space)
+    found = packet.Packet(encoded_packet=first[1:].decode())
+    for number, attachment in enumerate(more, 1):
+        assert found.add_attachment(attachment) is (number == len(more))
+    assert (found.data, found.id, found.namespace or "/") == ([event, *args, *files], SENT, space)
