@@ -137,6 +137,25 @@ async def test_errors_have_the_servers_words() -> None:
         assert failure(workers) == ("refused", "caller, odd: method not found")
 
 
+@pytest.mark.parametrize(
+    ("code", "reason", "words"),
+    [
+        (3505, "channel limit", "channel limit (too many channels of this connection)"),
+        (3506, "inappropriate protocol", "inappropriate protocol (binary data for a client that speaks JSON)"),
+        (3507, "permission denied", "permission denied"),
+        (3509, "", "too many errors"),
+    ],
+)
+async def test_a_close_has_its_reason_and_what_its_code_means(code: int, reason: str, words: str) -> None:
+    class Closing(Centrifugo):
+        async def other(self, client: Connection, first: int, payload: bytes) -> None:
+            client.close(code, reason)
+
+    async with Closing() as server, led(scenario(server.url, TALK, more=target("centrifugo"))) as workers:
+        await until(lambda: workers.c.refused == 1)
+        assert failure(workers) == (f"close {code}", words)
+
+
 LEAVES = st.none() | st.booleans() | st.integers() | st.text()
 KEYS = st.text() | st.sampled_from(["id", "connect", "ping", "error", "push"])
 JSON = st.recursive(LEAVES, lambda inner: st.lists(inner) | st.dictionaries(KEYS, inner))

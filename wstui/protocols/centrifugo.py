@@ -65,7 +65,6 @@ class Centrifugo(Dialect):
     closes = {  # noqa: RUF012 - a constant of the class
         3000: "connection closed",
         3001: "server shuts down",
-        3003: "bad request",
         3004: "internal server error",
         3005: "connection expired",
         3006: "subscription expired",
@@ -80,9 +79,12 @@ class Centrifugo(Dialect):
         3502: "stale: it did not connect in time",
         3503: "forced to disconnect",
         3504: "too many connections of this user",
-        3505: "too many connections",
-        3506: "too many errors",
+        3505: "too many channels of this connection",
+        3506: "binary data for a client that speaks JSON",
         3507: "permission denied",
+        3508: "not available",
+        3509: "too many errors",
+        3511: "idle for too long",
     }
 
     def address(self, url: str) -> str:

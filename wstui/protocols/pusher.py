@@ -69,7 +69,7 @@ class Pusher(Dialect):
         4006: "bad version",
         4007: "protocol version not supported",
         4008: "no protocol version given",
-        4009: "not authorized in time",
+        4009: "not authorized, or not in time",
         4100: "over capacity",
         4200: "reconnect at once",
         4201: "no pong in time",
