@@ -52,18 +52,23 @@ def balance(workers: Workers) -> None:
         assert role.begun == role.completed + role.failed + role.cut, role
 
 
+async def drained_with_equal_counts(server: Chat, workers: Workers) -> None:
+    """Five members log in, talk and leave: the server and the workers count the same."""
+    c = await workers.drained()
+    kinds = server.kinds()
+    assert c.matched == c.sent == kinds["say"] == counts(workers, "say").done and c.ready == 5
+    assert counts(workers, "auth").done == kinds["auth"] == 5
+    assert c.unmatched == c.duplicates == c.late == c.reply_timeouts == 0
+    leavers = [document["id"] for _, document in server.log if document["type"] == "leave"]
+    assert sorted(leavers) == [1000 + number for number in range(5)]
+    assert server.ends == {"close 1000": 5}
+    assert workers.roles["member"].completed == kinds["say"]
+
+
 async def test_a_client_logs_in_talks_and_leaves_and_both_sides_count_the_same() -> None:
     async with Chat() as server, led(scenario(server.url, MEMBER, clients=5)) as workers:
         await until(lambda: workers.c.matched >= 100)
-        c = await workers.drained()
-        kinds = server.kinds()
-        assert c.matched == c.sent == kinds["say"] == counts(workers, "say").done and c.ready == 5
-        assert counts(workers, "auth").done == kinds["auth"] == 5
-        assert c.unmatched == c.duplicates == c.late == c.reply_timeouts == 0
-        leavers = [document["id"] for _, document in server.log if document["type"] == "leave"]
-        assert sorted(leavers) == [1000 + number for number in range(5)]
-        assert server.ends == {"close 1000": 5}
-        assert workers.roles["member"].completed == kinds["say"]
+        await drained_with_equal_counts(server, workers)
         balance(workers)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.conversations.chat import Chat
-from tests.conversations.test_roles import balance, counts
+from tests.conversations.test_roles import balance, counts, drained_with_equal_counts
 from tests.load.leading import MS, led
 from tests.servers.server import until
 from wstui.load.protocol import Pause, Resume
@@ -51,15 +51,7 @@ def script(folder: Path, url: str, roles: str, clients: int = 1, every: str = "2
 async def test_a_script_logs_in_talks_and_leaves_and_both_sides_count_the_same(tmp_path: Path) -> None:
     async with Chat() as server, led(script(tmp_path, server.url, MEMBER, clients=5)) as workers:
         await until(lambda: workers.c.matched >= 100)
-        c = await workers.drained()
-        kinds = server.kinds()
-        assert c.matched == c.sent == kinds["say"] == counts(workers, "say").done and c.ready == 5
-        assert counts(workers, "auth").done == kinds["auth"] == 5
-        assert c.unmatched == c.duplicates == c.late == c.reply_timeouts == 0
-        leavers = [document["id"] for _, document in server.log if document["type"] == "leave"]
-        assert sorted(leavers) == [1000 + number for number in range(5)]
-        assert server.ends == {"close 1000": 5}
-        assert workers.roles["member"].completed == kinds["say"]
+        await drained_with_equal_counts(server, workers)
         says = [(number, document["seq"]) for number, document in server.log if document["type"] == "say"]
         assert len(set(says)) == len(says)
         balance(workers)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Generic
 
 from wstui.execution.run.commands import unsteered
 from wstui.execution.run.limits import shortage
@@ -10,15 +11,12 @@ from wstui.execution.run.status import Status
 from wstui.measure.format import count, duration, rate
 from wstui.scenario.units import format_duration, parse_duration
 from wstui.tui.dialogs.confirm import ConfirmDialog
-from wstui.tui.dialogs.dialog import DialogField, Form
+from wstui.tui.dialogs.dialog import Answer, DialogField, Form
 from wstui.tui.kit.amount import parse_clients
 
 
-class RampDialog(Form[tuple[int, float]]):
-    """Asks for the clients to ramp to and the seconds to take."""
-
-    title_text = "Ramp to"
-    SEND = "Ramp"
+class LoadForm(Form[Answer], Generic[Answer]):
+    """Asks how to change the load of a run that goes on."""
 
     def __init__(self, status: Status) -> None:
         super().__init__()
@@ -33,6 +31,13 @@ class RampDialog(Form[tuple[int, float]]):
         self._status = status
         for field in self.query(DialogField):
             field.check()
+
+
+class RampDialog(LoadForm[tuple[int, float]]):
+    """Asks for the clients to ramp to and the seconds to take."""
+
+    title_text = "Ramp to"
+    SEND = "Ramp"
 
     def fields(self) -> Iterable[DialogField]:
         status = self._status
@@ -90,25 +95,11 @@ class SkipDialog(ConfirmDialog):
         return unsteered(status) or ("" if _current(status) == self._asked else "the stage has ended by itself")
 
 
-class PaceDialog(Form[float]):
+class PaceDialog(LoadForm[float]):
     """Asks for the interval between the sends of a client; 0 sends as soon as the reply is there."""
 
     title_text = "Send interval"
     SEND = "Set"
-
-    def __init__(self, status: Status) -> None:
-        super().__init__()
-        self._status = status
-
-    def moot(self, status: Status) -> str:
-        """The load can't be steered any more."""
-        return unsteered(status)
-
-    def follow(self, status: Status) -> None:
-        """Reckon with the clients that are open now."""
-        self._status = status
-        for field in self.query(DialogField):
-            field.check()
 
     def fields(self) -> Iterable[DialogField]:
         yield DialogField("every", "interval", format_duration(self._status.every_s), parse_duration, self._hint)
