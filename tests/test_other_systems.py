@@ -1,8 +1,4 @@
-"""What holds without the parts that only Linux has, and on a machine without uvloop.
-
-The standard library must believe in its own system, so the parts are switched off rather than the name of the system
-changed: in every process of a run, by a `sitecustomize` that all of them import.
-"""
+"""What holds without the parts that only Linux has, and on a machine without uvloop."""
 
 from __future__ import annotations
 
@@ -18,51 +14,13 @@ import pytest
 
 from tests.cli.test_completion import Terminal
 from tests.servers.server import Server, serving
-
-WITHOUT = """
-import builtins, ctypes, io, os, select, sys
-
-LINUX = ("EPOLL", "EVENTFD", "PIDFD", "SCHED_", "MEMFD", "PIPE2", "IP_BIND_ADDRESS", "SO_BINDTODEVICE",
-         "SO_INCOMING_CPU", "SO_MARK", "TCP_QUICKACK", "TCP_USER_TIMEOUT", "TCP_DEFER_ACCEPT", "TCP_LINGER2")
-
-def without(module):
-    for name in [name for name in vars(module) if name.upper().startswith(LINUX)]:
-        delattr(module, name)
-
-without(select)  # before what chooses by it is imported
-without(os)
-import socket
-without(socket)
-
-# psutil reads /proc on Linux, and asks the kernel elsewhere: it keeps it.
-def hidden(call):
-    def ask(path, *rest, **more):
-        text = os.fspath(path) if isinstance(path, (str, os.PathLike)) else ""
-        if str(text).startswith(("/proc", "/sys")) and "psutil" not in sys._getframe(1).f_code.co_filename:
-            raise FileNotFoundError(2, "No such file or directory", text)
-        return call(path, *rest, **more)
-    return ask
-
-for module, names in ((builtins, ("open",)), (io, ("open",)), (os, ("open", "stat", "listdir", "scandir"))):
-    for name in names:
-        setattr(module, name, hidden(getattr(module, name)))
-sys.modules["uvloop"] = None
-
-class CDLL(ctypes.CDLL):
-    def __getattr__(self, name):
-        if name.startswith("timerfd"):
-            raise AttributeError(name)
-        return super().__getattr__(name)
-
-ctypes.CDLL = CDLL
-"""
+from tests.without_linux import without_linux
 
 
 @pytest.fixture
 def elsewhere(tmp_path: Path) -> dict[str, str]:
     """The environment of a process without those parts."""
-    (tmp_path / "sitecustomize.py").write_text(WITHOUT)
-    return {**os.environ, "PYTHONPATH": str(tmp_path), "HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path / "data")}
+    return {**without_linux(tmp_path), "HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path / "data")}
 
 
 def test_a_run_measures_every_client_and_reply(elsewhere: dict[str, str], tmp_path: Path) -> None:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sys
 
 import pytest
-import uvloop
 
 from tests.servers.server import PATIENCE_S
 from wstui.load.pipe_link import BACKLOG_LIMIT, LinkLost, PipeLink, read_message
 
-LOOPS = [asyncio.new_event_loop, uvloop.new_event_loop]
+LOOPS = {"asyncio": asyncio.new_event_loop}
+with contextlib.suppress(ImportError):
+    import uvloop
+
+    LOOPS["uvloop"] = uvloop.new_event_loop
 
 
 async def _read_late(words: int) -> list[bytes]:
@@ -40,7 +44,7 @@ async def _read_late(words: int) -> list[bytes]:
         os.close(_keep)
 
 
-@pytest.mark.parametrize("loop", LOOPS, ids=["asyncio", "uvloop"])
+@pytest.mark.parametrize("loop", LOOPS.values(), ids=LOOPS.keys())
 def test_the_last_words_arrive_however_far_the_operator_is_behind(loop: object) -> None:
     with asyncio.Runner(loop_factory=loop) as runner:  # type: ignore[arg-type]
         heard = runner.run(_read_late(500))
@@ -49,7 +53,7 @@ def test_the_last_words_arrive_however_far_the_operator_is_behind(loop: object) 
     assert len(heard) >= BACKLOG_LIMIT // 10_000
 
 
-@pytest.mark.parametrize("loop", LOOPS, ids=["asyncio", "uvloop"])
+@pytest.mark.parametrize("loop", LOOPS.values(), ids=LOOPS.keys())
 def test_an_operator_that_is_gone_is_not_waited_for(loop: object) -> None:
     async def close() -> None:
         commands, keep = os.pipe()

@@ -21,6 +21,7 @@ from tests.report.test_runs_command import call
 from tests.report.test_store import record
 from tests.servers.server import Server, serving
 from wstui.measure.hdr import decode
+from wstui.measure.histogram import RELATIVE_ERROR
 from wstui.measure.sanitize import sanitize
 from wstui.report.formats import format_registry
 
@@ -54,11 +55,15 @@ def test_the_histogram_log_is_read_by_its_library(tmp_path: Path) -> None:
     path = tmp_path / "run.hlog"
     format_registry.write(suite(), "hlog", path)
     reader = HistogramLogReader(str(path), HdrHistogram(64, (1 << 43) - 1, 2))
-    read = []
-    while (histogram := reader.get_next_interval_histogram()) is not None:
-        read.append(histogram.get_total_count())
-    kept = [decode(text).count for run in suite().runs for text in run.histograms.values()]
-    assert read == kept
+    kept = [decode(text) for run in suite().runs for text in run.histograms.values()]
+    for expected in kept:
+        histogram = reader.get_next_interval_histogram()
+        assert histogram is not None and histogram.get_total_count() == expected.count
+        for share in (0.5, 0.9, 0.99, 0.999, 1.0) if expected.count else ():
+            rank = max(int(share * expected.count + 0.5), 1)  # as the library rounds: we take the next one up
+            value = expected.quantile(rank / expected.count)
+            assert histogram.get_value_at_percentile(share * 100) == pytest.approx(value, rel=2 * RELATIVE_ERROR)
+    assert reader.get_next_interval_histogram() is None
 
 
 @pytest.mark.parametrize("name", EVERY)
