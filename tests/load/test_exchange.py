@@ -335,3 +335,24 @@ def test_a_newcomer_misses_nothing_that_was_sent_before_it_came() -> None:
     assert broadcasts.known(2, b'{"type":"price","seq":1}', 2 * NEWCOMER_NS)
     seen = broadcasts.expired(10**12, 0)
     assert [(r.eligible, r.receivers, r.receipts) for r in seen] == [(1, 1, 2), (1, 1, 1), (2, 1, 1)]
+
+
+def test_a_greeting_that_reaches_each_client_as_it_comes_is_no_broadcast() -> None:
+    greeting, fanout = b'{"type":"joined"}', FanOut()
+    broadcasts = Broadcasts(5 * NEWCOMER_NS, {b"joined": 0, b"price": 0})
+    for slot in range(12):
+        now_ns = slot * NEWCOMER_NS
+        broadcasts.opened(slot, now_ns)
+        if not broadcasts.known(slot, greeting, now_ns):
+            broadcasts.first(slot, b"joined", greeting, now_ns)
+        for receipts in broadcasts.expired(now_ns, 0):
+            fanout.add(0, receipts, now_ns)
+            fanout.settle(now_ns, [0], lambda worker, since_ns: 0)
+    assert (fanout.messages, fanout.completeness, fanout.spread.count) == (0, None, 0)
+    price, now_ns = b'{"type":"price","seq":1}', 13 * NEWCOMER_NS
+    broadcasts.first(0, b"price", price, now_ns)
+    assert all(broadcasts.known(slot, price, now_ns) for slot in range(1, 11))
+    for receipts in broadcasts.expired(10**12, 0):
+        fanout.add(0, receipts, now_ns)
+    fanout.settle(now_ns, [0], lambda worker, since_ns: 0, at_once=True)
+    assert (fanout.messages, fanout.completeness) == (1, 11 / 12)

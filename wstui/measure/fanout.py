@@ -163,10 +163,13 @@ class FanOut:
             return  # cannot be judged
         if receipts - sum(part.duplicates for part in parts) < 2 and wanted > 1:
             return  # meant for one client
+        received = sum(part.receivers for part in parts)
+        if not received:
+            return  # only those that had just come got it: a greeting, which reaches each in turn
         kind = self.types.setdefault(parts[0].type, TypeFanOut())
         kind.messages += 1
         kind.wanted += wanted
-        kind.received += sum(part.receivers for part in parts)
+        kind.received += received
         kind.duplicates += sum(part.duplicates for part in parts)
         firsts: dict[str, int] = {}
         for worker, part in seen.items():
