@@ -76,8 +76,8 @@ class Traffic(msgspec.Struct, frozen=True):
     """Counts over the run; rates per second of active (not paused) time, without cooldowns.
 
     sent = no_reply_expected + answered in time (the count of the round trips) + timed_out + abandoned. Abandoned
-    messages were in flight when their connection ended: dropped by the other side, closed by us in an abort or at the
-    end of a drain, or lost with their worker (as far as it had reported).
+    messages were in flight when we ended their connection, in an abort or at the end of a drain, or were lost with
+    their worker (as far as it had reported). Those in flight when the other side ended it count as timed out.
     """
 
     sent: int = 0
