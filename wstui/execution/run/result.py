@@ -150,6 +150,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     finished: str
     duration_s: float
     paused_s: float = 0.0
+    clients_max: int = 0  # most clients that were wanted at once, as planned or as the operator steered
     verdict: Verdict
     connections: Connections
     messages: Traffic

@@ -32,6 +32,7 @@ from wstui.measure import hdr
 from wstui.measure.failure import FailureGroup
 from wstui.measure.histogram import Distribution
 from wstui.measure.snapshot import Counters
+from wstui.scenario.lowering import Lowered
 from wstui.scenario.model import Scenario
 from wstui.scenario.secret_fields import masked
 from wstui.scenario.token_kind import TOKEN_KINDS
@@ -90,6 +91,7 @@ class ResultBuilder:
             finished=stamp(),
             duration_s=round(duration_s, 3),
             paused_s=round(paused_s, 3),
+            clients_max=recorder.clients_max,
             verdict=verdict,
             connections=msgspec.structs.replace(
                 whole.connections(), per_second=_connects_per_second(self._scenario, recorder, active_s)
@@ -216,14 +218,23 @@ class ResultBuilder:
         return [*self._past_stages, *(_stage(record, recorder, active_s) for record in recorder.stages[-1:])]
 
 
+def settle_of(scenario: Scenario) -> float:
+    """Return for how many seconds connections have to stay open before their clients count as ready."""
+    if scenario.roles:
+        settles = not any(role.open or role.script or not role.connect for role in Lowered(scenario).roles)
+    else:
+        settles = scenario.target.ready == "open"
+    return scenario.target.settle if settles else 0.0
+
+
 def _connects_per_second(scenario: Scenario, recorder: TimelineRecorder, active_s: float) -> float | None:
-    """Return ready clients per second over the stages that add clients, or over all if none does."""
+    """Return clients that became ready per second over the stages that add clients, or over all if none does."""
     ready, seconds, before = 0, 0.0, 0
-    for stage, record in zip(scenario.stages, recorder.stages, strict=False):
+    for index, (stage, _) in enumerate(zip(scenario.stages, recorder.stages, strict=False)):
         if stage.arrive or (stage.clients or 0) > before:
-            scope = record.scope(recorder.latest, active_s)
-            ready += scope.totals.counters.ready
-            seconds += scope.active_s
+            came, within_s = recorder.came(index, active_s)
+            ready += came
+            seconds += within_s
         before = before if stage.clients is None else stage.clients
     if seconds > 0:
         return ready / seconds

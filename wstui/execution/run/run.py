@@ -19,7 +19,7 @@ from wstui.execution.run.failover import Failover
 from wstui.execution.run.load_controller import LoadController
 from wstui.execution.run.operator_marks import mark_of
 from wstui.execution.run.result import Result
-from wstui.execution.run.result_builder import Ending
+from wstui.execution.run.result_builder import Ending, settle_of
 from wstui.execution.run.run_end import SHORT_DRAIN, RunEnd, last_drain
 from wstui.execution.run.run_monitor import RunMonitor
 from wstui.execution.run.sampler import Sampler
@@ -61,7 +61,7 @@ class Run:
         self._fleet = WorkerFleet(
             transport or transport_of(scenario), self._worker_lost, self._mask, tracing.note, self._watches.take
         )
-        self._recorder = TimelineRecorder(self._fleet.totals.fanout)
+        self._recorder = TimelineRecorder(self._fleet.totals.fanout, settle_of(scenario))
         self._sampler = Sampler(self._recorder, self._fleet)
         self._controller = LoadController(
             scenario, self._fleet, self._mark, lambda stage: self._sampler.enter(stage, self._controller.active_s)

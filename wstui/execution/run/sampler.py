@@ -62,7 +62,7 @@ class Sampler:
             stage, at_s, active_s = self._boundaries[0]
             waited_ns = self.at_ns - round(at_s * NS)
             if not (at_once or self._fleet.reached(round(at_s * NS)) or waited_ns > PATIENCE_NS):
-                return
+                break
             self._boundaries.popleft()
             # Nothing is counted before the first stage.
             now = Totals()
@@ -70,6 +70,8 @@ class Sampler:
                 now = self._fleet.totals.sum()
                 active_s += now.at_ns / NS - at_s
             self._recorder.begin_stage(stage.name, stage.is_cooldown, at_s, now, active_s)
+        if (settles_s := self._recorder.settles_s) is not None and self._fleet.reached(round(settles_s * NS)):
+            self._recorder.settled(self._fleet.totals.counters().ready)
 
     def write_row(self, *, paused: bool) -> bool:
         """Write the row of the last complete second, if it is due; return whether it was."""

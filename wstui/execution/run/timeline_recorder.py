@@ -41,6 +41,7 @@ class StageRecord:
     ended_s: float = 0.0
     ended: Totals | None = None
     ended_active_s: float = 0.0
+    ready_before: int | None = None  # clients of the stages before it, once they have settled
 
     def scope(self, now: Totals, active_s: float) -> Window:
         """Return the counts of the stage, up to now if it has not ended."""
@@ -52,8 +53,12 @@ class StageRecord:
 class TimelineRecorder:
     """The growing timeline. Readers follow `rows` and `marks` by position (see AppendLog)."""
 
-    def __init__(self, fanout: FanOut) -> None:
+    def __init__(self, fanout: FanOut, settle_s: float = 0.0) -> None:
+        """`settle_s` is how long a connection has to stay open before its client counts as ready."""
         self.fanout = fanout
+        self._settle_s = settle_s
+        self.clients_max = 0
+        """The most clients that were wanted at once; counted here because old rows are folded."""
         self.memory_growth: float | None = None  # of the target, MiB an hour
         self.rows = AppendLog[TimelineRow](keep=ROWS_KEPT, fold=fold_rows)
         self.marks = AppendLog[Mark](keep=MARKS_KEPT, fold=fold_marks)
@@ -74,7 +79,9 @@ class TimelineRecorder:
     def begin_stage(self, name: str, is_cooldown: bool, at_s: float, now: Totals, active_s: float) -> None:
         """Begin a stage, and end the one before it."""
         self.end_stage(at_s, now, active_s)
-        self.stages.append(StageRecord(name, is_cooldown, at_s, now, active_s))
+        # Nobody came before the first one.
+        ready_before = None if self.stages else 0
+        self.stages.append(StageRecord(name, is_cooldown, at_s, now, active_s, ready_before=ready_before))
 
     def end_stage(self, at_s: float, now: Totals, active_s: float) -> None:
         """End the current stage, if any."""
@@ -106,6 +113,7 @@ class TimelineRecorder:
         trip50, trip99 = (now.round_trip - previous.round_trip).quantiles((0.5, 0.99))
         connect95 = (now.connect - previous.connect).quantile(0.95)
         delivery50, delivery99, spread99 = self._broadcasts()
+        self.clients_max = max(self.clients_max, now.counters.wanted)
         cpu = max((h.cpu for h in health), default=0.0)
         lag_ns = max((h.loop_lag_ns for h in health), default=0)
         self.cpu_max = max(self.cpu_max, cpu)
@@ -160,6 +168,33 @@ class TimelineRecorder:
         spread99 = (spread - self._spread).quantile(0.99)
         self._delivery, self._spread = delivery, spread
         return p50, p99, spread99
+
+    @property
+    def settles_s(self) -> float | None:
+        """Return when the clients of the stage before the current one will have settled, None if that is past."""
+        waiting = next((stage for stage in self.stages if stage.ready_before is None), None)
+        return None if waiting is None else waiting.began_s + self._settle_s
+
+    def settled(self, ready: int) -> None:
+        """Take the clients that were ready by then, at `settles_s`."""
+        next(stage for stage in self.stages if stage.ready_before is None).ready_before = ready
+
+    def came(self, index: int, active_s: float) -> tuple[int, float]:
+        """Return how many clients that connected in a stage became ready, and in how many active seconds it was.
+
+        They are counted from and to a moment `settle_s` later than the stage, because they become ready so much later.
+        """
+        stage, following = self.stages[index], self.stages[index + 1 : index + 2]
+        scope = stage.scope(self.latest, active_s)
+        if not self._settle_s:
+            return scope.totals.counters.ready, scope.active_s
+        ready = self.latest.counters.ready
+        before = ready if stage.ready_before is None else stage.ready_before
+        if following and following[0].ready_before is not None:
+            return following[0].ready_before - before, scope.active_s
+        unsettled_s = 0.0 if stage.ended is not None and not following else self._settle_s
+        passed_s = max(0.0, active_s - stage.began_active_s - unsettled_s)
+        return ready - before, min(scope.active_s, passed_s) if following else passed_s
 
     def whole(self, active_s: float) -> Window:
         """Return the window of thresholds without a stage: the run without cooldowns."""

@@ -119,11 +119,12 @@ def _moment(started: str) -> str:
 
 
 def peak_clients(result: Result) -> int:
-    """The largest number of clients that the scenario asks for, or that the search for its limit had; 0 if unknown."""
+    """The largest number of clients that was asked for, or that the search for the limit had; 0 if unknown."""
     if result.breakpoint is not None:
         return max((step.clients for step in result.breakpoint.steps), default=0)
-    # An operator may have steered beyond the plan.
-    return max(_planned_peak(result), *(int(row.get("wanted") or 0) for row in result.timeline), 0)
+    # An operator may have steered beyond the plan. Runs of earlier versions tell it in their timeline alone.
+    timeline = (int(row.get("wanted") or 0) for row in result.timeline)
+    return max(_planned_peak(result), result.clients_max, *timeline, 0)
 
 
 def _planned_peak(result: Result) -> int:
