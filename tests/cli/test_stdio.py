@@ -10,11 +10,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from tests.cli.commands import WAIT_S, call, start
 from tests.servers.server import Server
+from wstui.cli.tui import require_terminal
 from wstui.report.store.store import Store
 
 FULL = Path("/dev/full")
@@ -150,3 +152,17 @@ async def test_a_run_with_a_closed_stdout_is_kept_and_tells_so(tmp_path: Path) -
 def test_a_closed_stdin_is_no_terminal() -> None:
     status, err = closed("quick", streams="<&- >/dev/null")
     assert status == 2 and "needs a terminal" in err
+
+
+def test_a_terminal_that_draws_no_screens_is_told_what_to_use_instead(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(isatty=lambda: True))
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "dumb")
+    with pytest.raises(SystemExit) as ended:
+        require_terminal("wstui run PRESET")
+    assert ended.value.code == 2
+    assert "TERM=dumb" in (told := capsys.readouterr().err) and "wstui run PRESET" in told
+    monkeypatch.setenv("TERM", "xterm-256color")
+    require_terminal("wstui run PRESET")

@@ -28,9 +28,11 @@ if TYPE_CHECKING:
 
 
 def require_terminal(instead: str) -> None:
-    """End with a hint if stdin or stdout is not a terminal."""
+    """End with a hint if stdin or stdout is not a terminal, or one that draws no screens."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         fail(f"the terminal UI needs a terminal on stdin and stdout; without one use: {instead}", USAGE)
+    if os.environ.get("TERM") == "dumb":
+        fail(f"this terminal draws no screens (TERM=dumb); without the terminal UI use: {instead}", USAGE)
 
 
 def run_in_terminal(suite: SuiteRun, options: RunOptions, terminal: Detachable | None = None) -> int:
