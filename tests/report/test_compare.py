@@ -111,6 +111,8 @@ def test_what_speaks_against_comparing_is_said() -> None:
     for words in (
         "the targets differ: ws://127.0.0.1:3001/ws",
         "target.ready welcome → open",
+        'target.connect_to "" → unset, target.spread_addresses false → unset',
+        "target.options {} → unset",
         "generators differ: a and b",
         "processors differ: 2 and 4",
         "versions of wstui differ: 1 and 2",

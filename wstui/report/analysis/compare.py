@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
+import msgspec
+
 from wstui.execution.run.metrics import FAMILIES, family_of, steps_of
 from wstui.execution.run.result import BreakpointSummary, Result
 from wstui.execution.run.result_figures import distribution_in, failures, figure
@@ -340,4 +342,11 @@ def _differences(first: Any, second: Any, path: str = "") -> list[str]:
         return []
     if isinstance(first, list) or isinstance(second, list):
         return [f"{path} ({len(first or [])} and {len(second or [])} entries)"]
-    return [f"{path} {first} → {second}"]
+    return [f"{path} {_value(first)} → {_value(second)}"]
+
+
+def _value(value: Any) -> str:
+    """Return a value of a scenario as its file says it; "unset" for none, and JSON for a table."""
+    if value is None:
+        return "unset"
+    return value if isinstance(value, str) and value else msgspec.json.encode(value).decode()
