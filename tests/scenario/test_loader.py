@@ -145,6 +145,12 @@ def test_the_text_of_an_error_names_file_key_value_and_remedy() -> None:
     assert str(caught.value) == ('x.toml: target.ready = "opn": must be "welcome" or "open"; did you mean "open"?')
 
 
+@pytest.mark.parametrize(("key", "near"), [("fanout = 1", "messages.fanout"), ("thresholdz = 1", "thresholds")])
+def test_a_key_without_its_table_is_told_where_it_belongs(key: str, near: str) -> None:
+    with pytest.raises(ScenarioError, match=f'is not a key; did you mean "{near}"'):
+        loads(f"{key}\n{STAGES}", "x.toml", {})
+
+
 def test_the_text_of_an_error_can_be_fitted_to_a_terminal() -> None:
     with pytest.raises(ScenarioError) as caught:
         loads('name = 1\nfoo = 2\n[auth]\nkind = "jwt"\n[target]\nurl = "localhost"\n', "x.toml", {})

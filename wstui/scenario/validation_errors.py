@@ -140,7 +140,8 @@ def _unknown_key(path: Key, model: type[TomlTable]) -> tuple[str, str]:
     own = list(_table_at(path[:-1], model).model_fields)
     if len(path) == 1 and model is Scenario:
         own += ["load", "suite"]
-    near = nearest(key, own)
+    # At the top a key of a table is no typing error: its table is missing.
+    near = (_elsewhere(key) if len(path) == 1 and model is Scenario else "") or nearest(key, own)
     if not near and _SYNONYMS.get(key) in own:
         near = _SYNONYMS[key]
     if not near:
