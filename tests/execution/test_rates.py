@@ -66,6 +66,14 @@ def test_clients_that_have_to_settle_count_in_the_stage_in_which_they_connected(
     assert [recorder.came(index, 6.0) for index in (0, 1)] == [(40, 2.0), (20, 4.0)]
 
 
+def test_clients_that_settle_in_the_drain_count_over_the_whole_of_their_stage() -> None:
+    recorder = TimelineRecorder(FanOut(), 1.0)
+    recorder.begin_stage("ramp", False, 0.0, Totals(), 0.0)
+    recorder.begin_stage("hold", False, 2.0, Totals(2 * 10**9, Counters(ready=20)), 2.0)
+    recorder.end_stage(2.5, Totals(3 * 10**9, Counters(ready=40)), 2.5)
+    assert recorder.came(0, 2.5) == (40, 2.0)
+
+
 async def test_the_list_of_runs_knows_the_clients_to_which_the_operator_steered() -> None:
     async with Server() as server:
         run = Run(scenario(server.url, clients=3, hold=60, every=0.2))

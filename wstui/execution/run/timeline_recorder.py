@@ -192,7 +192,7 @@ class TimelineRecorder:
         before = ready if stage.ready_before is None else stage.ready_before
         if following and following[0].ready_before is not None:
             return following[0].ready_before - before, scope.active_s
-        unsettled_s = 0.0 if stage.ended is not None and not following else self._settle_s
+        unsettled_s = 0.0 if self.stages[-1].ended is not None else self._settle_s  # at the end a drain waits for them
         passed_s = max(0.0, active_s - stage.began_active_s - unsettled_s)
         return ready - before, min(scope.active_s, passed_s) if following else passed_s
 
