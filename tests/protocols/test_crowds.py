@@ -1,7 +1,7 @@
 """Every protocol with a crowd of clients, with a server that falls silent, refuses, and restarts.
 
 200 clients for 3 s; `CROWD_SECONDS=20 python -m pytest tests/protocols/test_crowds.py` takes longer, and asks RabbitMQ
-as well. Errors and refusals in the words of each protocol are held in the file of each.
+as well as a small broker of ours. Errors and refusals in the words of each protocol are held in the file of each.
 """
 
 from __future__ import annotations
@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -34,7 +36,9 @@ from tests.protocols import (
     test_wamp,
 )
 from tests.protocols.serving import failure, target
+from tests.protocols.stomp_server import Stomp
 from tests.servers.server import Server, until
+from wstui.protocols import centrifugo, pusher
 
 SECONDS = float(os.environ.get("CROWD_SECONDS", "3"))
 CLIENTS = 200
@@ -64,12 +68,12 @@ class Case:
         return head + target(self.protocol, **self.options, **options)
 
 
-def of(kind: type[Server], counted: str, **settings: Any) -> Callable[[Any, bool], Serving]:
-    """One of our small servers, by an entry of its log."""
+def of(kind: type[Server], counted: str, quick: Any = None) -> Callable[[Any, bool], Serving]:
+    """One of our small servers, by an entry of its log; `quick` settings let its silence be seen soon."""
 
     @contextlib.asynccontextmanager
     async def serving(_: Any, fast: bool) -> AsyncIterator[tuple[str, Callable[[], int]]]:
-        async with kind(**settings) as server:
+        async with kind(**(quick or {} if fast else {})) as server:
             yield server.url, lambda: server.log[counted]  # type: ignore[attr-defined]
 
     return serving
@@ -99,9 +103,21 @@ def broker(fixture: str, path: str = "") -> Callable[[Any, bool], Serving]:
     async def serving(request: Any, fast: bool) -> AsyncIterator[tuple[str, Callable[[], int]]]:
         if fixture == "rabbitmq" and "CROWD_SECONDS" not in os.environ:
             pytest.skip("RabbitMQ takes long to start: only with CROWD_SECONDS")
-        yield request.getfixturevalue(fixture) + path, lambda: -1  # each of its acknowledgements is awaited
+        url = request.getfixturevalue(fixture)
+        log = test_mqtt.LOGS.get(url)
+        before = published(log) if log else 0
+        # RabbitMQ logs no messages: each of its acknowledgements is awaited.
+        yield url + path, lambda: published(log) - before if log else -1
 
     return serving
+
+
+RABBITMQ = broker("rabbitmq", "/ws")
+
+
+def published(log: Path) -> int:
+    """The publications that Mosquitto's log names."""
+    return len(re.findall(r": Received PUBLISH from ", log.read_text(errors="replace")))
 
 
 CASES = [
@@ -127,9 +143,8 @@ CASES = [
     ),
     Case(
         "centrifugo",
-        of(test_centrifugo.Centrifugo, "rpc"),
+        of(test_centrifugo.Centrifugo, "rpc", {"ping_s": 0.5}),
         'rpc = "add", data = [1, 2], expect = { "data.sum" = 3 }',
-        silence="timeout",
     ),
     Case(
         "jsonrpc",
@@ -139,10 +154,9 @@ CASES = [
     ),
     Case(
         "ocpp",
-        by(lambda _: test_ocpp.serving(interval=600), lambda log: log.calls, "StartTransaction"),
+        by(lambda fast: test_ocpp.serving(interval=1 if fast else 600), lambda log: log.calls, "StartTransaction"),
         'call = "StartTransaction", data = { connectorId = 1, idTag = "a", meterStart = 0, '
         'timestamp = "{{timestamp iso}}" }',
-        silence="timeout",
     ),
     Case("wamp", of(test_wamp.Router, "Call"), 'call = "com.example.add", args = [1, 2]', silence="timeout"),
     Case(
@@ -150,9 +164,8 @@ CASES = [
     ),
     Case(
         "pusher",
-        of(test_pusher.Pusher, "pusher:subscribe"),
+        of(test_pusher.Pusher, "pusher:subscribe", {"idle_s": 0.3}),
         'subscribe = "room-{{seq}}"',
-        silence="timeout",
     ),
     Case(
         "signalr",
@@ -162,7 +175,14 @@ CASES = [
     ),
     Case(
         "stomp",
-        broker("rabbitmq", "/ws"),
+        of(Stomp, "SEND"),
+        'publish = "/topic/own.{{client}}", body = "x"',
+        test_stomp.USER,
+        quick=test_stomp.FAST,
+    ),
+    Case(
+        "stomp",
+        RABBITMQ,
         'publish = "/topic/own.{{client}}", body = "x"',
         test_stomp.USER,
         quick=test_stomp.FAST,
@@ -176,12 +196,15 @@ CASES = [
     ),
     Case("realtime", of(test_realtime.Model, "response.create"), 'text = "hello", respond = true', silence="timeout"),
 ]
-each = pytest.mark.parametrize("case", CASES, ids=[case.protocol for case in CASES])
+NAMES = [case.protocol + "-rabbitmq" * (case.serving is RABBITMQ) for case in CASES]
+each = pytest.mark.parametrize("case", CASES, ids=NAMES)
 
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PUSHER_SECRET", test_pusher.SECRET)
+    monkeypatch.setattr(centrifugo, "_SLACK_MS", 1000)
+    monkeypatch.setattr(pusher, "PONG_WITHIN", "1s")
 
 
 class Relay:

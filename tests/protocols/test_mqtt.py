@@ -7,6 +7,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +20,8 @@ from tests.servers.server import until
 MOSQUITTO = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
 pytestmark = pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed")
 
+LOGS: dict[str, Path] = {}
+"""What each broker has logged, by its URL."""
 TALK = """
 [[roles]]
 name = "member"
@@ -71,7 +74,9 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
                 if probe.connect_ex(("127.0.0.1", port)) == 0:
                     break
             time.sleep(0.02)
-        yield f"ws://127.0.0.1:{port}"
+        url = f"ws://127.0.0.1:{port}"
+        LOGS[url] = folder / "log"
+        yield url
     finally:
         process.terminate()
         process.wait()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.load.leading import led
-from tests.protocols.test_crowds import CASES, Case, mosquitto, of, rabbitmq, rails
+from tests.protocols.test_crowds import CASES, NAMES, Case, mosquitto, of, rabbitmq, rails
 from tests.protocols.test_signalr import Negotiating
 from tests.servers.server import until
 from wstui.scenario.file import load
@@ -22,7 +22,7 @@ __all__ = ["mosquitto", "rabbitmq", "rails"]
 OTHERS = {"signalr": of(Negotiating, "invocation")}
 
 
-@pytest.mark.parametrize("case", CASES, ids=[case.protocol for case in CASES])
+@pytest.mark.parametrize("case", CASES, ids=NAMES)
 async def test_a_preset_runs_with_the_url_alone(case: Case, request: Any) -> None:
     async with OTHERS.get(case.protocol, case.serving)(request, False) as (url, _):
         found = load(find(case.protocol), {})

@@ -17,9 +17,8 @@ def closed_by(received: Close, meanings: Mapping[int, str]) -> Cause:
     code = int(received.code)
     reason = sanitize(received.reason, 1230)  # 123 bytes at most, each of which may become an escape
     meaning = meanings.get(code, "")
-    return Cause(
-        f"close {code}", f"{reason} ({meaning})" if reason and meaning else reason or meaning or _name_of(code)
-    )
+    both = f"{reason} ({meaning})" if meaning not in ("", reason) else reason
+    return Cause(f"close {code}", both if reason else meaning or _name_of(code))
 
 
 def broken_by(error: Exception, max_size: int) -> Cause:

@@ -34,6 +34,10 @@ _SECRET = re.compile(r"\{\{\s*env\s+(\w+)\s*\}\}")
 _PLACEHOLDER = re.compile(r"(\{\{.*?\}\})")
 
 
+PONG_WITHIN = "30s"
+"""How long a server may take to answer a ping, as the protocol's document has it."""
+
+
 class PusherOptions(msgspec.Struct, kw_only=True):
     """The keys of [target.options]."""
 
@@ -156,7 +160,7 @@ class Pusher(Dialect):
                     "every": "{{_idle}}s",
                     "frames": _event("pusher:ping", data={}),
                     "expect": {"event": "pusher:pong"},
-                    "within": "30s",
+                    "within": PONG_WITHIN,
                 }
             ],
             "errors": [{"on": {"event": "pusher:error"}, "reason": ["data.message"]}],
