@@ -16,7 +16,7 @@ from tests.cli.commands import invoke
 from tests.control.served import Steered, served
 from tests.servers.server import until
 from wstui.control import registry
-from wstui.tui.top import NOTHING, TopApp, WatchedRuns
+from wstui.tui.top import NOTHING, TopApp, WatchedRuns, fitted
 
 
 def text(app: TopApp) -> str:
@@ -102,3 +102,11 @@ async def test_the_runs_of_hosts_stand_beside_those_of_this_machine(
             assert app.return_value == f"ada@load-1:{at.entry.id}"
         status, out, _ = await asyncio.to_thread(invoke, "top", "--host", "load-2")
         assert status == 0 and out.count(at.entry.id) == 2 and "load-2  " in out
+
+
+def test_a_line_without_room_leaves_out_whole_figures_and_the_rates_first() -> None:
+    told = "4:12/13:00 hold · 11 987/12 000 clients · out 24 100/s in 24 100/s · p99 118 ms · 9 failed"
+    line = f"bmrd  {'checkout':<24}  {told}"
+    assert fitted(line, 200) == line
+    assert fitted(line, 80) == "bmrd  checkout  4:12/13:00 hold · 11 987/12 000 clients · p99 118 ms · 9 failed"
+    assert fitted(line, 72) == "bmrd  checkout  4:12/13:00 hold · 11 987/12 000 clients · p99 118 ms"

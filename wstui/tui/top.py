@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 from collections.abc import Sequence
 from typing import ClassVar
@@ -21,6 +22,7 @@ from wstui.control.registry import Entry, entries
 from wstui.control.remote_run import RemoteRun
 from wstui.measure.sanitize import sanitize
 from wstui.report.live.progress_line import live_line
+from wstui.report.model.cell_text import width_of
 from wstui.scenario.presets import own_folder
 from wstui.tui.bindings import key
 from wstui.tui.kit.key_row import KeyRow
@@ -35,6 +37,18 @@ AGAIN_S = 10.0
 """How long after its end a host is asked again."""
 _LONGEST = 1 << 20
 NOTHING = "no run is going on; wstui run PRESET starts one"
+
+
+def fitted(line: str, width: int) -> str:
+    """Return the line of a run without what it can spare where it has no room, rather than cut within a figure."""
+    if width_of(line) > width:
+        line = re.sub(" {3,}", "  ", line)
+    parts = line.split(" · ")
+    if width_of(line) > width:
+        parts = [part for part in parts if not part.startswith("out ")]
+    while len(parts) > 1 and width_of(" · ".join(parts)) > width:
+        parts.pop()
+    return " · ".join(parts)
 
 
 class HostRuns:
@@ -148,7 +162,7 @@ class TopApp(ThemedApp[str]):
         self._watched = WatchedRuns(hosts)
 
     def compose(self) -> ComposeResult:
-        yield TitleBar(utc_now, "runs that go on")
+        yield TitleBar(utc_now, "running now")
         yield Static(NOTHING, id="about")
         yield RunLines()
         yield KeyRow()
@@ -161,6 +175,7 @@ class TopApp(ThemedApp[str]):
         """Show the runs as they are now."""
         lines = await asyncio.to_thread(self._watched.all_lines)
         rows = self.query_one(RunLines)
+        lines = {id: fitted(line, self.size.width - 2) for id, line in lines.items()}
         if [option.id for option in rows.options] == list(lines):
             for index, line in enumerate(lines.values()):
                 rows.replace_option_prompt_at_index(index, Content(line))
