@@ -71,6 +71,27 @@ BROKEN = [
     (ROLE + 'loop = [{ send = "{{pad}}" }]', "roles[0].loop[0].size", "is missing"),
     (ROLE + "loop = [{ binary = true, expect = { a = 1 } }]", "roles[0].loop[0].binary", "there is none"),
     (ROLE + "loop = [" + "{ repeat = 2, steps = [" * 9 + '{ send = "x" }' + "] }" * 9 + "]", "roles[0]", "nested"),
+    # words of other tools, and forms that TOML has as well
+    (ROLE + 'loop = [{ wait = "1s" }]', "roles[0].loop[0].wait", 'did you mean "think"'),
+    (ROLE + 'loop = [{ sleep = "1s" }]', "roles[0].loop[0].sleep", 'did you mean "think"'),
+    (ROLE + 'loop = [{ send = "x", expect = { a = 1 }, timeout = "5s" }]', "roles[0].loop[0].timeout", '"within"'),
+    (ROLE + "loop = [{ expect = { a = 1 }, extract = { b = 'c' } }]", "roles[0].loop[0].extract", '"capture"'),
+    (ROLE + 'open = { send = "x" }\n' + SAY, "roles[0].open", "must be a list: write open = [ … ]"),
+    (ROLE + 'loop = ["ping"]', "roles[0].loop[0]", "must be a table: write { … }"),
+    (ROLE + "loop = [{ meet = 5 }]", "roles[0].loop[0].meet", "must be a table: write meet = { … }"),
+    (ROLE + "loop = [{ expect = { a = 1 }, capture = ['a'] }]", "roles[0].loop[0].capture", "write capture = { … }"),
+    (ROLE + 'loop = [{ expect = { absent = "a", "a.b" = "*" } }]', "roles[0].loop[0].expect", "can never match"),
+    (ROLE + 'loop = [{ expect = { absent = "a.b", a = { b = 1 } } }]', "roles[0].loop[0].expect", "can never match"),
+    (ROLE + 'loop = [{ expect = { type = "a", equals = "b" } }]', "roles[0].loop[0].expect", "can never match"),
+    (ROLE + 'loop = [{ http = { get = "/api" } }]', "roles[0].loop[0].http.get", "is not an http:// or https:// URL"),
+    (ROLE + 'loop = [{ http = { get = "ws://h/" } }]', "roles[0].loop[0].http.get", 'did you mean "http://h/"'),
+    (ROLE + 'loop = [{ send = "{{seq" }]', "roles[0].loop[0].send", "close it, or write"),
+    (ROLE + 'loop = [{ think = "{{delay}}" }]', "roles[0].loop[0].think", "write capture = { delay ="),
+    (ROLE + SAY + 'heartbeats = [{ every = "{{iv}}ms", send = "x" }]', "roles[0].heartbeats[0].every", "write capture"),
+    (ROLE + SAY + 'url = "http://h/"', "roles[0].url", 'did you mean "ws://h/"'),
+    (ROLE + 'loop = [{ repeat = -1, steps = [{ send = "x" }] }]', "roles[0].loop[0].repeat", "must be at least 1"),
+    (ROLE + "clients = 1.5\n" + SAY, "roles[0].clients", "must be a whole number"),
+    (ROLE + SAY + 'script = "/no/such.py"', "roles[0].script", "is not a file"),
     # matchers
     (ROLE + "loop = [{ expect = {} }]", "roles[0].loop[0].expect", "would match any message"),
     (ROLE + "loop = [{ expect = [] }]", "roles[0].loop[0].expect", "no message matches"),
@@ -240,7 +261,7 @@ FIXES = re.compile(
     r"write |make a step of each|rename (one|it)|takes a table|did you mean|keep one|give |leave the role out|must be "
     r"|belongs? to|capture |use post|set it|set messages|lower clients|send it in parts|close in loop|needs cert_file"
     r"|is missing|is not a (number|file)|there is no /|from 0 to|can never match|cannot be read|takes letters"
-    r"|JSON can't: inf|an empty list"
+    r"|is not an http|close it|JSON can't: inf|an empty list"
 )
 """What tells what to do, or leaves one thing to do: to correct the named value or to give the named key."""
 
@@ -376,6 +397,20 @@ def test_a_scenario_with_roles_is_written_and_travels_as_it_was_read(
     assert "hunter2" not in str(masked(made)) and "s3cret" not in mask_of(made)("s3cret-s3cret")
     assert "hello.txt" in sends_away(made) and "WSTUI_TEST_TOKEN" in sends_away(made)
     assert "WSTUI_TEST_COLOUR" in sends_away(made)
+
+
+def test_values_in_brackets_and_tables_of_one_name_are_told_in_words() -> None:
+    text = f'[target]\nurl = "{URL}"\n{ROLE}{SAY}[[roles.loop]]\nsend = "y"\n'
+    with pytest.raises(ScenarioError, match=r"roles\.loop has its values in brackets already: add to those, .* line 6"):
+        loads(text, "chat.toml", {})
+
+
+def test_a_threshold_on_the_time_of_a_step_that_expects_nothing_is_warned_about() -> None:
+    limit = '[[thresholds]]\nmetric = "step.note.{}"\nlimit = "< 1{}"\n'
+    found = scenario(URL, ROLE + 'loop = [{ name = "note", send = "x" }]\n' + limit.format("p99", "s"))
+    assert "step.note.p99 is never measured: the step expects nothing." in warnings(found)
+    found = scenario(URL, ROLE + 'loop = [{ name = "note", send = "x" }]\n' + limit.format("count", ""))
+    assert not [text for text in warnings(found) if "never measured" in text]
 
 
 def test_what_is_probably_not_meant_is_told() -> None:

@@ -217,6 +217,9 @@ def _broken_toml(error: tomllib.TOMLDecodeError, text: str, file: str) -> Proble
     lines = text.splitlines() or [""]
     line, column = (int(found[1]), int(found[2])) if found else (len(lines), len(lines[-1]) + 1)
     reason = message[:1].lower() + message[1:]
+    if "immutable namespace" in message:
+        name = ".".join(re.findall(r"'([^']*)'", message))
+        reason = f"{name} has its values in brackets already: add to those, or write each as a table of its own,"
     # only up to the fault's key: the rest of the line may be a secret
     key = re.match(r"\s*([\w.\-\[\]]+)", lines[line - 1]) if line <= len(lines) else None
     near = f", near {quote(key[1])}" if key else ""

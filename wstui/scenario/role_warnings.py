@@ -10,6 +10,7 @@ from wstui.scenario.conversation.role import Step
 from wstui.scenario.errors import dotted
 from wstui.scenario.model import Scenario
 from wstui.scenario.role_inputs import messages_of, steps_of
+from wstui.scenario.threshold import STEP_COUNTS, parse_metric, step_of
 from wstui.scenario.units import format_duration
 
 
@@ -30,6 +31,7 @@ def role_warnings(scenario: Scenario) -> Iterator[str]:
                     'for the reply of the next round. If the server repeats a number, expect it: seq = "{{seq}}".'
                 )
     yield from _unreached(scenario)
+    yield from _unmeasured(scenario)
     messages = [message for role in scenario.roles for _, message in messages_of(role)]
     sends_stamps = any("{{stamp" in str(message.json) + message.send for message in messages)
     for index, role in enumerate(scenario.roles):
@@ -52,6 +54,17 @@ def _unreached(scenario: Scenario) -> Iterator[str]:
             before = found.get((*key[:-1], int(key[-1]) - 1))
             if before is not None and before.close:
                 yield f"{dotted(('roles', index, *key))} is never reached: the step before closes the connection."
+
+
+def _unmeasured(scenario: Scenario) -> Iterator[str]:
+    """Yield thresholds on the time of steps that wait for nothing."""
+    named = [step for role in scenario.roles for _, step in steps_of(role) if step.name]
+    waiting = {step.name for step in named if step.expect is not None or not step.sources}
+    silent = {step.name for step in named} - waiting
+    for threshold in scenario.thresholds:
+        metric = parse_metric(threshold.metric)
+        if step_of(threshold.metric) in silent and metric.statistic not in STEP_COUNTS:
+            yield f"{threshold.metric} is never measured: the step expects nothing."
 
 
 def _least_s(step: Step) -> float:

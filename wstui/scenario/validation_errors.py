@@ -35,11 +35,9 @@ _BOUNDS = {
     "greater_than": ("gt", "must be more than {}"),
     "less_than_equal": ("le", "must be at most {}"),
 }
+_WRITTEN = dict.fromkeys(("dict_type", "model_type"), ("table", "{ … }")) | {"list_type": ("list", "[ … ]")}
 _PLAIN = {
     "string_type": "must be a text in quotes",
-    "list_type": "must be a list",
-    "dict_type": "must be a table",
-    "model_type": "must be a table",
     "finite_number": "must be a finite number",
     "string_too_short": "is empty",
     "too_short": "is empty",
@@ -114,6 +112,9 @@ def _explain(detail: ErrorDetails, path: Key, model: type[TomlTable]) -> tuple[s
         return text.format(_in_its_unit(bound, path, model)), ""
     if kind == "list_type" and path in (("stages",), ("thresholds",), ("login",), ("roles",)):
         return f"must be written [[{path[0]}]], in double brackets", ""
+    if kind in _WRITTEN:
+        what, form = _WRITTEN[kind]
+        return f"must be a {what}: write {form if isinstance(path[-1], int) else f'{path[-1]} = {form}'}", ""
     if kind.startswith("int_"):
         return "must be a whole number", ""
     if kind.startswith("bool_"):

@@ -108,6 +108,9 @@ def _flat(path: tuple[str, ...], value: Any) -> Iterator[tuple[tuple[str, ...], 
 
 def _contradicts(one: Condition, other: Condition) -> None:
     """Raise `BadValue` when no message can meet both."""
+    gone, there = (one, other) if one.kind == "absent" else (other, one)
+    if (gone.kind, there.kind) == ("absent", "path") and there.path[: len(gone.path)] == gone.path:
+        raise BadValue(f"can never match: it asks for {there}, and that {'.'.join(gone.path)} is absent")
     values = one.value, other.value
     if ANY in values or any(isinstance(value, str) and "{{" in value for value in values):
         return

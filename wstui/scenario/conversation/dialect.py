@@ -233,13 +233,23 @@ _WORDS = {
 _EXPECTED = re.compile(r"Expected `([^`]+)`(?:, got `[^`]+`)?(.*)")
 
 
+OF_OTHER_TOOLS = {
+    "wait": "think", "sleep": "think", "pause": "think", "delay": "think", "timeout": "within",
+    "message": "send", "text": "send", "payload": "send", "data": "json",
+    "receive": "expect", "match": "expect", "wait_for": "expect", "extract": "capture", "save": "capture",
+    "times": "repeat", "barrier": "meet", "rendezvous": "meet", "request": "http",
+}  # fmt: skip
+"""What other load testers call the keys of a step."""
+
+
 def read(kind: type[msgspec.Struct], table: Mapping[str, Any], others: Iterable[str] = ()) -> Any:
     """Return a table as this struct, which may stand beside other keys. Raises BadKey."""
     for key in table:
         if key not in kind.__struct_fields__:
             known = [*kind.__struct_fields__, *others]
             there = f": there are {', '.join(known)}" if known else ": this protocol has no options"
-            raise BadKey((key,), f"is not a key here{there}", nearest(key, known))
+            same = OF_OTHER_TOOLS.get(key, "")
+            raise BadKey((key,), f"is not a key here{there}", same if same in known else nearest(key, known))
     try:
         return msgspec.convert(dict(table), kind, dec_hook=_convert)
     except msgspec.ValidationError as error:
