@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
+import tempfile
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 from hypothesis import HealthCheck, Phase, given, settings
@@ -12,6 +15,7 @@ from hypothesis import strategies as st
 
 from tests.conversations.chat import Chat, scenario
 from tests.conversations.test_roles import balance
+from tests.conversations.test_scripts import script
 from tests.load.leading import MS, Workers, led
 from tests.servers.server import Connection, until
 from wstui.load.protocol import Abort, Drain, Pace, Pause, Ramp, Resume
@@ -167,6 +171,98 @@ async def _balances(
         balance(workers)
         cut = sum(what[1] for what in disturbances if what[0] == "drop")
         _compare(workers, server, names, quiet, cut)
+
+
+def spoken(steps: list[dict[str, Any]], indent: str) -> list[str]:
+    """The same steps as lines of a script."""
+    lines = []
+    for step in steps:
+        match step:
+            case {"json": message, "name": name}:
+                own = '"seq": client.sequence, "from": client["id"]'
+                said = f'{{"type": {message["type"]!r}, "step": {name!r}, {own}}}'
+                lines += [f"async with client.step({name!r}):", f"    await client.send_json({said})"]
+                if "expect" in step:
+                    wanted = f'{{"type": "said", {own}}}'
+                    lines.append(f"    await client.expect({wanted}, within={step['within']})")
+            case {"think": think}:
+                lines.append(f"await client.think({think!r})")
+            case {"repeat": times, "steps": inner}:
+                lines += [f"for _ in range({times}):", *spoken(inner, "    ")]
+            case {"choose": ways}:
+                weights = [way["weight"] for way in ways]
+                lines.append(f"way = client.random.choices(range({len(ways)}), {weights})[0]")
+                for number, way in enumerate(ways):
+                    lines += [f"if way == {number}:", *spoken(way.get("steps", []), "    "), "    pass"]
+            case {"meet": meet}:
+                lines += ["async with client.step('meet'):", f"    await client.meet(**{meet})"]
+    return [indent + line for line in lines]
+
+
+SCRIPT = """
+@wstui.role
+async def member(client):
+    async with client.step("auth") as step:
+        await client.send_json({"type": "auth", "token": "good"})
+        found = await client.expect(type="auth_ok", refuse={"type": "auth_error"}, within=0.4)
+        client["id"] = found["user"]["id"]
+    if step.failed:
+        return
+    client.ready()
+    async for _ in client.rounds():
+LOOP
+        await client.think("1ms")
+    await client.send_json({"type": "leave"})
+"""
+
+
+@settings(
+    max_examples=8,
+    deadline=None,
+    derandomize=True,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+@given(loop=LOOP, disturbances=DISTURBANCES, seed=st.integers(0, 1000), quiet=st.booleans())
+def test_whatever_happens_the_books_of_scripts_balance(
+    loop: list[Any], disturbances: list[tuple[Any, ...]], seed: int, quiet: bool
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        asyncio.run(_balances_in_a_script(loop, disturbances, random.Random(seed), quiet, Path(folder)))
+
+
+async def _balances_in_a_script(
+    loop: list[Any], disturbances: list[tuple[Any, ...]], draw: random.Random, quiet: bool, folder: Path
+) -> None:
+    bent = [n for n in range(1, 2000) if draw.random() < 0.1]
+    names: list[str] = []
+    text = SCRIPT.replace("LOOP", "\n".join(spoken(named(loop, names), " " * 8)))
+    server = Model(
+        lose=frozenset(bent[::3]), twice=frozenset(bent[1::3]), delay_s=dict.fromkeys(bent[2::3], 0.08),
+        shut=frozenset(draw.sample(range(1, 30), 3)), silent=frozenset(draw.sample(range(1, 30), 2)),
+    )  # fmt: skip
+    async with server:
+        made = script(folder, server.url, text, clients=6)
+        made = made.model_copy(update={"target": made.target.model_copy(update={"reconnect": "at once"})})
+        async with led(made) as workers:
+            await until(lambda: sum(role.begun for role in workers.roles.values()) > 20)
+            for what in disturbances:
+                await asyncio.sleep(draw.uniform(0.01, 0.1))
+                await disturb(what, workers, server)
+            workers.handle(Drain(2_000 * MS) if quiet else Abort())
+            await asyncio.wait_for(workers._ended(), 30)
+        assert not any(worker.reports.mistake for worker in workers.all)
+        balance(workers)
+    asked = re.findall(r"step\('(\w+)'\):\n.*\n +await client.expect", text)
+    c, steps = workers.c, {step.name: step.counts for step in workers.steps}
+    assert c.attempted == c.ready + c.refused + c.timed_out + c.failed + c.drained
+    for name in names:
+        if name not in steps:
+            continue
+        # One that a pause holds up, or whose client is dropped, has begun and is never heard.
+        assert server.heard[name] <= steps[name].begun
+        if name in asked:
+            assert steps[name].done - steps[name].failed <= server.heard[name]
 
 
 def _compare(workers: Workers, server: Model, names: list[str], quiet: bool, cut: int) -> None:
