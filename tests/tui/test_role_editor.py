@@ -238,7 +238,7 @@ async def test_requests_of_a_login_are_rows_that_fold_move_and_have_a_form(monke
         await until(lambda: isinstance(app.screen, AddDialog), pilot)
         await pilot.press("enter")
         await until(
-            lambda: [request.get("name") for request in tree.conversation["login"]] == ["token", None, "login"], pilot
+            lambda: [request.get("name") for request in tree.conversation["login"]] == ["token", None, "session"], pilot
         )
         await pilot.press("enter")
         await until(lambda: isinstance(app.screen, ItemForm), pilot)
