@@ -174,4 +174,13 @@ def autobahn(cases: tuple[str, ...], folder: str) -> None:
         sys.exit(asyncio.run(autobahn.measure(cases, folder)))
 
 
+@bench.command()
+@click.argument("words", nargs=-1)
+def truth(words: tuple[str, ...]) -> None:
+    """The table of truth: each fault with its verdict, name and counts. Status 1 when one is wrong."""
+    from tests.truth.__main__ import main
+
+    sys.exit(main(words))
+
+
 bench(prog_name="python -m tests.bench")

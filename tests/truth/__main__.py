@@ -6,6 +6,7 @@ import asyncio
 import os
 import sys
 import tempfile
+from collections.abc import Sequence
 
 from tests.truth.case import Row
 from tests.truth.table import GROUPS, of_group, of_people
@@ -50,7 +51,12 @@ def _line(row: Row) -> None:
     sys.stdout.flush()
 
 
-if __name__ == "__main__":
+def main(words: Sequence[str]) -> int:
+    """Print the table with a home of its own, and return the exit status."""
     with tempfile.TemporaryDirectory(prefix="wstui-truth-") as home:
         os.environ["HOME"] = home
-        sys.exit(_table(" ".join(sys.argv[1:]).lower()))
+        return _table(" ".join(words).lower())
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
