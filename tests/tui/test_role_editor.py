@@ -265,7 +265,7 @@ async def test_requests_of_a_login_are_rows_that_fold_move_and_have_a_form(monke
         made = screen._reading.scenario
         assert made is not None
         assert made.login[2].model_dump(exclude_unset=True, mode="json") == {
-            "name": "login", "put": "http://127.0.0.1:9/rooms", "form": {"room": "r{{client}}"},
+            "name": "session", "put": "http://127.0.0.1:9/rooms", "form": {"room": "r{{client}}"},
             "headers": {"X-Key": "k"}, "expect": {"status": 201}, "capture": {"room": "data.room"},
         }  # fmt: skip
         toml = screen.preview.query_one(TomlView)
