@@ -7,14 +7,13 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
-import msgspec
-
 from wstui.execution.run.metrics import FAMILIES, family_of, steps_of
 from wstui.execution.run.result import BreakpointSummary, Result
 from wstui.execution.run.result_figures import distribution_in, failures, figure
 from wstui.measure import format
 from wstui.measure.histogram import RELATIVE_ERROR
 from wstui.measure.timeline import step_columns
+from wstui.report.analysis.scenario_differences import differences
 from wstui.report.analysis.significance import ALPHA, batch_means, holm, rank_test, share_test
 from wstui.report.model.labels import name_of, url_of
 from wstui.report.model.stretches import Noted, active_rows, column, noted, stretch
@@ -284,7 +283,7 @@ def _warnings(before: Result, after: Result, environments: tuple[dict[str, Any],
     warnings = []
     if url_of(before) != url_of(after):
         warnings.append(f"the targets differ: {url_of(before)} and {url_of(after)}")
-    differing = _differences(_comparable(before.scenario), _comparable(after.scenario))
+    differing = differences(_comparable(before.scenario), _comparable(after.scenario))
     if differing:
         names = {name_of(before), name_of(after)}
         which = " and ".join(sorted(names)) if len(names) > 1 else f"of {names.pop()}"
@@ -322,31 +321,3 @@ def _comparable(scenario: dict[str, Any]) -> dict[str, Any]:
     if isinstance(target, dict):
         kept["target"] = {key: value for key, value in target.items() if key != "url"}
     return kept
-
-
-def _differences(first: Any, second: Any, path: str = "") -> list[str]:
-    if isinstance(first, dict) and isinstance(second, dict):
-        keys = [*first, *(key for key in second if key not in first)]
-        return [
-            found
-            for key in keys
-            for found in _differences(first.get(key), second.get(key), f"{path}.{key}" if path else str(key))
-        ]
-    if isinstance(first, list) and isinstance(second, list) and len(first) == len(second):
-        return [
-            found
-            for index, (one, other) in enumerate(zip(first, second, strict=True))
-            for found in _differences(one, other, f"{path}[{index}]")
-        ]
-    if first == second:
-        return []
-    if isinstance(first, list) or isinstance(second, list):
-        return [f"{path} ({len(first or [])} and {len(second or [])} entries)"]
-    return [f"{path} {_value(first)} → {_value(second)}"]
-
-
-def _value(value: Any) -> str:
-    """Return a value of a scenario as its file says it; "unset" for none, and JSON for a table."""
-    if value is None:
-        return "unset"
-    return value if isinstance(value, str) and value else msgspec.json.encode(value).decode()

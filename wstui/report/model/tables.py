@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wstui.execution.run.result import FanOutSummary, Result, SuiteResult
+from wstui.execution.run.result import FanOutSummary, FanOutType, Result, SuiteResult
 from wstui.execution.run.result_sections import Latency, SlowReadersResult
 from wstui.execution.run.verdict import figure_of
 from wstui.measure import format
@@ -192,23 +192,19 @@ def _latency(run: Result) -> Table:
 def _fan_out(seen: FanOutSummary | None) -> Table | None:
     if seen is None:
         return None
-    found = [("all", seen.messages, seen.completeness, seen.duplicates, seen.spread_ms)]
-    found += [
-        (name, kind.messages, kind.completeness, kind.duplicates, kind.spread_ms)
-        for name, kind in list(seen.by_type.items())[:MOST_TYPES]
-    ]
+    kinds: list[tuple[str, FanOutSummary | FanOutType]] = [("all", seen), *list(seen.by_type.items())[:MOST_TYPES]]
     rows = [
         Row(
             [
                 name,
-                format.count(messages),
-                format.percentage(completeness),
-                format.count(duplicates),
-                format.milliseconds(spread.p50),
-                format.milliseconds(spread.p99),
+                format.count(kind.messages),
+                format.percentage(kind.completeness),
+                format.count(kind.duplicates),
+                format.milliseconds(kind.spread_ms.p50),
+                format.milliseconds(kind.spread_ms.p99),
             ]
         )
-        for name, messages, completeness, duplicates, spread in found
+        for name, kind in kinds
     ]
     first = "on the same host: clocks of several are not compared" if seen.spread_within == "host" else "anywhere"
     notes = [f"Completeness: receivers ÷ clients that were open throughout; spread: from the first receipt {first}."]
