@@ -93,8 +93,8 @@ async def test_scripts_travel_clients_meet_and_stamps_are_of_one_clock_across_ho
     ahead, unsure = hosts["apart"].clock_offset_ms, hosts["apart"].clock_uncertainty_ms
     assert ahead is not None and unsure is not None and abs(ahead - AHEAD_S * 1000) <= unsure
     assert abs(hosts["near"].clock_offset_ms or 0.0) <= (hosts["near"].clock_uncertainty_ms or 0.0)
-    # Four clients meet in pairs, so that each of both hosts publishes; a stamp is never a host's clock off.
-    assert len(server.ages) == 4 and server.kinds()["publish"] % 2 == 0
+    # Clients meet in pairs, and each of both hosts publishes; a stamp is never a host's clock off.
+    assert len(server.ages) >= 2 and server.kinds()["publish"] % 2 == 0
     ages = [age for found in server.ages.values() for age in found]
     assert min(ages) >= -2 * round(unsure * MS) and max(ages) < 60 * S
     (news,) = (step for step in result.steps if step.name == "news")

@@ -189,7 +189,9 @@ def _table(exchanges: Sequence[HttpExchange], values: Values) -> tuple[Table, di
             value.guess.why = f"{'.'.join(path)} {value.guess.why}"
             found[path] = value
     label = re.sub(r"\W+", "-", request.url.partition("?")[0].rpartition("/")[2])[:40].strip("-")
-    table: Table = {"name": label or "page", request.method.lower(): url_text(request.url, found)}
+    # "login" is the name of all requests together.
+    name = "session" if label == "login" else label or "page"
+    table: Table = {"name": name, request.method.lower(): url_text(request.url, found)}
     kept = told_headers(request.headers)
     headers = {n: header_text(n, v, found) for n, v in kept if n.lower() not in ("content-type", "referer")}
     for part in ("json", "form", "body"):
