@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from websockets.asyncio.server import ServerConnection, serve
 
 from tests.conversations.test_protocol_cases import Cable
 from tests.protocols import npm, test_jsonrpc, test_mqtt, test_ocpp, test_wamp
@@ -51,6 +52,16 @@ async def socketio() -> AsyncIterator[str]:
         yield url
 
 
+@contextlib.asynccontextmanager
+async def echoing() -> AsyncIterator[str]:
+    async def echo(connection: ServerConnection) -> None:
+        async for message in connection:
+            await connection.send(message)
+
+    async with serve(echo, "127.0.0.1", 0) as server:
+        yield f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+
+
 async def made(tmp_path: Path, *arguments: str) -> tuple[Result, Path]:
     file = tmp_path / "made.toml"
     command = ["new", *arguments, "--out", str(file)]
@@ -79,6 +90,15 @@ async def test_a_live_server_is_recognised(kind: type[Server], protocol: str, tm
     assert isinstance(scenario, Scenario)
     assert (scenario.target.protocol, scenario.target.url, scenario.name) == (protocol, url, "made")
     assert ("one client: ready" in result.output) == tries
+
+
+async def test_clients_of_an_echo_server_wait_for_what_they_have_sent(tmp_path: Path) -> None:
+    async with echoing() as url:
+        result, file = await made(tmp_path, url)
+    assert result.exit_code == 0 and "it sends back what it gets" in result.output
+    assert "one client: ready, say held" in result.output
+    scenario = load(file)
+    assert isinstance(scenario, Scenario) and scenario.roles[0].loop[0].expect == {"id": "{{id}}"}
 
 
 async def test_servers_of_libraries_are_recognised(tmp_path: Path) -> None:

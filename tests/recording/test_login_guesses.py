@@ -20,7 +20,7 @@ def test_a_token_of_a_login_is_captured_for_the_url_a_header_and_a_message() -> 
     talk.sent({"type": "join", "room": "room-4711", "user": 47110}).came({"type": "joined"})
     draft, made = guessed(talk, requests=[login, me, other])
     first, second = made.login
-    assert first.post == "http://127.0.0.1:9/api/login" and first.name == "login"
+    assert first.post == "http://127.0.0.1:9/api/login" and first.name == "session"
     assert first.capture == {"token": "data.token", "user_id": "user.id"}
     assert draft.tables["login"][0]["json"] == {"email": "{{feed.email}}", "password": "${PASSWORD}"}
     assert second.get == "http://127.0.0.1:9/api/me?full=1" and second.capture == {"room": "room"}

@@ -47,11 +47,13 @@ def new(url: str | None, protocol: str | None, out: str | None, force: bool, ins
     except BadValue as error:
         fail(f"--protocol {printable(protocol or '')}: {error}", USAGE)
     options: Any = {}
+    echoes = False
     if protocol is None and url:
         seen = _look(url, insecure)
         click.echo(f"{printable(mask_url(seen.url))}: {seen}")
         url = seen.url
         protocol, options = (seen.guess.protocol, seen.guess.options) if seen.guess else (None, {})
+        echoes = seen.guess is not None and seen.guess.echoes
         if asks:
             chosen = _asked(protocol or "json")
             protocol, options = chosen, options if chosen == protocol else {}
@@ -59,7 +61,7 @@ def new(url: str | None, protocol: str | None, out: str | None, force: bool, ins
         protocol = _asked("json")
     if protocol is None and not url:
         fail("needs a URL, or --protocol NAME", USAGE)
-    made = _written(protocol or "json", url or "", options, out, force)
+    made = _written(protocol or "json", url or "", options, echoes, out, force)
     sys.exit(KEPT if no_try or not url else _tried(made, url, insecure))
 
 
@@ -81,9 +83,9 @@ def _asked(proposal: str) -> str:
     return chosen
 
 
-def _written(protocol: str, url: str, options: Any, out: str | None, force: bool) -> Path:
+def _written(protocol: str, url: str, options: Any, echoes: bool, out: str | None, force: bool) -> Path:
     try:
-        made = scenario_for(protocol, url, options)
+        made = scenario_for(protocol, url, options, echoes=echoes)
         path = Path(out) if out and is_path(out) else own_folder() / f"{out or made.name}.toml"
         write(path, dumps(made.model_copy(update={"name": path.stem})), overwrite=force)
     except PresetExistsError:

@@ -41,12 +41,16 @@ ASKED: Mapping[str, str | bytes] = {
 
 @dataclass(frozen=True, slots=True)
 class ProtocolGuess:
-    """A protocol with its options; `why` names what gave it away, `certain` is False if only the URL did."""
+    """A protocol with its options; `why` names what gave it away, `certain` is False if only the URL did.
+
+    `echoes`: the server sends back what it gets.
+    """
 
     protocol: str
     why: str
     options: Mapping[str, Any] = field(default_factory=dict)
     certain: bool = True
+    echoes: bool = False
 
 
 def guess(url: str, subprotocol: str = "", frames: Iterable[Seen] = ()) -> ProtocolGuess | None:

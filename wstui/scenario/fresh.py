@@ -12,9 +12,16 @@ from wstui.scenario.file import load
 from wstui.scenario.file_refs import shipped_folder
 from wstui.scenario.model import Scenario
 
+_ECHOED = {"type": "say", "id": "{{id}}", "text": "{{random text 20}}"}
 
-def scenario_for(protocol: str, url: str = "", options: Mapping[str, Any] | None = None) -> Scenario:
-    """Return a scenario for a server that speaks this; without a URL it keeps the preset's. Raises ScenarioError."""
+
+def scenario_for(
+    protocol: str, url: str = "", options: Mapping[str, Any] | None = None, *, echoes: bool = False
+) -> Scenario:
+    """Return a scenario for a server that speaks this; without a URL it keeps the preset's. Raises ScenarioError.
+
+    If the server `echoes`, clients of the protocol "json" wait for what they have sent.
+    """
     path = shipped_folder() / f"{protocol}.toml"
     made = load(path if path.is_file() else path.with_stem("json"), complete=False)
     assert isinstance(made, Scenario)
@@ -23,7 +30,10 @@ def scenario_for(protocol: str, url: str = "", options: Mapping[str, Any] | None
         changed["url"] = url
     host = re.sub(r"[^\w.-]+", "-", urlsplit(url).netloc.rpartition("@")[2]) if url else "new"
     target = made.target.model_copy(update=changed)
-    if loop := dialect(protocol, changed["options"]).begins_with():
+    loop = dialect(protocol, changed["options"]).begins_with()
+    if protocol == "json" and echoes:
+        loop = [{"name": "say", "json": _ECHOED, "expect": {"id": "{{id}}"}}]
+    if loop:
         data = made.model_dump(exclude_unset=True)
         data["roles"][0]["loop"] = loop
         made = Scenario.model_validate(data)

@@ -37,6 +37,8 @@ class Look:
         found = self.guess
         if found is None:
             return "it says nothing by itself, and answers no opening of a protocol that is known here"
+        if found.echoes:
+            return "it sends back what it gets"
         how = "speaks" if found.certain else "probably speaks"
         return f"it {how} {found.protocol}: {sanitize(found.why, 200)}"
 
@@ -109,7 +111,8 @@ async def _heard(connection: ClientConnection) -> list[Seen]:
 async def _asked(url: str, tls: ssl.SSLContext | None) -> ProtocolGuess | None:
     """Return the answer to the opening of a protocol, if it is one of that protocol."""
     found = await asyncio.gather(*(_answer(url, tls, *asked) for asked in ASKED.items()))
-    return next((each for each in found if each is not None and each.protocol not in _PLAIN), None)
+    named = next((each for each in found if each is not None and each.protocol not in _PLAIN), None)
+    return named or next((each for each in found if each is not None and each.echoes), None)
 
 
 async def _answer(url: str, tls: ssl.SSLContext | None, protocol: str, opening: str | bytes) -> ProtocolGuess | None:
@@ -118,8 +121,10 @@ async def _answer(url: str, tls: ssl.SSLContext | None, protocol: str, opening: 
     with contextlib.suppress(Unreachable, InvalidHandshake, ConnectionClosed):
         async with _connected(kind.address(url), tls, offered) as connection:
             await connection.send(opening)
-            # An echo server returns the opening itself.
-            frames = [frame for frame in await _heard(connection) if frame[1] != opening]
+            heard = await _heard(connection)
+            frames = [frame for frame in heard if frame[1] != opening]
+            if len(frames) < len(heard):
+                return ProtocolGuess("json", "it sends back what it gets", echoes=True)
             return guess("", "", frames) or guess_by_close(protocol, type(kind), connection.close_code)
     return None
 

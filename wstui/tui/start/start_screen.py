@@ -229,6 +229,7 @@ class StartScreen(Screen[None]):
 
     async def _propose(self, url: str, protocol: str) -> None:
         options: Mapping[str, Any] = {}
+        echoes = False
         launcher = self.services.launcher
         if not protocol and launcher is not None and launcher.look is not None:
             self.notify(f"looking at {mask_url(url)}")
@@ -239,8 +240,9 @@ class StartScreen(Screen[None]):
                 return
             url = seen.url
             protocol, options = (seen.guess.protocol, seen.guess.options) if seen.guess else ("", {})
+            echoes = seen.guess is not None and seen.guess.echoes
             self.notify(str(seen))
-        self.post_message(requests.OpenEditor(scenario_for(protocol or "json", url, options)))
+        self.post_message(requests.OpenEditor(scenario_for(protocol or "json", url, options, echoes=echoes)))
 
     def action_import(self) -> None:
         """Ask for a recorded session; open the guesses that are made from it."""
