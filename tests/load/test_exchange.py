@@ -319,6 +319,19 @@ def test_the_same_words_again_are_a_duplicate_only_where_they_name_themselves(
     assert clients[0].types == {listen_type(again): 7}
 
 
+@pytest.mark.parametrize("alone", [True, False])
+def test_what_the_last_client_hears_is_no_broadcast_unless_there_was_never_another(alone: bool) -> None:
+    listen, (listener,), fanout = exchange("listen"), [Listener(0)], FanOut()
+    listener.waiting = False
+    broadcasts = listener.context.broadcasts
+    broadcasts.opened(listener.slot, -NEWCOMER_NS)
+    listen.receive(cast(LoadClient, listener), TEXT, b'{"type":"say","id":"7"}')
+    for receipts in broadcasts.expired(10**12, 0):
+        fanout.add(0, receipts, 0)
+    fanout.settle(0, [0], lambda worker, since_ns: 1, alone=alone)
+    assert fanout.messages == alone
+
+
 def listen_type(payload: bytes) -> str:
     return read_typed(payload)[0].decode()
 

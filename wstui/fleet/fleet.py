@@ -222,7 +222,9 @@ class WorkerFleet:
             for worker, seen in self.totals.latest().items()
             if worker not in self._gone and seen.totals.counters.open
         ]
-        self.totals.fanout.settle(time.monotonic_ns(), there, self.totals.open_since, at_once=at_once)
+        alone = sum(peak.clients for peak in self.totals.peaks.values()) <= 1
+        now_ns = time.monotonic_ns()
+        self.totals.fanout.settle(now_ns, there, self.totals.open_since, alone=alone, at_once=at_once)
 
     # -- workers and hosts -------------------------------------------------------------------------------------
 

@@ -137,12 +137,18 @@ class FanOut:
         entry.parts[worker] = receipts
 
     def settle(
-        self, now_ns: int, workers: Collection[int], open_since: Callable[[int, int], int], *, at_once: bool = False
+        self,
+        now_ns: int,
+        workers: Collection[int],
+        open_since: Callable[[int, int], int],
+        *,
+        alone: bool = False,
+        at_once: bool = False,
     ) -> None:
         """Conclude the messages that every one of `workers` has reported, or that have waited long enough.
 
         A worker without a report missed the message: `open_since` returns how many of its clients have been open
-        since a time on our monotonic clock.
+        since a time on our monotonic clock. `alone`: there has never been more than one client.
         """
         there = set(workers)
         done = [
@@ -153,16 +159,16 @@ class FanOut:
         for key in done:
             entry = self._open.pop(key)
             missed = sum(open_since(worker, entry.first_ns) for worker in there if worker not in entry.parts)
-            self._conclude(entry.parts, missed)
+            self._conclude(entry.parts, missed, alone)
 
-    def _conclude(self, seen: dict[int, Receipts], missed: int) -> None:
+    def _conclude(self, seen: dict[int, Receipts], missed: int, alone: bool) -> None:
         parts = list(seen.values())
         receipts = sum(part.receipts for part in parts)
         wanted = sum(part.eligible for part in parts) + missed
         if not receipts:
             return  # cannot be judged
-        if receipts - sum(part.duplicates for part in parts) < 2 and wanted > 1:
-            return  # meant for one client
+        if receipts - sum(part.duplicates for part in parts) < 2 and not alone:
+            return  # meant for one client, who may be the last that is there
         received = sum(part.receivers for part in parts)
         if not received:
             return  # only those that had just come got it: a greeting, which reaches each in turn
