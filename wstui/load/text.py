@@ -48,8 +48,21 @@ Render = Callable[[Any], bytes]
 
 
 def text_of(value: Any) -> str:
-    """A value as a text: a string as it is, all else as JSON writes it."""
-    return value if isinstance(value, str) else _to_json(value).decode()
+    """A value as a text: a string as it is, all else as JSON writes it, or Python where JSON can't."""
+    try:
+        return value if isinstance(value, str) else _to_json(value).decode()
+    except TypeError:
+        return repr(value)  # MessagePack has tables whose keys are lists, for one
+
+
+def _in_json(value: Fill) -> Fill:
+    def made(speaker: Any) -> bytes:
+        try:
+            return _to_json(value(speaker))
+        except TypeError:
+            return _to_json(text_of(value(speaker)))
+
+    return made
 
 
 def compile_text(text: TextSpec, seed: int) -> Render:
@@ -110,7 +123,7 @@ def _place(slot: Slot, seed: int) -> tuple[bytes, Fill]:
         return b"%.6f", value
     if kind in ("variable", "message"):
         if form == "json":
-            return b"%b", lambda speaker: _to_json(value(speaker))
+            return b"%b", _in_json(value)
         if form == "quoted":
             return b"%b", lambda speaker: _to_json(text_of(value(speaker)))[1:-1]
         if form == "url":
