@@ -32,7 +32,7 @@ def header(content: bytes) -> bytes:
 PACKERS: dict[str, Callable[[bytes], bytes]] = {
     "header": header,
     "text": lambda content: _to_json(content.decode())[1:-1],
-    "utf16": lambda content: len(content).to_bytes(2, "big") + content,
+    "utf16": lambda content: min(len(content), 65535).to_bytes(2, "big") + content[:65535],
     "size8": lambda content: min(len(content), 255).to_bytes(1, "big"),
     "varint": lambda content: b"%c%b" % (size, content) if (size := len(content)) < 128 else varint(size) + content,
     "number16": lambda content: (int(content) & 0xFFFF).to_bytes(2, "big"),
