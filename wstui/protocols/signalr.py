@@ -34,7 +34,8 @@ from wstui.scenario.conversation.dialect import (
 _END = "\x1e"
 _ID = "{{seq text}}"
 _COMMANDS = ("invoke", "stream", "notify")
-_from_msgpack = msgspec.msgpack.Decoder().decode
+# Values of types that only an application knows are their bytes.
+_from_msgpack = msgspec.msgpack.Decoder(ext_hook=lambda _kind, content: bytes(content)).decode
 
 
 class SignalROptions(msgspec.Struct, kw_only=True):
@@ -194,8 +195,12 @@ def _named_parts(parts: list[Any]) -> Table:
         # What most messages are: the end of an invocation, with a result, an error or neither.
         completion = {"type": 3, "invocationId": parts[2]}
         if kind != 2:
-            completion["error" if kind == 1 else "result"] = parts[4] if len(parts) > 4 else ""
+            if len(parts) < 5:
+                raise Malformed("a completion without its result")
+            completion["error" if kind == 1 else "result"] = parts[4]
         return completion
+    if len(parts) < _SHORTEST.get(parts[0], 1):
+        raise Malformed("a message of too few parts")
     shape = _SHAPES.get(parts[0], ("type",))
     return {name: part for name, part in zip(shape, parts, strict=False) if part is not None}
 
@@ -232,6 +237,7 @@ def _records(payload: bytes) -> Iterator[bytes]:
 
 
 _NAMES = {1: "invocation", 2: "item", 3: "completion", 4: "stream", 5: "cancel", 6: "ping", 7: "close", 8: "ack"}
+_SHORTEST = {1: 5, 2: 4, 3: 4, 7: 2}
 _SHAPES = {
     1: ("type", "headers", "invocationId", "target", "arguments", "streamIds"),
     4: ("type", "headers", "invocationId", "target", "arguments", "streamIds"),
@@ -244,7 +250,7 @@ def _named(message: Table) -> Table:
     """Return a message with its type as a word, its number as `id`, and whether the server `waits` for a result."""
     number = message.get("type")
     if number == 3:
-        message["type"] = "error" if "error" in message else "completion"
+        message["type"] = "completion" if message.get("error") is None else "error"
         message["id"] = message.get("invocationId")
         return message
     kind = _NAMES.get(number, "message") if type(number) is int else "message"
