@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -26,6 +27,8 @@ from wstui.scenario.conversation.dialect import (
     with_path,
 )
 
+_DEEPEST = 3
+_PATH = re.compile(r"[^.\[\]{}]+")
 Identifier = str | dict[str, Any] | None
 
 
@@ -69,7 +72,7 @@ class ActionCable(Dialect):
             raise BadKey((), 'says one of subscribe, unsubscribe and perform: write subscribe = "ChatChannel"')
         if keys.subscribe:
             identifier = _identifier(keys.subscribe, "subscribe")
-            same = {f"identifier.{name}": value for name, value in identifier.items()}
+            same = _same("identifier", identifier)
             refused = {"type": "reject_subscription"} | same
             expect = given.get("expect") or {"type": "confirm_subscription"} | same
             told = {"refuse": [refused, *alternatives(given.get("refuse"))], "reason": ["type"]}
@@ -108,6 +111,18 @@ def _command(command: str, identifier: Table, data: Table | None = None) -> list
     return text(*pieces, '"}')
 
 
+def _same(path: str, value: Any, depth: int = 0) -> Table:
+    """Return what an answer has to say of an identifier, as far as a matcher can say it."""
+    if isinstance(value, str | int | float):
+        return {path: value}
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    found: Table = {}
+    for name, each in inner if depth < _DEEPEST else ():
+        if _PATH.fullmatch(str(name)):
+            found |= _same(f"{path}.{name}", each, depth + 1)
+    return found
+
+
 def _identifier(given: Identifier, key: str) -> Table:
     if isinstance(given, str):
         return {"channel": given}
@@ -123,15 +138,21 @@ def _named(identifier: str) -> Identifier:
     raise Malformed("an identifier without a channel")
 
 
+_TYPES = frozenset(("welcome", "disconnect", "ping", "confirm_subscription", "reject_subscription"))
+
+
 def decode(_kept: Any, _binary: bool, payload: bytes) -> tuple[Sequence[tuple[Any, bytes]], None]:
-    """Return the document; what a channel sends gets the `type` that its message has, or "message"."""
+    """Return the document; what a channel sends gets the `type` that its message has, or "message".
+
+    The types of the protocol itself are not for channels: no goodbye is one that a channel has sent.
+    """
     found = document(payload)
     if not isinstance(found, dict):
         raise Malformed("no JSON object")
     if "type" not in found:
         message = found.get("message")
         kind = message.get("type") or message.get("action") if isinstance(message, dict) else None
-        found["type"] = kind if isinstance(kind, str) else "message"
+        found["type"] = kind if isinstance(kind, str) and kind not in _TYPES else "message"
     return [(found, payload)], None
 
 
