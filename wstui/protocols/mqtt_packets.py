@@ -85,10 +85,11 @@ def _message(first: int, body: bytes, version: int) -> tuple[Any, bytes]:
     code, reason = 0, ""
     if kind == 2:
         found["session"], code = bool(body[0] & 1), body[1]
-        if version == 5:
+        if version == 5 and len(body) > 2:
             reason = properties(body, 2)[1]
-        elif code:
-            reason = _OLD_REASONS[code] if code < len(_OLD_REASONS) else f"code {code}"
+        else:
+            version = 4  # a broker of 3.1.1 also answers clients of version 5 like this
+            reason = _OLD_REASONS[code] if 0 < code < len(_OLD_REASONS) else ""
     elif kind in (14, 15):
         if body:
             code = body[0]
@@ -120,6 +121,8 @@ def published(first: int, body: bytes, version: int) -> tuple[Any, bytes]:
         raise Malformed("a topic that is longer than its packet")
     found: dict[str, Any] = {"type": "publish", "topic": body[2:at].decode(), "qos": qos, "retain": bool(first & 1)}
     if qos:
+        if qos == 3:
+            raise Malformed("a publication of QoS 3")
         found["id"] = number(body, at)
         at += 2
     if version == 5:
