@@ -36,6 +36,7 @@ from wstui.scenario.conversation.dialect import (
 )
 
 _REF = "{{seq text}}"
+_LONGEST = 255
 _COMMANDS = ("join", "push", "leave")
 _REASONS = ["payload.response.reason", "payload.response.message", "payload.response"]
 
@@ -93,6 +94,9 @@ class Phoenix(Dialect):
             raise BadKey(("topic",), 'is missing: write topic = "room:lobby"')
         if keys.attach and self.options.version == 1:
             raise BadKey(("attach",), "needs version = 2 in [target.options]: version 1 has no binary frames")
+        for name, value in (("topic", topic), ("push", keys.push)):
+            if keys.attach and "{{" not in value and len(value.encode()) > _LONGEST:
+                raise BadKey((name,), f"is longer than the {_LONGEST} bytes that a binary frame has for it")
         if keys.reply:
             return self._asked(topic, keys.push, keys.data, given, keys.attach)
         return given | {"frames": self._frames(topic, keys.push, keys.data, keys.attach)}
