@@ -105,7 +105,7 @@ def test_a_wrong_topic_is_answered_with_the_nearest(wrong: str, meant: str) -> N
 def test_the_versions_of_what_protocols_are_held_against_are_those_of_the_tests() -> None:
     ci = (ROOT / ".ci/run").read_text()
     page = (ROOT / "wstui/manual/protocols.md").read_text().partition("## Held against")[2]
-    found = re.findall(r"(?:^\| \w+ \||,) ([\w. -]+?) ([\d.]+)( \(npm\))?(?=[,; |(])", page, re.MULTILINE)
+    found = re.findall(r"(?:^\| \w+ \||,) ([\w.@/ -]+?) ([\d.]+)( \(npm\))?(?=[,; |(])", page, re.MULTILINE)
     assert len(found) >= 12
     for name, version, is_npm in found:
         if is_npm:

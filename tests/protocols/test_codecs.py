@@ -10,8 +10,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.protocols.codecs import JSON, SENT, WORDS, broken, reads_or_names, sent
+from tests.protocols.codecs import (
+    JSON,
+    SENT,
+    WORDS,
+    broken,
+    frames,
+    heard,
+    operation,
+    reads_or_names,
+    role_of,
+    says_or_names,
+    sent,
+    verdict,
+)
+from wstui.measure.sanitize import sanitize
 from wstui.protocols import centrifugo, ocpp, stomp, wamp
+from wstui.scenario.conversation.dialect import Said
 
 FEW = settings(max_examples=25, deadline=None)  # each compiles a scenario
 HEADERS = st.dictionaries(
@@ -181,6 +196,30 @@ def test_json_rpc_is_written_as_its_library_writes_it(method: str, params: Any) 
     library = pytest.importorskip("jsonrpcclient", reason="jsonrpcclient is not installed")
     (frame,) = sent("jsonrpc", {"call": method, "params": params})
     assert json.loads(frame) == {"params": params} | library.request(method, params=params, id=SENT)
+
+
+@FEW
+@given(JSON.filter(lambda value: value is not None), WORDS, st.booleans(), st.data())
+def test_answers_of_json_rpc_servers_end_a_call_as_they_mean(
+    result: Any, words: str, fails: bool, data: st.DataObject
+) -> None:
+    server = pytest.importorskip("jsonrpcserver", reason="jsonrpcserver is not installed")
+    client = pytest.importorskip("jsonrpcclient", reason="jsonrpcclient is not installed")
+    role = role_of("jsonrpc", {"call": "add", "params": [1]})
+    call = operation(role)
+    (frame,) = frames(call)
+    made = server.Error(7, words) if fails else server.Success(result)
+    answer = server.dispatch(frame.decode(), methods={"add": lambda _number: made})
+    parsed = client.parse(json.loads(answer))
+    assert parsed.id == SENT and (parsed.message == words if fails else parsed.result == result)
+    for other in (False, True):
+        told = answer.replace(f'"id": {SENT}', f'"id": {SENT + other}').encode()
+        expected = f"refused: {sanitize(words, 120)}" if fails else "done"
+        assert verdict(role, call, role.reader.read(told), told) == ("" if other else expected)
+    role.reader.read(data.draw(broken(answer.encode())))  # None, or a document
+    read = heard("jsonrpc", json.dumps(client.request(words, params=[result], id=3)))
+    assert read == [Said({"call": words, "params": [result]}, 3)]
+    says_or_names("jsonrpc", data.draw(broken(frame)), False)
 
 
 @FEW

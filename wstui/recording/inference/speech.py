@@ -33,7 +33,7 @@ _CONTENT = ("text", "audio")
 """Keys whose values are what is said, and not what kind of message it is."""
 PLAIN = ("json", "raw")
 """Protocols whose frames have no terms of their own."""
-_HAS_SPOKEN = (Malformed, BadKey, ValueError, LookupError, TypeError, AttributeError)
+HAS_SPOKEN = (Malformed, BadKey, ValueError, LookupError, TypeError, AttributeError)
 """What readers raise for frames that clients of their protocol do not send."""
 OPTIONS = "(options)"
 
@@ -112,7 +112,7 @@ class _Listener:
         try:
             said = self._dialect.said(frame.data, self._heard)
             made = [self._said(one, frame) for one in said]
-        except _HAS_SPOKEN:
+        except HAS_SPOKEN:
             self._heard.kept = before
             if frame.data:
                 self._messages.append(plain_message(self._client, frame))
