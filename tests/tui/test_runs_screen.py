@@ -213,6 +213,16 @@ async def test_where_only_the_table_has_room_it_says_how_to_fill_it(tmp_path: Pa
         assert shown(app).count("space marks two runs") == 1
 
 
+async def test_fewer_than_two_runs_are_not_asked_for_marks(tmp_path: Path) -> None:
+    for many, asked in ((0, False), (1, False), (2, True)):
+        async with listed(tmp_path, (80, 24)) as (app, pilot, _, kept):
+            kept.kept = kept.kept[:many]
+            await pilot.press("escape", "h")
+            await until(lambda: isinstance(app.screen, RunsScreen), pilot)
+            await until(lambda: shown(app).count("can be compared here") == (not asked), pilot)  # noqa: B023
+            assert ("space marks two runs" in shown(app)) == asked
+
+
 @pytest.mark.parametrize(
     ("before", "after", "unit", "word"),
     [(0, 100, "%", "+100.0 pt"), (99.5, 100, "%", "+0.50 pt"), (0.1, 60_000, "ms", "×600k"), (10, 20, "ms", "+100 %")],

@@ -22,7 +22,6 @@ _LEAST_POINTS = 0.005
 SAME_LOAD = 0.02
 """Loads that differ by less than this share are the same."""
 _LETTERS = (("A", "p99"), ("B", "p50"))
-_EMPTY: Line = [(" space marks two runs to compare", "muted")]
 
 
 class Overlay(RowWidget):
@@ -66,6 +65,7 @@ class ChangeTable(RowWidget):
         super().__init__(id=id)
         self._comparison: Comparison | None = None
         self._other_load = ""
+        self._runs = 0
 
     def show(self, comparison: Comparison, before: Result, after: Result) -> None:
         self._comparison = comparison
@@ -76,12 +76,19 @@ class ChangeTable(RowWidget):
         self._comparison = None
         self.redraw()
 
+    def count(self, runs: int) -> None:
+        """Tell how many runs there are to choose two from."""
+        if runs != self._runs:
+            self._runs = runs
+            self.redraw()
+
     def paint(self, width: int, height: int) -> list[Line]:
         """Warnings first, because they tell whether the rest means anything."""
         signs: Line = [(" ✓ better ✗ worse · neither ", "muted")]
         lines = [rule([("B against A", "text")], width, right=signs if self._comparison is not None else None)]
         if self._comparison is None:
-            return [*lines, _EMPTY]
+            ask = "space marks two runs to compare" if self._runs > 1 else "two runs can be compared here"
+            return [*lines, [(f" {ask}", "muted")]]
         return [*lines, *warning_rows(self._other_load, width), *change_rows(self._comparison, width)]
 
 

@@ -132,6 +132,7 @@ class RunsScreen(Screen[None]):
         table = self.query_one(RunTable)
         letters = dict(zip(sorted(self._marks), "AB" if len(self._marks) < 3 else "●" * len(self._marks), strict=False))
         shown = [run for run in self._kept if self._matches(run)]
+        self.query_one(ChangeTable).count(len(self._kept))
         table.hidden, table.pattern = len(self._kept) - len(shown), self._pattern
         by = SORTS[table.sort].by
         known = [run for run in shown if by(run) is not None]
