@@ -11,8 +11,10 @@ from tests.tui.driving import running, shown, until
 from wstui.cli.ctl import ctl
 from wstui.control.words import WORDS, ShowStatus, WaitUntil, WatchOne, parse, usage
 from wstui.execution.run.commands import AddNote, BeginSpan, EndSpan, PauseRun, RampTo, SetInterval
-from wstui.scenario.errors import BadValue
+from wstui.scenario.errors import BadValue, Unfinished
+from wstui.tui.app import WstuiApp
 from wstui.tui.dialogs.command import History, completed
+from wstui.tui.dialogs.dialog import DialogField
 
 
 def test_ctl_and_the_dashboard_have_the_same_words() -> None:
@@ -76,6 +78,21 @@ def test_words_options_and_earlier_lines_are_completed(tmp_path: Path) -> None:
     assert usage("watch") == "watch [CLIENT] [--for TIME] [--json] [--pretty]"
 
 
+@pytest.mark.parametrize("line", ["ramp", "pace", "note", "note 'half", "ramp 5 --ov", "ramp 5 --over", "wait --until"])
+def test_a_line_that_is_right_so_far_is_told_from_a_wrong_one(line: str) -> None:
+    with pytest.raises(Unfinished):
+        parse(line)
+    for wrong in ("ramp many", "ramp 5 --under 3", "pause --over", "rump"):
+        with pytest.raises(BadValue) as error:
+            parse(wrong)
+        assert not isinstance(error.value, Unfinished), wrong
+
+
+def note(app: WstuiApp) -> str:
+    """What stands below the command."""
+    return app.screen.query_one(DialogField).compact()[1]
+
+
 async def test_the_dashboard_takes_the_words_completes_them_and_remembers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -85,7 +102,11 @@ async def test_the_dashboard_takes_the_words_completes_them_and_remembers(
         await until(lambda: "Stop sends, ramps" in shown(app), pilot)
         await pilot.press("enter")
         await until(lambda: ("pause",) in session.commands, pilot)
-        await pilot.press("colon", *"ramp", "space", *"x", "enter")
+        await pilot.press("colon", *"ramp")
+        await until(lambda: "ramp CLIENTS [--over TIME]" in shown(app) and "✗" not in note(app), pilot)
+        await pilot.press("enter")
+        await until(lambda: "✗ ramp CLIENTS" in note(app), pilot)
+        await pilot.press("space", *"x", "enter")
         await until(lambda: "✗ Invalid value for 'CLIENTS': 'x' is not" in shown(app), pilot)
         await pilot.press("backspace", *"50", "space", *"--over", "space", *"2s", "enter")
         await until(lambda: session.commands[-1][:2] == ("ramp", 50), pilot)

@@ -22,9 +22,11 @@ WHAT, FIX = "nothing listens on 127.0.0.1:9", "start the server, or give its add
 
 
 @asynccontextmanager
-async def refused(home: Path) -> AsyncIterator[tuple[WstuiApp, Pilot[object], fake_store.FakeLaunches]]:
+async def refused(
+    home: Path, size: tuple[int, int] = (80, 24)
+) -> AsyncIterator[tuple[WstuiApp, Pilot[object], fake_store.FakeLaunches]]:
     """The dialog after a run of `quick` whose first client was refused."""
-    async with started(home, (80, 24)) as (app, pilot, launches, _):
+    async with started(home, size) as (app, pilot, launches, _):
         await go_to(app, pilot, "quick")
         await pilot.press("enter")
         await until(lambda: isinstance(app.screen, Dashboard), pilot)
@@ -32,6 +34,16 @@ async def refused(home: Path) -> AsyncIterator[tuple[WstuiApp, Pilot[object], fa
         launches.end()
         await until(lambda: isinstance(app.screen, FailedStartDialog) and WHAT in shown(app), pilot)
         yield app, pilot, launches
+
+
+async def test_the_reason_and_the_answers_are_in_sight_on_a_low_terminal(home: Path) -> None:
+    async with refused(home, (60, 16)) as (app, pilot, _):
+        await until(lambda: "Try again r · Go on g · Edit e" in shown(app), pilot)
+        assert FailedStartDialog.title_text in shown(app) and WHAT in shown(app)
+        await pilot.press("right")
+        await until(lambda: "Go on  g" in shown(app), pilot)
+        await pilot.resize_terminal(80, 24)
+        await until(lambda: "Try again r ·" not in shown(app) and WHAT in shown(app), pilot)
 
 
 async def test_it_says_what_happened_in_the_terms_of_the_screen(home: Path) -> None:

@@ -26,7 +26,7 @@ from wstui.execution.run.commands import (
     SetInterval,
     SkipStage,
 )
-from wstui.scenario.errors import BadValue, nearest
+from wstui.scenario.errors import BadValue, Unfinished, nearest
 from wstui.scenario.units import parse_duration
 
 _MOST_CLIENTS = 10_000_000
@@ -181,19 +181,31 @@ def usage(word: str) -> str:
     return " ".join(parts)
 
 
+def _options(command: click.Command) -> list[str]:
+    return [name for param in command.params if isinstance(param, click.Option) for name in param.opts]
+
+
 def parse(line: str) -> Asked:
-    """Return what a line such as "ramp 5000 --over 30s" asks. Raises BadValue."""
+    """Return what a line such as "ramp 5000 --over 30s" asks.
+
+    Raises BadValue, or Unfinished for a line whose arguments are not all there yet.
+    """
     try:
         word, *arguments = shlex.split(line) or [""]
     except ValueError:
-        raise BadValue("a quotation mark is missing") from None
+        raise Unfinished("a quotation mark is missing") from None
     if (command := WORDS.get(word)) is None:
         raise BadValue(f"{word[:40]!r} is not a command" if word else "type a command", nearest(word, WORDS))
     if word == "note" and len(arguments) > 1:
         arguments = [" ".join(arguments)]
+    last = arguments[-1] if arguments else ""
     try:
         with command.make_context(word, arguments) as context:
             made: Asked = command.invoke(context)
+    except click.MissingParameter:
+        raise Unfinished(usage(word)) from None
     except click.ClickException as error:
+        if last.startswith("-") and any(option.startswith(last) for option in _options(command)):
+            raise Unfinished(usage(word)) from None
         raise BadValue(f"{error.format_message().rstrip('.')}: {usage(word)}") from None
     return made

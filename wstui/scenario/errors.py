@@ -27,6 +27,10 @@ class BadValue(ValueError):
         self.nearest = nearest
 
 
+class Unfinished(BadValue):
+    """A value that is right so far: the message asks for the rest of it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One thing that is wrong. Every text is ready to be shown: secrets masked, control characters escaped.

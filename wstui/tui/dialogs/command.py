@@ -16,6 +16,7 @@ from textual.widgets import Input
 
 from wstui.control.condition import WaitCondition
 from wstui.control.words import WORDS, Asked, WaitUntil, parse
+from wstui.scenario.errors import Unfinished
 from wstui.tui.bindings import key
 from wstui.tui.dialogs.dialog import DialogField, Form
 
@@ -101,7 +102,7 @@ class CommandDialog(Form[Asked]):
         word = text.partition(" ")[0]
         begun = [name for name in WORDS if name.startswith(word)]
         if text == word and word not in WORDS and begun:
-            raise ValueError("  ".join(begun))
+            raise Unfinished("  ".join(begun))
         asked = parse(text)
         if isinstance(asked, WaitUntil) and asked.until:
             WaitCondition(asked.until, asked.window)

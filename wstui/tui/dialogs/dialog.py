@@ -16,6 +16,7 @@ from textual.widget import Widget
 from textual.widgets import Button, Input, Static
 
 from wstui.measure.sanitize import sanitize
+from wstui.scenario.errors import Unfinished
 from wstui.tui.bindings import key
 from wstui.tui.key_queue import KeyQueue
 from wstui.tui.kit.compact_view import CompactView, as_rows
@@ -45,6 +46,7 @@ class DialogField(Vertical):
         self.label, self._parse, self._hint = label, parse, hint
         self._told = ""
         self._touched = bool(value)
+        self._sent = False
         self._input = Input(value, id=f"input-{name}", compact=True, placeholder=placeholder, select_on_focus=True)
         self._note = Static(id=f"note-{name}", classes="note", markup=False)
 
@@ -60,12 +62,13 @@ class DialogField(Vertical):
 
     @on(Input.Changed)
     def check(self) -> None:
-        """Hint or error for what is typed so far; a field that is still empty asks instead of blaming."""
+        """Hint or error for what is typed so far; a field that is empty or only begun asks instead of blaming."""
         self._touched = self._touched or bool(self.text)
         try:
             text, wrong = self._hint(self.value), False
         except ValueError as error:
-            text, wrong = (f"✗ {error}", True) if self._touched else (str(error), False)
+            wrong = self._sent or (self._touched and not isinstance(error, Unfinished))
+            text = f"✗ {error}" if wrong else str(error)
         self._told = sanitize(text)
         self._note.update(Content(self._told))
         self._note.set_class(wrong, "wrong")
@@ -85,9 +88,10 @@ class DialogField(Vertical):
         return self._parse(self._input.value.strip())
 
     def insist(self) -> None:
-        """Blame also a field that nothing was typed into: it was sent."""
-        self._touched = True
+        """Blame also a field that is empty or only begun: it was sent."""
+        self._sent = True
         self.check()
+        self._sent, self._touched = False, True
 
     def show_error(self, text: str) -> None:
         """Show an error found later than while typing."""
@@ -118,6 +122,22 @@ class Dialog(ModalScreen[Answer], Generic[Answer]):
     title_text: str = ""
 
     _gone = False
+    _has_opened = False
+
+    def set_focus(self, widget: Widget | None, scroll_visible: bool = True, from_app_focus: bool = False) -> None:
+        """Focus a widget; the button that a dialog opens with does not scroll what it asks out of sight."""
+        opening = not self._has_opened and isinstance(widget, Button)
+        self._has_opened = True
+        super().set_focus(widget, scroll_visible and not opening, from_app_focus)
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self._tell_answers)
+
+    def _tell_answers(self) -> None:
+        """Name the answers in the border while the buttons may be out of sight."""
+        host = self.query_one("#host")
+        labels = [" ".join(str(widget.label).split()) for widget in self.query(Button)] if host.max_scroll_y else []
+        host.border_subtitle = " · ".join(labels) or self.subtitle()
 
     def dismiss(self, result: Answer | None = None) -> AwaitComplete:
         """Close only once: keys pressed before the dialog has gone would close the screen below it."""
