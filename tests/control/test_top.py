@@ -104,9 +104,14 @@ async def test_the_runs_of_hosts_stand_beside_those_of_this_machine(
         assert status == 0 and out.count(at.entry.id) == 2 and "load-2  " in out
 
 
-def test_a_line_without_room_leaves_out_whole_figures_and_the_rates_first() -> None:
+def test_a_line_without_room_leaves_out_whole_figures_and_keeps_the_failures() -> None:
     told = "4:12/13:00 hold · 11 987/12 000 clients · out 24 100/s in 24 100/s · p99 118 ms · 9 failed"
-    line = f"bmrd  {'checkout':<24}  {told}"
+    line = f"bmrd  {'checkout':<24}  {told} · ETA 8:48"
     assert fitted(line, 200) == line
     assert fitted(line, 80) == "bmrd  checkout  4:12/13:00 hold · 11 987/12 000 clients · p99 118 ms · 9 failed"
-    assert fitted(line, 72) == "bmrd  checkout  4:12/13:00 hold · 11 987/12 000 clients · p99 118 ms"
+    assert fitted(line, 72) == "bmrd  checkout  4:12/13:00 hold · 11 987/12 000 clients · 9 failed"
+    assert fitted(line, 50) == "bmrd  checkout  4:12/13:00 hold · 9 failed"
+    host = line + " · ✗ load-2 lost"
+    assert fitted(host, 85).endswith(" clients · 9 failed · ✗ load-2 lost")
+    longest = f"bmrd  {'x' * 24}  {told}"
+    assert fitted(longest, 80).endswith(" hold · p99 118 ms · 9 failed")

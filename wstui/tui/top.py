@@ -39,16 +39,28 @@ _LONGEST = 1 << 20
 NOTHING = "no run is going on; wstui run PRESET starts one"
 
 
+_WORTH = (r"\d.* failed$", r"\d.* clients$", r"[✗▲]", "p99 ", "(?!ETA |out )", "ETA ")
+"""How the parts of a line begin that are kept where there is no room for all, the most important first."""
+
+
 def fitted(line: str, width: int) -> str:
     """Return the line of a run without what it can spare where it has no room, rather than cut within a figure."""
     if width_of(line) > width:
         line = re.sub(" {3,}", "  ", line)
-    parts = line.split(" · ")
-    if width_of(line) > width:
-        parts = [part for part in parts if not part.startswith("out ")]
-    while len(parts) > 1 and width_of(" · ".join(parts)) > width:
-        parts.pop()
-    return " · ".join(parts)
+    head, *parts = line.split(" · ")
+    kept: set[int] = set()
+    for index in sorted(range(len(parts)), key=lambda index: (_worth(parts[index]), index)):
+        if width_of(_joined(head, parts, kept | {index})) <= width:
+            kept.add(index)
+    return _joined(head, parts, kept)
+
+
+def _joined(head: str, parts: Sequence[str], kept: set[int]) -> str:
+    return " · ".join([head, *(parts[index] for index in sorted(kept))])
+
+
+def _worth(part: str) -> int:
+    return next((rank for rank, begin in enumerate(_WORTH) if re.match(begin, part)), len(_WORTH))
 
 
 class HostRuns:
