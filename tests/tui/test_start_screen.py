@@ -27,6 +27,15 @@ from wstui.tui.start.preset_list import PresetTable
 from wstui.tui.start.start_screen import StartScreen
 
 
+@pytest.mark.parametrize(("size", "column"), [((80, 24), False), ((120, 40), False), ((200, 50), True)])
+async def test_a_description_is_whole_in_the_list_or_below_it(home: Path, size: tuple[int, int], column: bool) -> None:
+    async with started(home, size) as (app, pilot, _, _):
+        await until(lambda: "The checkout of the stage, for ten" in shown(app), pilot)
+        head = next(line for line in shown(app).splitlines() if " last run " in line)
+        assert ("description" in head) == column
+        assert not [line for line in shown(app).splitlines() if "The checkout" in line and "…" in line]
+
+
 async def test_the_presets_are_listed_with_their_load_their_last_verdict_and_what_is_wrong(home: Path) -> None:
     async with started(home) as (app, pilot, _, _):
         text = shown(app)

@@ -107,6 +107,8 @@ class PresetTable(ListTable[PresetChoice]):
 
 """What the groups are called."""
 _SKETCH = 8
+_LEAST_DESCRIPTION = 30
+"""Cells that the column of descriptions takes, at least: of less, nobody reads a sentence."""
 
 
 def _row(texts: tuple[str, ...], width: int, ground: str, plain: str, last: str) -> Line:
@@ -121,10 +123,10 @@ def _row(texts: tuple[str, ...], width: int, ground: str, plain: str, last: str)
         ("  " + pad(verdict, 9), f"{last}{ground}"),
     ]
     room = width - cells(line)
-    if room >= _SKETCH + 4:
+    if room >= _SKETCH + 2:
         line.append(("  " + pad(sketch, _SKETCH), f"{'muted' if ground == '@surface' else 'fill'}{ground}"))
         room -= _SKETCH + 2
-    if room >= 14:
+    if room >= _LEAST_DESCRIPTION:
         line.append(("  " + pad(description, room - 3), quiet))
     line.append((" " * max(0, width - cells(line)), quiet))
     return line
@@ -213,7 +215,8 @@ def _facts(choice: PresetChoice, width: int, *, brief: bool) -> list[Line]:
         facts.append(("last run", f"{word}, {moment(choice.last_at)}: {choice.last.verdict.reason}"))
     facts.append(("file", tilde(choice.entry.path)))
     if brief:
-        facts = [fact for fact in facts if fact[0] in ("runs", "target", "messages", "limits", "looks for")]
+        facts = [fact for fact in facts if fact[0] in ("what", "runs", "target", "messages", "limits", "looks for")]
+        facts[0] = ("what", clip(sanitize(facts[0][1]), width - 12))
     lines: list[Line] = []
     for name, text in facts:
         for index, part in enumerate(wrap(sanitize(text), width - 12)):
