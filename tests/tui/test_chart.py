@@ -101,6 +101,17 @@ def test_curves_have_the_meanings_they_were_given() -> None:
     assert order == ["p99", "p95", "p50"]
 
 
+def test_curves_that_lie_on_each_other_take_turns() -> None:
+    xs = [float(i) for i in range(60)]
+    curves = [Curve(xs, [value] * 60, meaning) for value, meaning in ((20.0, "p99"), (19.9, "p95"), (2.0, "p50"))]
+    drawn = [
+        meaning for line in draw(Plot(curves, 0, 60), 66, 12) for text, meaning in line for _ in text
+        if meaning in ("p99", "p95")
+    ]  # fmt: skip
+    assert min(drawn.count("p99"), drawn.count("p95")) > 20
+    assert drawn[:8] == ["p99", "p99", "p95", "p95"] * 2
+
+
 def test_the_history_keeps_every_spike_of_a_long_run() -> None:
     history = TimeSeries()
     rows = fake.rows(20_000)

@@ -35,6 +35,8 @@ def kernel() -> Any:
 
 _SGR = re.compile(r"\x1b\[([\d;]*)m")
 _MAX_CELLS = 2000
+_TURN = 2
+"""Cells in a row that one of several curves colours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,12 +179,15 @@ def _lay_curves(plot: Plot, scale: Scale, grid: list[list[tuple[str, str]]], col
     rows, columns = len(grid), len(grid[0])
     plotext, figure = kernel(), _figure(columns, rows)
     meanings: list[str] = []
+    owners: dict[tuple[int, int], list[str]] = {}
     for curve in plot.curves:
         marker = plotext.marker("braille", pixel=plotext.pixel(len(meanings) + 1))
         meanings.append(curve.meaning)
         for xs, ys in _runs(curve, scale, column, columns, rows):
             signal = figure.signal(xs, ys, marker=marker)
             figure.draw(signal.lines().density("full") if len(xs) > 1 else signal)
+            for cell in {(rows - 1 - int(y), int(x)) for x, y in zip(xs, ys, strict=True)}:
+                owners.setdefault(cell, []).append(curve.meaning)
     for y, text in enumerate(figure.build().string().split("\n")[:rows]):
         x = 0
         meaning = ""
@@ -193,8 +198,13 @@ def _lay_curves(plot: Plot, scale: Scale, grid: list[list[tuple[str, str]]], col
                 continue
             for char in piece:
                 if x < columns and char not in " \u2800" and meaning:
-                    grid[y][x] = (char, meaning)
+                    grid[y][x] = (char, _in_turn(owners.get((y, x), ()), x) or meaning)
                 x += 1
+
+
+def _in_turn(owners: Sequence[str], x: int) -> str:
+    """Return which of the curves in a cell colours it: curves side by side take turns, so that each can be seen."""
+    return owners[x // _TURN % len(owners)] if len(owners) > 1 else ""
 
 
 def _lay_spots(plot: Plot, scale: Scale, grid: list[list[tuple[str, str]]], column: Any) -> None:
