@@ -141,6 +141,13 @@ def test_a_clock_that_goes_backwards_counts_as_no_time_at_all(ns: int) -> None:
     assert (histogram.low, histogram.high, histogram.total, histogram.quantile(1)) == (0, 0, 0, 0)
 
 
+def test_what_is_below_the_resolution_is_zero() -> None:
+    assert recorded([0, RESOLUTION_NS - 1, 1000]).quantile(0.5) == 0
+    assert recorded([0, RESOLUTION_NS, 1000]).quantile(0.5) == 96
+    within = Distribution(0, [3, 0, 1], 200, 0, 191, 4)  # as of an interval, whose extremes are not known
+    assert within.quantile(0.5) == 0
+
+
 def test_a_duration_beyond_the_last_bucket_is_still_counted() -> None:
     histogram = recorded([1, 1 << 60])
     assert histogram.count == 2

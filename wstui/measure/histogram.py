@@ -86,7 +86,8 @@ class Distribution(msgspec.Struct, array_like=True, frozen=True):
     def quantile(self, q: float) -> int | None:
         """Return the duration in nanoseconds that a share `q` (0…1) of the values does not exceed, or None when empty.
 
-        It is the middle of the bucket that holds the value of rank ceil(q·count), kept within the exact extremes.
+        It is the middle of the bucket that holds the value of rank ceil(q·count), kept within the exact extremes; what
+        is below the resolution is 0.
         """
         return self.quantiles((q,))[0]
 
@@ -104,7 +105,7 @@ class Distribution(msgspec.Struct, array_like=True, frozen=True):
                 index += 1
                 seen += counts[index]
             low, high = bucket_bounds(self.first + index)
-            found.append(min(max((low + high) >> 1, self.low), self.high))
+            found.append(min(max((low + high) >> 1 if low else 0, self.low), self.high))
         return found
 
     def above(self, ns: int) -> int:
