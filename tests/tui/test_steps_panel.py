@@ -12,7 +12,9 @@ from tests.tui import fake, fake_roles
 from tests.tui.driving import running, shown, until
 from wstui.execution.run.result_sections import ThresholdOutcome
 from wstui.execution.run.role_sections import StepSummary
+from wstui.execution.run.status import State
 from wstui.tui.dashboard.dashboard_screen import Dashboard
+from wstui.tui.dashboard.errors_panel import Errors
 from wstui.tui.dashboard.steps_panel import StepsPanel
 
 
@@ -32,6 +34,15 @@ async def test_each_step_is_a_row_under_its_role(size: tuple[int, int]) -> None:
         assert "beat (heartbeat)" in text and "news (delivery)" in text
         assert all(cell_len(line) <= size[0] for line in text.split("\n"))
         assert "…" not in "".join(line for line in text.split("\n") if " auth " in line)
+
+
+@pytest.mark.parametrize("state", [State.RUNNING, State.FINISHED])
+async def test_maximised_it_has_the_cursor_during_a_run_and_after_it(state: State) -> None:
+    async with running(replace(fake_roles.status(), state=state), size=(120, 40)) as (app, pilot, _):
+        await pilot.press("5", "down")
+        await until(lambda: "›  auth" in shown(app) and "errors" not in shown(app).splitlines()[-8:], pilot)
+        await pilot.press("escape")
+        await until(lambda: "errors  " in shown(app) and isinstance(app.focused, Errors), pilot)
 
 
 async def test_a_role_folds_and_a_step_is_drawn_by_enter() -> None:

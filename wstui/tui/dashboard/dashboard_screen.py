@@ -161,8 +161,6 @@ class Dashboard(Screen[None]):
     def _compact(self, width: int) -> list[Line]:
         return [line for picture in self.pictures for line in picture.compact(width)]
 
-    # keys
-
     @property
     def _status(self) -> Status:
         return self.session.status
@@ -233,6 +231,7 @@ class Dashboard(Screen[None]):
         self.view.maximised = 0 if self.view.maximised == panel else panel
         for number in (1, 2, 3, 4, 5):
             self.set_class(number == self.view.maximised, f"-max-{number}")
+        self.query_one(StepsPanel if self.view.maximised == 5 else Errors).focus()
         self.refresh_bindings()
 
     def action_back(self) -> None:
