@@ -8,6 +8,7 @@ from tests.tui import fake
 from wstui.execution.run.result import BreakpointStep, BreakpointSummary, Result
 from wstui.execution.run.result_sections import Connections, Latency, LatencySet, ThresholdOutcome, Traffic, Verdict
 from wstui.execution.run.status import BreakpointStatus, StageStatus, Status
+from wstui.measure.format import count
 from wstui.measure.timeline import Mark
 from wstui.scenario.breakpoint import Breakpoint
 from wstui.scenario.model import Messages as Saying
@@ -57,7 +58,9 @@ def searching(steps: int = 7) -> Status:
         scenario=SEARCHING, every_s=5.0, target_clients=load, plan_total_s=520.0, spread=fake.SPREAD,
         stages=(StageStatus("ramp", 10, 10, done=True), StageStatus("settle", 5, 5, done=True),
                 StageStatus("measure", 15, 6, current=True)),
-        marks=tuple(Mark(s.started_s + 1, "stage", f"step {n}: {s.load:,} clients") for n, s in enumerate(tried, 1)),
+        marks=tuple(
+            Mark(s.started_s + 1, "stage", f"step {n}: {count(s.load)} clients") for n, s in enumerate(tried, 1)
+        ),
         thresholds=tuple(tried[-1].thresholds) if tried else (),
         breakpoint=BreakpointStatus("clients", "clients", load, "measure", max(held, default=None),
                                     min(broke, default=None), "response.p99" if broke else "", tried),

@@ -66,6 +66,7 @@ def test_every_key_that_does_something_is_found_by_other_words_too() -> None:
 async def test_before_anything_is_typed_steering_stands_first_and_moving_about_not_at_all() -> None:
     async with running(size=(120, 40)) as (app, _, _):
         titles = [str(hit.text) async for hit in Commands(app.screen).discover()]
+    assert len({title.split(":")[0] for title in titles}) == len(titles), "no word stands twice"
     assert [title.split(":")[0] for title in titles[:7]] == ["Pause", "More", "Fewer", "Ramp", "Stop", "Pace", "Skip"]
     assert not [title for title in titles if "row" in title or "page" in title.casefold()]
 

@@ -207,10 +207,13 @@ class Commands(Provider):
             moves = binding.action.startswith(_MOVES) or binding.action in _TWICE
             if binding.id and active.enabled and not moves and not hides(binding.action):
                 found.setdefault(binding.action, active)
-        rows = []
+        rows, told = [], set[tuple[str, str]]()
         for active in sorted(found.values(), key=lambda one: not (one.binding.id or "").startswith("load.")):
             node, binding = active.node, active.binding
             word, what, id = label_of(node, binding), binding.tooltip, binding.id or ""
+            if (word, key_shown(app, binding)) in told:
+                continue  # the screen's own word for a key of the application
+            told.add((word, key_shown(app, binding)))
             title = f"{word}: {what[:1].lower()}{what[1:]}" if what else word
             also = " ".join((id, id.replace(".", " "), *SYNONYMS.get(id, ())))
             run: Callable[[], object] = partial(app.call_later, app.run_action, binding.action, node)
