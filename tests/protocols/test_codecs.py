@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from functools import partial
 from typing import Any
@@ -9,12 +10,14 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
 from tests.protocols.codecs import (
     JSON,
     SENT,
     WORDS,
     broken,
+    errors,
     frames,
     heard,
     operation,
@@ -26,7 +29,7 @@ from tests.protocols.codecs import (
 )
 from wstui.measure.sanitize import sanitize
 from wstui.protocols import centrifugo, ocpp, stomp, wamp
-from wstui.scenario.conversation.dialect import Said
+from wstui.scenario.conversation.dialect import Heard, Said
 
 FEW = settings(max_examples=25, deadline=None)  # each compiles a scenario
 HEADERS = st.dictionaries(
@@ -225,8 +228,6 @@ def test_answers_of_json_rpc_servers_end_a_call_as_they_mean(
 @FEW
 @given(WORDS, st.lists(JSON, max_size=2), st.lists(st.binary(max_size=4), max_size=2), st.sampled_from(["/", "/chat"]))
 def test_python_socketio_reads_what_clients_send(event: str, args: list[Any], files: list[bytes], space: str) -> None:
-    import base64
-
     packet = pytest.importorskip("socketio.packet", reason="python-socketio is not installed")
     attach = [base64.b64encode(file).decode() for file in files]
     first, *more = sent("socketio", {"emit": event, "args": args, "attach": attach, "ack": True}, namespace=space)
@@ -234,3 +235,38 @@ def test_python_socketio_reads_what_clients_send(event: str, args: list[Any], fi
     for number, attachment in enumerate(more, 1):
         assert found.add_attachment(attachment) is (number == len(more))
     assert (found.data, found.id, found.namespace or "/") == ([event, *args, *files], SENT, space)
+
+
+@FEW
+@given(st.sampled_from(["completed", "failed", "incomplete", "cancelled"]), WORDS, st.binary(max_size=9), st.data())
+def test_events_of_openai_end_a_step_as_they_mean(status: str, words: str, audio: bytes, data: st.DataObject) -> None:
+    realtime = pytest.importorskip("openai.types.realtime", reason="openai is not installed")
+    role = role_of("realtime", {"text": words, "respond": {"instructions": words}})
+    step = operation(role)
+    client_event = TypeAdapter(realtime.RealtimeClientEvent)
+    read = [client_event.validate_json(frame) for frame in frames(step)]
+    assert read[0].item.content[0].text == words and read[1].response.instructions == words
+    kept = Heard()
+    says = [said for frame in read for said in heard("realtime", frame.to_json(exclude_unset=True), kept)]
+    assert says == [Said({"text": words}), Said({"respond": {"instructions": words}})]
+    details = {"type": status, "error": {"type": "server_error", "code": words}} if status == "failed" else None
+    done: dict[str, Any] = {"event_id": "e", "type": "response.done"}
+    done |= {"response": {"id": "r", "status": status, "status_details": details}}
+    fault = {"event_id": "e", "type": "error", "error": {"message": words, "type": "invalid_request_error"}}
+    delta: dict[str, Any] = {
+        "event_id": "e",
+        "type": "response.output_audio.delta",
+        "delta": base64.b64encode(audio).decode(),
+    }
+    delta |= {"response_id": "r", "item_id": "i", "output_index": 0, "content_index": 0}
+    why = sanitize(words, 120) if status == "failed" else status
+    server_event = TypeAdapter(realtime.RealtimeServerEvent)
+    for made, expected in ((done, "done" if status == "completed" else f"refused: {why}"), (delta, "")):
+        frame = server_event.validate_python(made).to_json().encode()
+        assert verdict(role, step, role.reader.read(frame), frame) == expected
+        role.reader.read(data.draw(broken(frame)))  # None, or a document
+    frame = server_event.validate_python(fault).to_json().encode()
+    assert verdict(role, step, role.reader.read(frame), frame) == f"refused: {sanitize(words, 120)}"
+    assert errors(role, role.reader.read(frame), frame) == [sanitize(words, 120)]
+    for frame in frames(step):
+        says_or_names("realtime", data.draw(broken(frame)), False)
