@@ -18,7 +18,7 @@ Bound = Any
 Match = Callable[[Any, bytes, Bound], bool]
 """Whether a message, as a document and as bytes, is meant."""
 Known = Mapping[tuple[str, ...], str | None]
-"""The texts that are already known, by their path in the document; None where there is no text."""
+"""Texts whose values are already known, by their path in the document; None if there is no text at that path."""
 _to_key = msgspec.msgpack.Encoder().encode
 
 

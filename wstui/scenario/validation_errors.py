@@ -141,7 +141,7 @@ def _unknown_key(path: Key, model: type[TomlTable]) -> tuple[str, str]:
     own = list(_table_at(path[:-1], model).model_fields)
     if len(path) == 1 and model is Scenario:
         own += ["load", "suite"]
-    # At the top a key of a table is no typing error: its table is missing.
+    # A key of a table that stands at the top is not misspelled: only the table is missing.
     near = (_elsewhere(key) if len(path) == 1 and model is Scenario else "") or nearest(key, own)
     if not near and _SYNONYMS.get(key) in own:
         near = _SYNONYMS[key]

@@ -40,7 +40,7 @@ NOTHING = "no run is going on; wstui run PRESET starts one"
 
 
 _WORTH = (r"\d.* failed$", r"\d.* clients$", r"[✗▲]", "p99 ", "(?!ETA |out )", "ETA ")
-"""How the parts of a line begin that are kept where there is no room for all, the most important first."""
+"""The parts of a line by how they begin, the most important first: where there is too little room, the last ones go."""
 
 
 def fitted(line: str, width: int) -> str:

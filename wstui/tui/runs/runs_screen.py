@@ -85,7 +85,7 @@ class RunsScreen(Screen[None]):
         yield CompactView(lambda width: self.query_one(RunTable).compact(width))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Offer nothing to do with a run where there is none."""
+        """Hide the keys that act on a run while the list is empty."""
         return action not in _OF_A_RUN or not self.is_mounted or bool(self.query_one(RunTable).items)
 
     def hides(self, action: str) -> bool:
