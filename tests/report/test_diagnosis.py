@@ -11,6 +11,7 @@ from wstui.execution.run.result_sections import Connections, Event, FailureSumma
 from wstui.measure.sanitize import sanitize
 from wstui.measure.timeline import TimelineRow
 from wstui.report.analysis.diagnosis import findings
+from wstui.report.analysis.finding import Finding
 from wstui.report.formats import format_registry
 from wstui.report.formats.console import summary
 from wstui.report.model.labels import ramp_rates
@@ -103,18 +104,42 @@ def test_a_target_that_cannot_be_reached_is_the_only_finding() -> None:
         ("http 401", "HTTP 401 Unauthorized", "refusals", "token"),
         ("http 503", "HTTP 503 Service Unavailable", "refusals", "connection limit"),
         ("connect", "connection refused", "refusals", "listen backlog"),
+        ("login 429", "login, session: HTTP 429", "rate limit", "Ramp more slowly"),
+        ("login 403", "login, session: HTTP 403", "refusals", "user, password and token"),
+        ("refused", "member, auth: type is 'auth_error'", "refusals", "user, password and token"),
+        ("close 4401", "unauthorized", "refusals", "one of the server's own"),
     ],
 )
 def test_refusals_are_told_apart_by_what_the_server_said(kind: str, message: str, cause: str, words: str) -> None:
     result = msgspec.structs.replace(
         good(),
         connections=Connections(attempted=100, ready=90, refused=10, success_rate=0.9),
-        failures=[FailureSummary(kind, message, 10, 6.0, 9.0)],
+        failures=[FailureSummary(kind, message, 10, 6.0, 9.0, outcome="refused")],
     )
     (finding,) = findings(result)
     assert finding.cause == cause and words in finding.next_step
     assert "10 of 100 attempts (10 %)" in finding.evidence and message in finding.evidence
     assert finding.when == "from 0:06 on, in ramp"
+
+
+def test_a_step_of_the_opening_without_an_answer_is_not_laid_on_the_accept_queue() -> None:
+    def found(kind: str, message: str) -> Finding:
+        connections = Connections(attempted=100, ready=90, timed_out=10, success_rate=0.9)
+        failure = FailureSummary(kind, message, 10, 6.0, 9.0, outcome="timed_out")
+        (finding,) = findings(msgspec.structs.replace(good(), connections=connections, failures=[failure]))
+        return finding
+
+    step = found("timeout", "member, auth: no reply within 5s")
+    assert "member, auth" in step.evidence and "accept queue" not in step.next_step
+    assert "accept queue" in found("connect timeout", "no answer to the upgrade within 10s").next_step
+
+
+@pytest.mark.parametrize("kind", ["keepalive", "heartbeat"])
+def test_a_server_that_fell_silent_did_not_end_the_connections_itself(kind: str) -> None:
+    connections = Connections(attempted=100, ready=100, dropped=10, success_rate=1.0)
+    failure = FailureSummary(kind, "silent for 20s", 10, 6.0, 9.0, outcome="dropped")
+    (finding,) = findings(msgspec.structs.replace(good(), connections=connections, failures=[failure]))
+    assert finding.cause == "drops" and "fell silent" in finding.text and "silent for 20s" in finding.evidence
 
 
 def test_a_finding_names_the_addresses_that_failed() -> None:

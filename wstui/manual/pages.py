@@ -30,6 +30,8 @@ SECTIONS: Sections = {
     "protocols": reference.protocols,
     "result": reference.result,
     "control": reference.control,
+    "client": reference.client,
+    "attached": reference.attached,
     "house": house.diagram,
     **{f"protocol-{name}": partial(reference.protocol, name) for name in DIALECTS},
 }

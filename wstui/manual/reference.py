@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import sys
 from collections.abc import Iterable, Sequence
@@ -82,6 +83,42 @@ def metrics() -> str:
     ]
     about = f"`*` is {statistics}, or any other percentile; of steps, deliveries and logins also {counts}."
     return f"{table(('metric', 'unit', 'meaning'), [*figures, *families, *steps])}\n\n{about}"
+
+
+_INTERNAL = ("count", "take")
+"""Methods of a script's client that the worker calls."""
+
+
+def client() -> str:
+    """Return what a script's client has and does, from its docstrings."""
+    from wstui.load.conversation.script_client import Client  # imports a worker's loop
+
+    about = (Client.__doc__ or "").partition("\n\n")[2]
+    return f"{' '.join(about.split())}\n\n{_members(Client, 'client')}"
+
+
+def attached() -> str:
+    """Return what a program can do with a run that goes on, from the docstrings."""
+    from wstui.control.python_client import AttachedRun
+
+    return _members(AttachedRun, "run")
+
+
+def _members(described: type, name: str) -> str:
+    """Return the table of the public methods and properties of a class; `name` is that of its instance."""
+    rows = []
+    for member, value in vars(described).items():
+        text = inspect.getdoc(value)
+        if member.startswith("_") or member in _INTERNAL or not text:
+            continue
+        call = ""
+        if inspect.isfunction(value):
+            own = list(inspect.signature(value).parameters.values())[1:]
+            plain = inspect.Signature([each.replace(annotation=inspect.Parameter.empty) for each in own])
+            call = str(plain).replace("'", '"')
+        awaited = "await " if inspect.iscoroutinefunction(value) else ""
+        rows.append((f"`{awaited}{name}.{member}{call}`", text))
+    return table(("call", "what it does"), rows)
 
 
 def result() -> str:

@@ -19,6 +19,8 @@ from wstui.report.analysis.finding import Finding, stages_between
 
 BROKEN = ("protocol", "invalid text")
 """Failures after which wstui itself ends the connection."""
+SILENT = ("keepalive", "heartbeat")
+"""Drops of clients that have heard nothing for too long: wstui itself ends the connection, as a real client would."""
 
 
 def refusals(result: Result) -> Finding | None:
@@ -46,12 +48,12 @@ def refusals(result: Result) -> Finding | None:
             began,
             stages_between(result, began, last_seen(refusing)),
         )
-    if top.kind in ("http 401", "http 403", "close 4001", "close 1008"):
+    if advice := _on_entry(top):
         return Finding(
             "refusals",
             "The server did not let clients in.",
             evidence,
-            remedy(result, top) or "Is the token valid, and for longer than the run? `wstui check` tells",
+            remedy(result, top) or advice,
             began,
             stages_between(result, began, last_seen(refusing)),
         )
@@ -78,9 +80,21 @@ def _is_refusal(failure: FailureSummary) -> bool:
     )
 
 
+def _on_entry(failure: FailureSummary) -> str:
+    """Return what to look at if the server turned the client itself away, and not one connection too many; else ""."""
+    kind, _, code = failure.kind.partition(" ")
+    if failure.kind in ("http 401", "http 403", "close 4001", "close 1008"):
+        return "Is the token valid, and for longer than the run? `wstui check` tells"
+    if kind in ("refused", "login"):
+        return "Look at what it answered, in the samples: are user, password and token right for every client?"
+    if kind == "close" and code.isdigit() and int(code) >= 3000:
+        return "The code is one of the server's own: its documentation or log says what it means"
+    return ""
+
+
 def _is_rate_limit(failure: FailureSummary) -> bool:
     words = f"{failure.kind} {failure.message}".lower()
-    return failure.kind in ("http 429", "close 1013") or "rate limit" in words or "too many" in words
+    return failure.kind in ("http 429", "login 429", "close 1013") or "rate limit" in words or "too many" in words
 
 
 def slow_accept(result: Result) -> Finding | None:
@@ -90,13 +104,18 @@ def slow_accept(result: Result) -> Finding | None:
         return None
     began = min((failure.first_s for failure in slow), default=None)
     connect = result.latency_ms.connect
-    what = f": {max(slow, key=lambda failure: failure.count).message}{clients_hit(slow)}" if slow else ""
+    top = max(slow, key=lambda failure: failure.count, default=None)
+    what = f": {top.message}{clients_hit(slow)}" if top else ""
+    # A timeout of a step is told with its name; one of the way in is a "connect timeout".
+    in_a_step = top is not None and top.kind == "timeout"
     return Finding(
         "slow accept",
         "Some clients waited for their connection until they gave up.",
         f"{format.count(seen.timed_out)} of {format.count(seen.attempted)} attempts timed out{what}; those "
         f"that came through took p50 {format.milliseconds(connect.p50)}, p99 {format.milliseconds(connect.p99)}",
-        "Look at what the server does on connect, at its accept queue and its CPU",
+        "Look at what the server does in this step, or whether it expects something else there: `wstui check`"
+        if in_a_step
+        else "Look at what the server does on connect, at its accept queue and its CPU",
         began,
         stages_between(result, began, last_seen(slow)),
     )
@@ -162,11 +181,16 @@ def drops(result: Result) -> Finding | None:
     began = min((failure.first_s for failure in closing), default=None)
     told = f": {top_failure(top)}" if top else ""
     back = f"; {format.count(seen.reconnects)} times one came back" if seen.reconnects else ""
+    silent = top is not None and top.kind in SILENT
     return Finding(
         "drops",
-        "The server ended connections that were in use.",
+        "The server fell silent, and clients gave it up."
+        if silent
+        else "The server ended connections that were in use.",
         f"{format.count(dropped)} of {format.count(seen.ready)} ready clients{told}{clients_hit(closing)}{back}",
-        "Look in the server's log at that time: restarts, buffer limits, idle timeouts",
+        "Look at what keeps the server from sending at that time, and at its heartbeat interval"
+        if silent
+        else "Look in the server's log at that time: restarts, buffer limits, idle timeouts",
         began,
         stages_between(result, began, last_seen(closing)),
     )
