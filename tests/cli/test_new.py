@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from click.testing import CliRunner, Result
 from websockets.asyncio.server import ServerConnection, serve
 
 from tests.conversations.test_protocol_cases import Cable
+from tests.execution.test_tls import LOOPBACK, Authority
 from tests.protocols import npm, test_jsonrpc, test_mqtt, test_ocpp, test_wamp
 from tests.protocols.serving import served, web
 from tests.protocols.test_centrifugo import Centrifugo
@@ -162,11 +164,13 @@ async def test_a_secret_in_the_url_is_not_written(tmp_path: Path) -> None:
         result, file = await made(tmp_path, url, "--no-try")
     assert result.exit_code == 0, result.output
     assert "abcdef123456" not in file.read_text() + result.output
+    assert "set AUTH_TOKEN before a run" in result.output
 
 
 async def test_what_can_not_be_looked_at_is_said(tmp_path: Path) -> None:
     for arguments, status, words in (
-        (["ws://127.0.0.1:1"], 3, "check the address, and start the server"),
+        (["ws://127.0.0.1:1"], 3, "(connection refused): check the address, and start the server"),
+        (["wss://127.0.0.1:1", "--ca-file", "/nowhere.pem"], 3, "(No such file or directory): check --ca-file"),
         (["http://localhost"], 2, "not a WebSocket URL"),
         (["--protocol", "socketoi"], 2, "did you mean socketio?"),
         ([], 2, "needs a URL, or --protocol NAME"),
@@ -184,3 +188,35 @@ async def test_a_refusing_server_is_named(tmp_path: Path) -> None:
         result, file = await made(tmp_path, url)
     assert result.exit_code == 3 and "lets no WebSocket client in (HTTP 404)" in result.output
     assert not file.exists()
+
+
+async def test_a_server_that_wants_a_token_is_not_a_wrong_path(tmp_path: Path) -> None:
+    async def refuse(request: web.Request) -> web.Response:
+        return web.Response(status=401)
+
+    app = web.Application()
+    app.router.add_get("/{path:.*}", refuse)
+    async with served(app) as url:
+        result, _ = await made(tmp_path, url)
+    assert result.exit_code == 3 and "(HTTP 401): give a token in the URL" in result.output
+
+
+async def test_a_certificate_of_ones_own_is_named_and_written(tmp_path: Path) -> None:
+    authority = Authority(tmp_path, "authority")
+    signed = authority.sign("server", LOOPBACK)
+
+    async def echo(connection: ServerConnection) -> None:
+        async for message in connection:
+            await connection.send(message)
+
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(signed.cert_file, signed.key_file)
+    async with serve(echo, "127.0.0.1", 0, ssl=tls) as server:
+        url = f"wss://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        refused, file = await made(tmp_path, url)
+        assert refused.exit_code == 3 and "name its authority with --ca-file" in refused.output
+        assert not file.exists()
+        named, file = await made(tmp_path, url, "--ca-file", authority.file)
+        assert named.exit_code == 0 and f'ca_file = "{authority.file}"' in file.read_text()
+        accepted, _ = await made(tmp_path, url, "--insecure", "--force")
+        assert accepted.exit_code == 0 and accepted.output.rstrip().endswith("--insecure")

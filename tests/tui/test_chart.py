@@ -79,6 +79,14 @@ def test_ticks_of_a_logarithmic_ruler_are_less_than_half_a_row_from_their_values
     assert len(log_scale([0.001, 1e7], None, 6).ticks) >= 2  # a microsecond next to three hours
 
 
+def test_a_chart_of_a_few_rows_is_drawn_whatever_its_values_are() -> None:
+    for height in range(3, 8):
+        for ys in ([1.0, 2.0, 30.0], [7.29, 21.3, 29.4], [0.0, 0.0, 0.0], [5.0, 5.0, 5.0], [1e-3, 1e6, 3.0]):
+            for log in (False, True):
+                plot = Plot([Curve([1.0, 2.0, 3.0], ys, "p50")], log=log, limit=50.0, marks=[(2.0, "hold")], named=True)
+                assert "cannot be drawn" not in text(draw(plot, 78, height)), (height, ys, log)
+
+
 def test_the_name_of_a_mark_without_room_to_its_right_points_at_it() -> None:
     xs = [0.0, 90.0, 100.0]
     plot = Plot([Curve(xs, [0.0, 10.0, 0.0], "p50")], 0, 100, marks=[(90.0, "cooldown")], named=True)

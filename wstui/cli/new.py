@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,9 @@ from wstui.execution.preflight.look import Look, look
 from wstui.execution.preflight.probe import Unreachable
 from wstui.measure.sanitize import sanitize
 from wstui.scenario.conversation.known_dialects import DIALECTS, kind_of, known
+from wstui.scenario.env_refs import names_in
 from wstui.scenario.errors import BadValue, PresetExistsError, ScenarioError, describe, printable
-from wstui.scenario.file import dumps, write
+from wstui.scenario.file import dumps, load, write
 from wstui.scenario.fresh import scenario_for
 from wstui.scenario.model import Scenario
 from wstui.scenario.overrides import Overrides
@@ -30,8 +32,11 @@ from wstui.scenario.secrets import mask_url
 @click.option("--out", metavar="PRESET", help="Where to save: a path, or the name of a preset of yours.")
 @click.option("--force", is_flag=True, help="Replace a file that is there already.")
 @click.option("--insecure", is_flag=True, help="Accept any certificate of the server while looking.")
+@click.option("--ca-file", default="", metavar="FILE", help="Authorities to trust instead of the system's.")
 @click.option("--no-try", is_flag=True, help="Do not try the preset with one client.")
-def new(url: str | None, protocol: str | None, out: str | None, force: bool, insecure: bool, no_try: bool) -> None:
+def new(
+    url: str | None, protocol: str | None, out: str | None, force: bool, insecure: bool, ca_file: str, no_try: bool
+) -> None:
     """Make a preset for the server at URL: look at what it agrees to, says and answers, and propose its protocol.
 
     Looking opens a few connections and sends an opening of one protocol on each. In a terminal the proposal can be
@@ -49,7 +54,7 @@ def new(url: str | None, protocol: str | None, out: str | None, force: bool, ins
     options: Any = {}
     echoes = False
     if protocol is None and url:
-        seen = _look(url, insecure)
+        seen = _look(url, insecure, ca_file)
         click.echo(f"{printable(mask_url(seen.url))}: {seen}")
         url = seen.url
         protocol, options = (seen.guess.protocol, seen.guess.options) if seen.guess else (None, {})
@@ -61,13 +66,13 @@ def new(url: str | None, protocol: str | None, out: str | None, force: bool, ins
         protocol = _asked("json")
     if protocol is None and not url:
         fail("needs a URL, or --protocol NAME", USAGE)
-    made = _written(protocol or "json", url or "", options, echoes, out, force)
+    made = _written(protocol or "json", url or "", options, echoes, ca_file, out, force)
     sys.exit(KEPT if no_try or not url else _tried(made, url, insecure))
 
 
-def _look(url: str, insecure: bool) -> Look:
+def _look(url: str, insecure: bool, ca_file: str) -> Look:
     try:
-        return asyncio.run(look(url, insecure=insecure))
+        return asyncio.run(look(url, insecure=insecure, ca_file=ca_file))
     except BadValue as error:
         fail(f"{printable(mask_url(url))} {error}", USAGE)
     except Unreachable as error:
@@ -83,16 +88,23 @@ def _asked(proposal: str) -> str:
     return chosen
 
 
-def _written(protocol: str, url: str, options: Any, echoes: bool, out: str | None, force: bool) -> Path:
+def _written(protocol: str, url: str, options: Any, echoes: bool, ca_file: str, out: str | None, force: bool) -> Path:
     try:
         made = scenario_for(protocol, url, options, echoes=echoes)
+        if ca_file:
+            target = made.target.model_copy(update={"ca_file": str(Path(ca_file).resolve())})
+            made = made.model_copy(update={"target": target})
         path = Path(out) if out and is_path(out) else own_folder() / f"{out or made.name}.toml"
-        write(path, dumps(made.model_copy(update={"name": path.stem})), overwrite=force)
+        text = dumps(made.model_copy(update={"name": path.stem}))
+        write(path, text, overwrite=force)
     except PresetExistsError:
         fail(f"{printable(str(path))} is there already: --force replaces it, --out saves elsewhere", USAGE)
     except ScenarioError as error:
         fail(describe(error.problems, 100), USAGE)
     click.echo(f"{printable(str(path))}: {protocol}, {kind_of(protocol).title}")
+    kept = load(path, complete=False).origin.references.get(("target", "url")) if url else None
+    if kept and (unset := [name for name in names_in(kept.raw) if not os.environ.get(name)]):
+        tell(f"set {' and '.join(unset)} before a run: what is secret in the URL is not saved")
     return path
 
 
@@ -114,5 +126,6 @@ def _tried(path: Path, url: str, insecure: bool) -> int:
     click.echo(f"one client: {', '.join(['ready' if found.ready else 'not ready', *steps])}")
     for why in found.failures:
         click.echo(f"  {sanitize(why, 300)}")
-    tell(f"next: wstui {printable(path.stem if path.parent == own_folder() else str(path))}")
+    flag = " --insecure" if insecure else ""
+    tell(f"next: wstui {printable(path.stem if path.parent == own_folder() else str(path))}{flag}")
     return BROKEN if found.failures or not found.ready else KEPT

@@ -12,7 +12,10 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI, WebSocketException
 from websockets.typing import Subprotocol
 
+from wstui.execution.preflight.advice import for_status
 from wstui.execution.preflight.probe import Unreachable
+from wstui.load.connect_outcome import cause_of
+from wstui.load.tls_failure import fix_of
 from wstui.measure.sanitize import sanitize
 from wstui.protocols.guess import ASKED, OFFERED, ProtocolGuess, Seen, guess, guess_by_close
 from wstui.scenario.conversation.known_dialects import DIALECTS, dialect
@@ -43,15 +46,11 @@ class Look:
         return f"it {how} {found.protocol}: {sanitize(found.why, 200)}"
 
 
-async def look(url: str, *, insecure: bool = False) -> Look:
+async def look(url: str, *, insecure: bool = False, ca_file: str = "") -> Look:
     """Connect a few times, with an opening of one protocol at most each time. Raises Unreachable."""
     url = check_target_url(url)
-    tls = None
-    if url.startswith("wss:"):
-        tls = ssl.create_default_context()
-        if insecure:
-            tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
-    refusals: list[str] = []
+    tls = _tls(insecure, ca_file) if url.startswith("wss:") else None
+    refusals: list[tuple[str, str]] = []
     for address in _addresses(url):
         for offered in (OFFERED, ()):
             try:
@@ -69,7 +68,21 @@ async def look(url: str, *, insecure: bool = False) -> Look:
                     return Look(url, replace(asked, options=found.options) if found and hinted else asked)
             plain = found is not None and dialect(found.protocol, found.options).address(url) == address
             return Look(url if plain or found is None else address, found)
-    raise Unreachable(f"{mask_url(url)} lets no WebSocket client in ({refusals[0]})", "check the path and the port")
+    why, fix = refusals[0]
+    raise Unreachable(f"{mask_url(url)} lets no WebSocket client in ({why})", fix)
+
+
+def _tls(insecure: bool, ca_file: str) -> ssl.SSLContext:
+    try:
+        tls = ssl.create_default_context(cafile=ca_file or None)
+    except (OSError, ssl.SSLError) as error:
+        why = error.strerror if isinstance(error, OSError) and error.strerror else "no certificate in PEM"
+        raise Unreachable(
+            f"the certificates in {sanitize(ca_file, 200)} can't be used ({why})", "check --ca-file"
+        ) from None
+    if insecure:
+        tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
+    return tls
 
 
 def _addresses(url: str) -> Iterator[str]:
@@ -87,10 +100,14 @@ async def _connected(url: str, tls: ssl.SSLContext | None, offered: tuple[str, .
         )
     except (InvalidHandshake, ConnectionClosed):
         raise
+    except ssl.SSLError as error:
+        why = cause_of(error).message
+        raise Unreachable(f"{mask_url(url)}: {why}", fix_of(why)) from None
     except (OSError, InvalidURI, WebSocketException, EOFError) as error:  # TimeoutError is one
-        why = str(error) or f"no answer within {_OPEN_S:g} s"
+        why = cause_of(error).message if isinstance(error, OSError) and str(error) else sanitize(str(error), 120)
         raise Unreachable(
-            f"{mask_url(url)} can't be reached ({why})", "check the address, and start the server"
+            f"{mask_url(url)} can't be reached ({why or f'no answer within {_OPEN_S:g} s'})",
+            "check the address, and start the server",
         ) from None
     try:
         yield connection
@@ -129,5 +146,14 @@ async def _answer(url: str, tls: ssl.SSLContext | None, protocol: str, opening: 
     return None
 
 
-def _refusal(error: Exception) -> str:
-    return f"HTTP {error.response.status_code}" if isinstance(error, InvalidStatus) else sanitize(str(error), 120)
+def _refusal(error: Exception) -> tuple[str, str]:
+    """Return why the server let nobody in, and what to do."""
+    if not isinstance(error, InvalidStatus):
+        return sanitize(str(error), 120), "check the path and the port"
+    status = error.response.status_code
+    if status in (401, 403):
+        return (
+            f"HTTP {status}",
+            "give a token in the URL, such as '?token=…', if it takes one there, or say in [auth] who clients are",
+        )
+    return f"HTTP {status}", "check the path and the port" if status == 404 else for_status(status, {})

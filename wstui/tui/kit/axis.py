@@ -120,7 +120,7 @@ def _log_scale(low: float, high: float, rows: int) -> Scale:
             for leading, every in _TICKS:
                 ticks = _log_ticks(bottom, bottom + room / decade, leading, every)
                 heights = [_EDGE + (math.log10(tick) - bottom) * decade for tick in ticks]
-                if len(ticks) < min(2, rows - 1) or any(b - a < 1.5 for a, b in pairwise(heights)):
+                if len(ticks) < max(1, min(2, rows - 1)) or any(b - a < 1.5 for a, b in pairwise(heights)):
                     continue
                 off = max(abs(height % 1 - 0.5) for height in heights)
                 many = min(1.0, len(ticks) / max(1.0, min(6.0, rows / 2.2)))
