@@ -66,7 +66,7 @@ class Heartbeats:
         for beat in self._talk.role.beats:
             waits = self._waiting[beat.index]
             if waits is not None and now_ns - waits[1] >= beat.within_ns:
-                self._miss(beat)
+                self._miss(beat, f"within {format_duration(beat.within_ns / 1e9)}")
 
     def end(self) -> None:
         """The connection is gone: send no more."""
@@ -80,7 +80,7 @@ class Heartbeats:
             return False
         talk = self._talk
         if self._waiting[beat.index] is not None:
-            self._miss(beat)
+            self._miss(beat, "before the next was due")
         talk.sent_ns = now = _now()
         talk.seq = talk.client.sequence = talk.client.sequence + 1
         talk.transmit(beat.first, beat.render(talk))
@@ -92,7 +92,7 @@ class Heartbeats:
             self._waiting[beat.index] = (beat.expect.bind(talk), now, min(due_ns, now))
         return True
 
-    def _miss(self, beat: Beat) -> Cause:
+    def _miss(self, beat: Beat, how: str) -> None:
         waits, self._waiting[beat.index] = self._waiting[beat.index], None
         if waits is not None:
             self._missed = self._missed or {}
@@ -100,11 +100,8 @@ class Heartbeats:
             beat.tally.response.record(beat.within_ns + waits[1] - waits[2])
         beat.tally.counts.lost += 1
         talk = self._talk
-        within = format_duration(beat.within_ns / 1e9)
-        words = f"{talk.role.name}, {beat.tally.name or 'heartbeat'}: no reply within {within}"
-        cause = Cause("heartbeat", words)
-        talk.context.events.step_failed(talk.number, cause, "")
-        return cause
+        words = f"{talk.role.name}, {beat.tally.name or 'heartbeat'}: no reply {how}"
+        talk.context.events.step_failed(talk.number, Cause("heartbeat", words), "")
 
 
 class _Due:
