@@ -92,7 +92,7 @@ class Heartbeats:
             self._waiting[beat.index] = (beat.expect.bind(talk), now, min(due_ns, now))
         return True
 
-    def _miss(self, beat: Beat, how: str) -> None:
+    def _miss(self, beat: Beat, how: str) -> Cause:
         waits, self._waiting[beat.index] = self._waiting[beat.index], None
         if waits is not None:
             self._missed = self._missed or {}
@@ -101,7 +101,9 @@ class Heartbeats:
         beat.tally.counts.lost += 1
         talk = self._talk
         words = f"{talk.role.name}, {beat.tally.name or 'heartbeat'}: no reply {how}"
-        talk.context.events.step_failed(talk.number, Cause("heartbeat", words), "")
+        cause = Cause("heartbeat", words)
+        talk.context.events.step_failed(talk.number, cause, "")
+        return cause
 
 
 class _Due:
