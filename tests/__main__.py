@@ -47,10 +47,13 @@ def behaves(arguments: list[str]) -> tuple[bool, list[str]]:
     """
     # Where bytecode is not written, each of the many processes that tests start would compile the package again.
     compileall.compile_dir(ROOT / "wstui", quiet=2)
-    # Tests mostly wait, for clients, servers and schedules: all of them together keep two thirds of a core busy.
-    workers = min(2 * cores() + 1, WORKERS_MOST)
+    # Tests mostly wait, for clients, servers and schedules: two workers a core kept cores busy two thirds of the time.
+    workers = min(3 * cores() + 1, WORKERS_MOST)
     with tempfile.TemporaryDirectory(prefix="wstui-tests-") as folder:
         pytest = [sys.executable, "-m", "pytest", "-q", "-o", f"cache_dir={folder}"]
+        if not any((ROOT / "tests").rglob("*-pytest-*.pyc")):
+            # Once for all workers: to compile tests with their assertions takes longer than to collect and import them.
+            subprocess.run([*pytest, "--collect-only", *arguments], cwd=ROOT, stdout=subprocess.DEVNULL, check=False)
         # File by file: what a file starts for all its tests, a broker or a browser, is started once.
         beside = ["-n", str(workers), "--dist", "loadfile", "--no-loadscope-reorder", "--durations=10"]
         status = subprocess.run([*pytest, *beside, *arguments], cwd=ROOT, check=False).returncode
@@ -84,6 +87,7 @@ def _tell(name: str, said: str, fine: bool, began: float) -> None:
 def main() -> int:
     """Run every check, also after one has failed; arguments go to pytest. Return how many failed."""
     began = time.monotonic()
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # nothing is compiled twice by the processes that this starts
     with ThreadPoolExecutor(1) as beside:
         held = [(name, beside.submit(holds, name, command)) for name, command in CHECKS]
         fine, again = behaves(sys.argv[1:])

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import functools
 import json
 import time
 import wave
 from collections import Counter
+from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,6 +17,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
 from tests.conversations.chat import scenario
 from tests.conversations.test_roles import balance, counts
@@ -28,14 +31,9 @@ from wstui.load.reply_matcher import ReplyMatcher
 from wstui.measure.steps import StepData, StepTally
 from wstui.scenario.errors import ScenarioError
 
-pytest.importorskip("openai", reason="the library openai is not installed")
+if find_spec("openai") is None:
+    pytest.skip("the library openai is not installed", allow_module_level=True)
 
-from openai import AsyncOpenAI
-from openai.types.realtime import RealtimeClientEvent, RealtimeServerEvent
-from pydantic import TypeAdapter
-
-FROM_CLIENT: TypeAdapter[Any] = TypeAdapter(RealtimeClientEvent)
-FROM_SERVER: TypeAdapter[Any] = TypeAdapter(RealtimeServerEvent)
 SECOND = 48_000
 TALK = """
 [[roles]]
@@ -57,6 +55,14 @@ expect = { "response.usage.total_tokens" = "*" }
 """
 
 
+@functools.cache
+def events() -> tuple[TypeAdapter[Any], TypeAdapter[Any]]:
+    """Return what clients may send, and what servers may: the library takes a second to import, so not everywhere."""
+    from openai.types.realtime import RealtimeClientEvent, RealtimeServerEvent
+
+    return TypeAdapter(RealtimeClientEvent), TypeAdapter(RealtimeServerEvent)
+
+
 class Model(Server):
     """Speaks three parts of 100 ms, each `gap_s` after the one before, or all at once; asked by text it writes."""
 
@@ -67,6 +73,7 @@ class Model(Server):
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
+        self.from_client, self.from_server = events()
         self.log: Counter[str] = Counter()
         self.audio: list[tuple[float, int]] = []
         self.asked_by_text: set[int] = set()
@@ -80,7 +87,7 @@ class Model(Server):
 
     async def other(self, client: Connection, first: int, payload: bytes) -> None:
         told = json.loads(payload)
-        FROM_CLIENT.validate_python(told)
+        self.from_client.validate_python(told)
         self.log[told["type"]] += 1
         match told["type"]:
             case "session.update":
@@ -119,7 +126,7 @@ class Model(Server):
 
     def event(self, client: Connection, kind: str, **content: Any) -> None:
         made = {"type": kind, "event_id": f"e{self.log.total()}", **content}
-        FROM_SERVER.validate_python(made)
+        self.from_server.validate_python(made)
         self.log[kind] += 1
         client.say(**made)
 
@@ -190,6 +197,8 @@ async def test_errors_have_the_servers_words(settings: dict[str, Any], loop: str
 
 
 async def test_the_official_client_gets_on_with_the_model() -> None:
+    from openai import AsyncOpenAI
+
     async with Model() as model:
         base = model.url.removesuffix("/ws") + "/v1"
         kinds = []
