@@ -32,8 +32,11 @@ _TEST_S = 300
 """What takes longer hangs: a failure that says where is worth more than a suite that never ends."""
 
 
-_LONGEST = ("fleet", "presets", "recording", "cli", "tui", "execution", "truth", "protocols", "control", "report")
-"""Folders whose files take longest: they begin first, so that at the end all processors have something to do."""
+_LONGEST = (
+    *("fleet", "presets", "recording", "cli", "manual", "test_wheel.py", "test_other_systems.py"),
+    *("tui", "execution", "truth", "protocols", "control", "report", "conversations"),
+)
+"""Folders and files that take longest: they begin first, so that at the end all processors have something to do."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
