@@ -227,6 +227,23 @@ async def test_rules_act_by_themselves() -> None:
         balance(workers)
 
 
+@pytest.mark.parametrize(("within", "words"), [("20ms", "within 20ms"), ("10s", "before the next was due")])
+async def test_a_heartbeat_without_a_reply_is_lost_in_time_or_when_the_next_is_due(within: str, words: str) -> None:
+    roles = f"""
+    [[roles]]
+    name = "member"
+    [[roles.heartbeats]]
+    name = "beat"
+    every = "60ms"
+    within = "{within}"
+    json = {{ type = "beat" }}
+    expect = {{ type = "beat_ok" }}
+    """
+    async with Lively() as server, led(scenario(server.url, roles, clients=1)) as workers:
+        await until(lambda: workers.failures)
+        assert f"member, beat: no reply {words}" in {group.message for group in workers.failures}
+
+
 async def test_a_pause_holds_rounds_up_and_a_new_pace_plans_them_anew() -> None:
     async with Chat() as server, led(scenario(server.url, MEMBER, clients=4)) as workers:
         await until(lambda: server.says >= 20)

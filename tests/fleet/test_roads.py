@@ -163,7 +163,7 @@ async def test_a_container_without_wstui_is_told_what_to_install(running: Path, 
         ("docker:nobody", "nobody is not a container here; look at `docker ps`"),
         (PODS, "no pod is running and ready: k8s:load/app=load:1"),
         ("exec:/nowhere/enter", "/nowhere/enter can't be started: No such file or directory; correct the command"),
-        ("exec:sh -c 'echo broken >&2; exit 3'", "its command ended with status 3: broken"),
+        ("exec:sh -c 'echo broken >&2; exit 3'", "exit 3': its command ended with status 3: broken"),
         ("exec:true", "exec:true ended what it was to run"),
     ],
 )
@@ -172,3 +172,9 @@ async def test_a_road_that_leads_nowhere_is_named_with_its_fix(running: Path, ho
     with pytest.raises(FleetError) as caught:
         await Run(on_hosts("ws://127.0.0.1:1/", host)).execute()
     assert words.removeprefix("exec:") in str(caught.value)
+
+
+async def test_a_kubectl_that_lists_no_pods_is_told_with_what_it_printed(tmp_path: Path) -> None:
+    (tmp_path / "kubectl").write_text("#!/bin/sh\necho A new version is there\n")
+    with pytest.raises(FleetError, match="kubectl printed no list of pods, but A new version is there"):
+        await Run(on_hosts("ws://127.0.0.1:1/", PODS)).execute()

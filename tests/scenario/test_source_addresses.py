@@ -33,3 +33,25 @@ def test_an_interface_stands_for_its_addresses_on_the_machine_that_uses_it() -> 
 def test_anything_else_is_refused_with_an_example(text: str, told: str) -> None:
     with pytest.raises(BadValue, match=told):
         check_source(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("127.0.0.1-40", "127.0.0.1-127.0.0.40"),
+        ("10.0.0.*", "10.0.0.0/24"),
+        ("eth0", "eth0:*"),
+        ("10.0.0.9-2", ""),
+        ("256.1.1.1", ""),
+        ("", ""),
+    ],
+)
+def test_what_was_probably_meant_is_proposed(text: str, meant: str) -> None:
+    with pytest.raises(BadValue, match="is not an IP address") as caught:
+        check_source(text)
+    assert caught.value.nearest == meant
+
+
+def test_several_in_one_text_are_told_apart_from_a_wrong_one() -> None:
+    with pytest.raises(BadValue, match="is more than one: repeat --local-address"):
+        check_source("127.0.0.1,127.0.0.2")

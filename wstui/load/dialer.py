@@ -339,7 +339,9 @@ def _bind(sock: socket.SocketType, address: str) -> None:
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise
-        raise LocalAddressError(f"can't connect from {address}: {(error.strerror or str(error)).lower()}") from error
+        differs = (":" in address) != (sock.family == socket.AF_INET6)
+        why = "the target's is another kind of IP address" if differs else (error.strerror or str(error)).lower()
+        raise LocalAddressError(f"can't connect from {address}: {why}") from error
 
 
 def _settle(writable: asyncio.Future[None]) -> None:

@@ -11,6 +11,7 @@ from wstui.scenario.errors import BadValue
 
 MOST_ADDRESSES = 65_536
 _INTERFACE = re.compile(r"([^\s:/*]{1,15}):\*")
+_NAME = re.compile(r"[a-z][\w.-]{0,14}")
 _EXAMPLES = (
     'write one of this machine, such as "127.0.0.2", a range "127.0.0.1-127.0.0.40", a network "10.0.0.0/28" '
     'or all of an interface "eth0:*"'
@@ -21,6 +22,8 @@ def check_source(text: str) -> str:
     """Return the text in its shortest form. Raises BadValue."""
     if _INTERFACE.fullmatch(text):
         return text
+    if "," in text:
+        raise BadValue("is more than one: repeat --local-address, or write a list in the file")
     first, dash, last = text.partition("-")
     try:
         if dash:
@@ -38,10 +41,27 @@ def check_source(text: str) -> str:
     except BadValue:
         raise
     except ValueError:
-        raise BadValue(f"is not an IP address: {_EXAMPLES}") from None
+        raise BadValue(f"is not an IP address: {_EXAMPLES}", _guess(text)) from None
     if size > MOST_ADDRESSES:
         raise BadValue(f"has {size} addresses: {MOST_ADDRESSES} at most")
     return text
+
+
+def _guess(text: str) -> str:
+    """Return what was probably meant, or ""."""
+    start, dash, last = text.partition("-")
+    if dash and last.strip().isdigit():  # 127.0.0.1-40
+        guess = f"{start.strip()}-{start.strip().rpartition('.')[0]}.{last.strip()}"
+    elif text.endswith(".*"):
+        guess = f"{text.removesuffix('*')}0/24"
+    elif _NAME.fullmatch(text):
+        guess = f"{text}:*"
+    else:
+        return ""
+    try:
+        return check_source(guess)
+    except BadValue:
+        return ""
 
 
 def source_addresses(texts: Sequence[str]) -> list[str]:

@@ -75,7 +75,7 @@ class ClusterTransport:
 
     async def capacity(self, workers: int) -> int:
         self._looks = await self._source.look(self._question)
-        if problems := [f"{look.name} {look.trouble}" for look in self._looks if look.trouble is not None]:
+        if problems := [look.problem for look in self._looks if look.problem]:
             raise FleetError("\n".join(problems))
         if problems := [f"{look.name} {why}" for look in self._looks if (why := self._unreached(look))]:
             raise TargetUnreachable("\n".join(problems))

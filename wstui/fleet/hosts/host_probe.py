@@ -32,6 +32,14 @@ class HostProbe:
     def name(self) -> str:
         return self.road.host.name
 
+    @property
+    def problem(self) -> str:
+        """Return the host with its trouble, as a sentence; "" if it has none."""
+        if self.trouble is None:
+            return ""
+        is_sentence = self.trouble.text.startswith((self.road.tool, "its command"))
+        return f"{self.name}{':' if is_sentence else ''} {self.trouble}"
+
 
 def question_of(scenario: Scenario) -> HostQuery:
     """Return what to ask each host."""

@@ -225,6 +225,9 @@ async def pods_of(road: Road) -> list[HostSpec]:
             and all(container.get("ready") for container in item["status"].get("containerStatuses", ()))
         ]
     except (ValueError, LookupError, TypeError, AttributeError):
+        if not process.process.returncode:
+            first = sanitize(said.decode("utf-8", "replace").strip().partition("\n")[0], LINE_MOST) or "nothing"
+            raise FleetError(f"k8s:{road.host.name}: kubectl printed no list of pods, but {first}") from None
         raise FleetError(f"k8s:{road.host.name}: {trouble}") from None
     return found
 
