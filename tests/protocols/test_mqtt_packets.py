@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wstui.load.pack import varint
 from wstui.protocols.mqtt_packets import decode, decode_5
 from wstui.scenario.conversation.dialect import MOST_KEPT, Malformed
+from wstui.scenario.conversation.pack import varint
 
 pytest.importorskip("paho.mqtt.properties", reason="paho-mqtt is not installed")
 

@@ -14,8 +14,8 @@ class Slot(msgspec.Struct, frozen=True, array_like=True):
     "random int" (float, hex, text, choice, uuid), "base64" or "hmac sha256" (of `parts`, with the key in `choices`).
     `low` and `high` bound a random number; `low` is the length of a random text, the column of a feed or the number of
     a variable. `form` is "raw", "quoted" (inside a JSON string), "json" (a JSON value by itself) or "url" (escaped).
-    "packed" packs the bytes of `parts` as `form` says, see a dialect's `Wrap`. Draws of the same `lane` for the same
-    message are the same.
+    "packed" packs the bytes of `parts` as `form` says, see a dialect's `Wrap`; `choices` has the name of what they are.
+    Draws of the same `lane` for the same message are the same.
     """
 
     kind: str

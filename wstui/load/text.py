@@ -14,9 +14,9 @@ from urllib.parse import quote
 
 import msgspec
 
-from wstui.load.pack import PACKERS
 from wstui.load.rng import below, draw, fraction
 from wstui.load.role_spec import Slot, TextSpec
+from wstui.scenario.conversation.pack import packer
 
 IDS_A_CLIENT = 10**9
 """An {{id}} is the client's number, from 1, times this, and the number of its message: below 2^53, exact in any JSON,
@@ -110,12 +110,7 @@ def _place(slot: Slot, seed: int) -> tuple[bytes, Fill]:
     """The conversion of a place in the format, and what fills it."""
     kind, form = slot.kind, slot.form
     if kind == "packed":
-        if form == "number16" and len(slot.parts) == 1 and isinstance(number := slot.parts[0], Slot):
-            value = compile_value(number, seed)
-            if number.kind == "seq16":
-                return b"%b", lambda speaker: value(speaker).to_bytes(2, "big")
-        inner, packer = compile_parts(slot.parts, seed), PACKERS[form]
-        return b"%b", lambda speaker: packer(inner(speaker))
+        return b"%b", _packed(slot, seed)
     value = compile_value(slot, seed)
     if kind in ("client", "seq", "seq16", "id", "stamp", "random int") or kind in _UNITS:
         return b"%d", value
@@ -135,6 +130,15 @@ def _place(slot: Slot, seed: int) -> tuple[bytes, Fill]:
         return b"%b", lambda speaker: quote(value(speaker), safe="").encode()
     piece = b"%b" if form == "quoted" else b'"%b"'
     return piece, lambda speaker: _to_json(value(speaker))[1:-1]
+
+
+def _packed(slot: Slot, seed: int) -> Fill:
+    if slot.form == "number16" and len(slot.parts) == 1 and isinstance(number := slot.parts[0], Slot):
+        value = compile_value(number, seed)
+        if number.kind == "seq16":
+            return lambda speaker: value(speaker).to_bytes(2, "big")
+    inner, pack = compile_parts(slot.parts, seed), packer(slot.form, slot.choices[0])
+    return lambda speaker: pack(inner(speaker))
 
 
 def compile_value(slot: Slot, seed: int) -> Fill:

@@ -5,6 +5,7 @@ Written by hand: a packet is a byte, a length and fixed fields, and the Python c
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -29,6 +30,9 @@ from wstui.scenario.conversation.dialect import (
     reply,
     with_path,
 )
+from wstui.scenario.errors import Key
+
+_LONGEST_S = 65535
 
 
 class Will(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -85,13 +89,19 @@ class Mqtt(Dialect):
 
     def opening(self) -> list[Table]:
         options, will = self.options, self.options.will
-        flags = options.clean << 1 | bool(options.password) << 6 | bool(options.user) << 7
-        last: list[Piece] = [_text(options.client_id)]
-        if will is not None:
-            flags |= 1 << 2 | will.qos << 3 | will.retain << 5
-            last += [self._none, _text(will.topic), Wrap("utf16", [_content(will.payload)])]
-        last += [_text(text) for text in (options.user, options.password) if text]
         level = 5 if options.version == "5" else 4
+        if options.keep_alive > _LONGEST_S:
+            raise BadKey(("keep_alive",), f"is longer than MQTT can say: write at most {_LONGEST_S}s, or 0s for never")
+        if options.password and not options.user and level == 4:
+            raise BadKey(("password",), 'needs a user in MQTT 3.1.1: write user = "…", or version = "5"')
+        flags = options.clean << 1 | bool(options.password) << 6 | bool(options.user) << 7
+        last: list[Piece] = [_text(options.client_id, "the client id")]
+        if will is not None:
+            _check_topic(will.topic, ("will", "topic"))
+            flags |= 1 << 2 | will.qos << 3 | will.retain << 5
+            payload = Wrap("utf16", [_content(will.payload)], "the payload of the will")
+            last += [self._none, _text(will.topic, "the topic of the will"), payload]
+        last += [_text(text, f"the {name}") for name in ("user", "password") if (text := getattr(options, name))]
         head = b"\0\4MQTT%c%c%b%b" % (level, flags, round(options.keep_alive).to_bytes(2, "big"), self._none)
         return [
             {
@@ -114,11 +124,12 @@ class Mqtt(Dialect):
             wanted = keys.subscribe or keys.unsubscribe
             filters = [wanted] if isinstance(wanted, str) else wanted
             quality = bytes([keys.qos]) if keys.subscribe else b""
-            pieces: list[Piece] = [piece for each in filters for piece in (_text(each), quality)]
+            pieces: list[Piece] = [piece for each in filters for piece in (_text(each, "the topic filter"), quality)]
             frames = _packet(0x82 if keys.subscribe else 0xA2, *identity, self._none, *pieces)
             return self._acknowledged(given | {"frames": frames}, "suback" if keys.subscribe else "unsuback")
+        _check_topic(keys.publish, ("publish",))
         first = 0x30 | keys.qos << 1 | keys.retain
-        body = [_text(keys.publish), *(identity if keys.qos else []), self._none, _content(keys.payload)]
+        body = [_text(keys.publish, "the topic"), *(identity if keys.qos else []), self._none, _content(keys.payload)]
         table = given | {"frames": _packet(first, *body)}
         if not keys.qos:
             return table
@@ -211,8 +222,13 @@ class Mqtt(Dialect):
         return decode_5 if self.options.version == "5" else decode
 
 
-def _text(text: str) -> Wrap:
-    return Wrap("utf16", [text])
+def _check_topic(topic: str, key: Key) -> None:
+    if re.search("[#+]", re.sub(r"\{\{.*?\}\}", "", topic)):
+        raise BadKey(key, "has a wildcard, # or +, which only a subscription may have: name one topic")
+
+
+def _text(text: str, what: str) -> Wrap:
+    return Wrap("utf16", [text], what)
 
 
 def _content(payload: Any) -> Piece:
@@ -220,7 +236,7 @@ def _content(payload: Any) -> Piece:
 
 
 def _packet(first: int, *pieces: Piece) -> list[Frame]:
-    return binary(bytes([first]), Wrap("varint", pieces))
+    return binary(bytes([first]), Wrap("varint", pieces, "the packet"))
 
 
 KINDS = {"mqtt": Mqtt}

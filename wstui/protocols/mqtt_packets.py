@@ -12,6 +12,7 @@ _KINDS = {2: "connack", 4: "puback", 5: "pubrec", 6: "pubrel", 7: "pubcomp", 9: 
 _OLD_REASONS = ("accepted", "unacceptable protocol version", "client identifier rejected", "server unavailable",
                 "bad user name or password", "not authorized")  # fmt: skip
 _REASONS = {
+    0x10: "no matching subscribers", 0x11: "no subscription existed",
     0x80: "unspecified error", 0x81: "malformed packet", 0x82: "protocol error", 0x83: "implementation specific error",
     0x84: "unsupported protocol version", 0x85: "client identifier not valid", 0x86: "bad user name or password",
     0x87: "not authorized", 0x88: "server unavailable", 0x89: "server busy", 0x8A: "banned",

@@ -32,6 +32,7 @@ from wstui.scenario.conversation.dialect import (
     text,
     with_path,
 )
+from wstui.scenario.errors import quote
 
 
 class StompOptions(msgspec.Struct, kw_only=True):
@@ -39,6 +40,9 @@ class StompOptions(msgspec.Struct, kw_only=True):
 
     version: Annotated[Literal["1.2", "1.1", "1.0"], Meta(description="of the protocol: 1.2, 1.1 or 1.0")] = "1.2"
     sockjs: Annotated[bool, Meta(description="speak inside SockJS, at a session's own path below the URL")] = False
+    subprotocol: Annotated[
+        bool, Meta(description="offer one; false for servers that grant none, as SockJS of Node")
+    ] = True
     host: Annotated[str, Meta(description="the virtual host")] = "/"
     login: Annotated[str, Meta(description="user name")] = ""
     passcode: Annotated[str, Meta(description="password: {{env STOMP_PASSCODE}}")] = ""
@@ -81,17 +85,17 @@ class Stomp(Dialect):
         return f"{before.rstrip('/')}/{{{{random int 100 999}}}}/{{{{random hex 16}}}}/websocket{mark}{query}"
 
     def subprotocols(self) -> list[str]:
-        return [] if self.options.sockjs else [f"v{self.options.version.replace('.', '')}.stomp"]
+        plain = self.options.sockjs or not self.options.subprotocol
+        return [] if plain else [f"v{self.options.version.replace('.', '')}.stomp"]
 
     def opening(self) -> list[Table]:
         options = self.options
         beats = f"{round(options.heartbeat_outgoing * 1000)},{round(options.heartbeat_incoming * 1000)}"
         said = {"accept-version": options.version, "host": options.host, "heart-beat": beats}
         said |= {name: value for name in ("login", "passcode") if (value := getattr(options, name))}
-        lines = [f"{name}:{value}\n" for name, value in (said | options.headers).items()]  # never escaped in CONNECT
         connect: Table = {
             "name": "connect",
-            "frames": self._frames("CONNECT\n", *lines, "\n\0"),
+            "frames": self._frame("CONNECT", said | options.headers, escapes=False),
             "expect": {"type": "connected"},
             "refuse": {"type": "error"},
             "reason": ["reason"],
@@ -117,7 +121,7 @@ class Stomp(Dialect):
         body: Piece = ""
         if keys.publish:
             plain = isinstance(keys.body, str)
-            body = keys.body if plain else Json(keys.body)
+            body = Wrap("body", [keys.body], "the body") if plain else Json(keys.body)
             headers |= {"destination": keys.publish, "content-type": "text/plain" if plain else "application/json"}
         elif keys.subscribe:
             headers |= {"destination": keys.subscribe, "id": keys.id or keys.subscribe, "ack": keys.ack}
@@ -184,11 +188,15 @@ class Stomp(Dialect):
     def leaving(self) -> list[Table]:
         return [{"frames": self._frame("DISCONNECT", {})}]
 
-    def _frame(self, command: str, headers: dict[str, str], body: Piece = "") -> list[Frame]:
+    def _frame(self, command: str, headers: dict[str, str], body: Piece = "", *, escapes: bool = True) -> list[Frame]:
+        """Return a frame; CONNECT, and all of version 1.0, know no escapes."""
+        how = "header" if escapes and self.options.version != "1.0" else "line"
         lines: list[Piece] = [f"{command}\n"]
         for name, value in headers.items():
-            plain = self.options.version == "1.0"  # which has no escapes
-            lines += [f"{name}:", value if plain else Wrap("header", [value]), "\n"]
+            if how == "line" and ":" in name:
+                raise BadKey(("headers",), f"has the name {quote(name)}, and none may hold a colon here")
+            what = f"the header {quote(name)}"
+            lines += [Wrap(how, [name], what), ":", Wrap(how, [value], what), "\n"]
         return self._frames(*lines, "\n", body, "\0")
 
     def _frames(self, *pieces: Piece) -> list[Frame]:

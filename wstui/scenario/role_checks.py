@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from wstui.scenario.conversation.delay import parse_delay
-from wstui.scenario.conversation.role import Step
+from wstui.scenario.conversation.role import Role, Step
 from wstui.scenario.errors import BadValue, Conflict, quote
 from wstui.scenario.identity_checks import checked_feed
 from wstui.scenario.lowering import Lowered
@@ -33,6 +33,7 @@ def role_findings(scenario: Scenario) -> Iterator[Conflict]:
     total = 0
     lowered = Lowered(scenario)
     yield from lowered.conflicts
+    yield from _endless_findings(scenario, lowered.roles)
     for index, role in enumerate(lowered.roles):
         if role.name in [other.name for other in scenario.roles[:index]]:
             yield Conflict(("roles", index, "name"), "names two roles: rename one", quote(role.name))
@@ -63,9 +64,12 @@ def _exclusive_findings(scenario: Scenario) -> Iterator[Conflict]:
     if target.ready == "welcome":
         message = 'has no place beside [[roles]]: write open = [{ expect = { type = "…" } }]'
         yield Conflict(("target", "ready"), message, quote("welcome"))
+
+
+def _endless_findings(scenario: Scenario, roles: Sequence[Role]) -> Iterator[Conflict]:
     waits = [stage.every for stage in scenario.stages if stage.every is not None]
-    if messages.every == 0 or 0 in waits:
-        for index, role in enumerate(scenario.roles):
+    if scenario.messages.every == 0 or 0 in waits:
+        for index, role in enumerate(roles):
             if role.loop and not any(map(_waits, role.loop)):
                 message = 'waits for nothing, and with every = "0s" would never end: add expect or think to a step'
                 yield Conflict(("roles", index, "loop"), message, rests_on=(("messages", "every"), ("stages",)))

@@ -312,3 +312,9 @@ def check_connect_to(text: str) -> str:
         check_printable(text)
         parse_endpoint(text)
     return text
+
+
+def same_origin(url: str) -> str:
+    """Return the Origin of a page that the server of a URL serves itself, or "" if the URL does not name it."""
+    found = re.match(r"ws(s?)://(?:[^/?@]*@)?([^/?{}]+)(?:[/?]|$)", url)
+    return f"http{found[1]}://{found[2]}" if found else ""

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
 
-from wstui.load.pack import pack
 from wstui.load.role_spec import CaptureSpec, ConditionSpec, DelaySpec, MatcherSpec, Slot, TextSpec
 from wstui.scenario.conversation.captures import OF_ANSWER
 from wstui.scenario.conversation.conditions import Condition, alternatives_of, parse_path
 from wstui.scenario.conversation.delay import parse_delay
+from wstui.scenario.conversation.pack import PIECEWISE, Unframed, packer
 from wstui.scenario.conversation.payload import (
     Form,
     Packed,
@@ -130,12 +131,8 @@ class TextCompiler:
         made: list[bytes | Slot] = []
         for part in parts:
             match part:
-                case Packed("text" | "header" as how, inner):
-                    made += [_escaped(how, each) for each in self.packed(inner)]
-                case Packed(how, inner):
-                    slot = Slot("packed", form=how, parts=self.packed(inner))
-                    constant = all(isinstance(each, bytes) for each in slot.parts)
-                    made.append(pack(how, b"".join(slot.parts)) if constant else slot)  # type: ignore[arg-type]
+                case Packed(how, inner, what):
+                    made.append(_packed(how, self.packed(inner), what))
                 case PlacedPlaceholder(placeholder, form):
                     made.append(self.slot(placeholder, form))
                 case _:
@@ -210,14 +207,22 @@ class TextCompiler:
         return Slot(name, form=form)
 
 
-_DIGITS = ("client", "seq", "seq16", "id", "stamp", "random int")
+_NEVER_ESCAPED = (
+    "client", "seq", "seq16", "id", "stamp", "random int", "random text", "random hex", "random uuid",
+)  # fmt: skip
 
 
-def _escaped(how: str, part: bytes | Slot) -> bytes | Slot:
-    """Return a part of what is escaped as a whole: what is constant is escaped now, and digits need it never."""
-    if isinstance(part, bytes):
-        return pack(how, part)
-    return part if part.kind in _DIGITS and part.form != "json" else Slot("packed", form=how, parts=[part])
+def _packed(how: str, parts: list[bytes | Slot], what: str) -> bytes | Slot:
+    """Pack what a variable of the environment made constant; letters and digits need no escapes."""
+    constant = [part for part in parts if isinstance(part, bytes)]
+    if len(constant) == len(parts):
+        with contextlib.suppress(Unframed):  # told when it should be sent
+            return packer(how, what)(b"".join(constant))
+    elif how in PIECEWISE:
+        part = parts[0]
+        if isinstance(part, Slot) and part.kind in _NEVER_ESCAPED and part.form != "json":
+            return part
+    return Slot("packed", form=how, choices=[what], parts=parts)
 
 
 def _in_place(text: str, form: Form) -> bytes:

@@ -144,9 +144,6 @@ class Run:
             self._target.start()
             while self._end.command is None:
                 await self._sleep()
-                if stalled_s := await self._sampler.catch_up():
-                    text = f"the operator's process stood still for {stalled_s:.1f} s; the load went on"
-                    self._mark("warning", text)
                 self._handle_commands()
                 self._advance()
                 self._sampler.cut_stages()

@@ -26,7 +26,6 @@ class Sampler:
         self._fleet = fleet
         self._begun_ns = 0
         self._row_totals = Totals()
-        self._stalled_s = 0.0
         self._rows_due = 1
         self._began: list[tuple[float, str]] = []  # start and name of each stage, and of the drain
         self._boundaries: deque[tuple[Stage, float, float]] = deque()
@@ -34,7 +33,6 @@ class Sampler:
     def start(self, now_ns: int) -> None:
         """Begin second 0 at `now_ns` of the monotonic clock."""
         self._begun_ns = now_ns
-        self._fleet.clock.begin()
 
     @property
     def at_ns(self) -> int:
@@ -82,15 +80,13 @@ class Sampler:
         if elapsed < due_ns or not (self._fleet.reached(due_ns) or elapsed > due_ns + PATIENCE_NS):
             return False
         now = self._fleet.totals.sum()
-        # A process that stood still writes one row for all that it missed.
-        second = max(self._rows_due, now.at_ns // NS)
-        at_s = float(second)
+        at_s = float(self._rows_due)
         # The row belongs to the stage of its interval, not to one that has begun since.
         stage = next((name for began_s, name in reversed(self._began) if began_s < at_s - _MARGIN_S), "")
         self._recorder.row(at_s, self._row_totals, now, stage, paused, self._fleet.totals.take_health())
         self._recorder.latest = now
         self._row_totals = now
-        self._rows_due = max(second + 1, elapsed // NS)
+        self._rows_due = max(self._rows_due + 1, elapsed // NS)
         return True
 
     def overrun_s(self, ended_s: float) -> float:
@@ -105,14 +101,6 @@ class Sampler:
             if self._fleet.reached(due_ns) or elapsed > due_ns + PATIENCE_NS:
                 return
             await asyncio.sleep(_COUNT_TICK_S)
-
-    async def catch_up(self) -> float:
-        """Return how long this process stood still just now, or 0; hear first what the workers did meanwhile."""
-        self._fleet.clock.tick()
-        stalled_s, self._stalled_s = self._fleet.clock.stalled_s - self._stalled_s, self._fleet.clock.stalled_s
-        if stalled_s:
-            await self.counted()
-        return stalled_s
 
     async def counted(self) -> tuple[Totals, float]:
         """Return the totals up to now, and how many seconds ago they were counted."""

@@ -10,6 +10,7 @@ from wstui.load.conversation.conversation_state import Talk
 from wstui.load.conversation.kinds import MessageKind
 from wstui.load.conversation.program import Beat
 from wstui.load.schedule import first_send
+from wstui.scenario.conversation.pack import Unframed
 from wstui.scenario.units import format_duration
 
 _now = time.monotonic_ns
@@ -66,7 +67,7 @@ class Heartbeats:
         for beat in self._talk.role.beats:
             waits = self._waiting[beat.index]
             if waits is not None and now_ns - waits[1] >= beat.within_ns:
-                self._miss(beat, f"within {format_duration(beat.within_ns / 1e9)}")
+                self._miss(beat)
 
     def end(self) -> None:
         """The connection is gone: send no more."""
@@ -80,11 +81,18 @@ class Heartbeats:
             return False
         talk = self._talk
         if self._waiting[beat.index] is not None:
-            self._miss(beat, "before the next was due")
+            self._miss(beat)
         talk.sent_ns = now = _now()
         talk.seq = talk.client.sequence = talk.client.sequence + 1
-        talk.transmit(beat.first, beat.render(talk))
         beat.tally.counts.begun += 1
+        try:
+            payload = beat.render(talk)
+        except Unframed as error:
+            beat.tally.counts.done += 1
+            beat.tally.counts.failed += 1
+            self._report("unsendable", beat, error.message, local=True)
+            return True
+        talk.transmit(beat.first, payload)
         if beat.expect is None:
             beat.tally.counts.done += 1
         else:
@@ -92,16 +100,18 @@ class Heartbeats:
             self._waiting[beat.index] = (beat.expect.bind(talk), now, min(due_ns, now))
         return True
 
-    def _miss(self, beat: Beat, how: str) -> Cause:
+    def _miss(self, beat: Beat) -> Cause:
         waits, self._waiting[beat.index] = self._waiting[beat.index], None
         if waits is not None:
             self._missed = self._missed or {}
             self._missed[beat.index] = waits[0]
             beat.tally.response.record(beat.within_ns + waits[1] - waits[2])
         beat.tally.counts.lost += 1
+        return self._report("heartbeat", beat, f"no reply within {format_duration(beat.within_ns / 1e9)}")
+
+    def _report(self, kind: str, beat: Beat, why: str, *, local: bool = False) -> Cause:
         talk = self._talk
-        words = f"{talk.role.name}, {beat.tally.name or 'heartbeat'}: no reply {how}"
-        cause = Cause("heartbeat", words)
+        cause = Cause(kind, f"{talk.role.name}, {beat.tally.name or 'heartbeat'}: {why}", local)
         talk.context.events.step_failed(talk.number, cause, "")
         return cause
 

@@ -176,7 +176,7 @@ class WorkerRole:
         self.seed = seed
         speaks = dialect(spec.protocol, spec.options)
         self.decode = speaks.decoder()
-        self.closes = speaks.closes
+        self.closes = speaks.close_codes()
         decodes = self.decode is not None
         self.reader = reader_of(spec, speaks.kinds, plain=decodes, tables=decodes and speaks.tables)
         self.tallies: list[StepTally] = []

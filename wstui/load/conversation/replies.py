@@ -55,9 +55,9 @@ class Replies:
         tally = operation.tally
         assert tally is not None
         self.came = None
+        self._send(operation, _now())
         tally.counts.begun += 1
         tally.counts.done += 1
-        self._send(operation, _now())
         if operation.captures is not None:
             operation.captures.take(None, b"", self.talk.values, self.talk.head)
         if self.talk.phase is LOOP:
@@ -103,9 +103,17 @@ class Replies:
         talk.sent_ns = now
         self.saying = operation
         talk.seq = talk.client.sequence = talk.client.sequence + 1
-        self.send(operation.first, operation.render(talk), now)  # type: ignore[misc]
-        for first, render in operation.more:
-            talk.transmit(first, render(talk))
+        payload = operation.render(talk)  # type: ignore[misc]
+        more = [(first, render(talk)) for first, render in operation.more] if operation.more else ()
+        self.send(operation.first, payload, now)
+        for first, frame in more:
+            talk.transmit(first, frame)
+
+    def not_sent(self, operation: Operation, why: str) -> None:
+        """Count a message that its protocol can't say, and of which nothing was sent."""
+        operation.tally.counts.begun += 1  # type: ignore[union-attr]
+        operation.tally.counts.done += 1  # type: ignore[union-attr]
+        self._failed(operation, Cause("unsendable", f"{self._words(operation)}: {why}", local=True), b"")
 
     def expect(self, operation: Operation, sent: tuple[int, int] | None) -> None:
         """Wait on behalf of a script. `sent` is when the message that is answered was due, and when it was sent."""
@@ -232,9 +240,7 @@ class Replies:
         else:
             tally.round_trip.record(round_trip)
             tally.response.record(now - intended)
-        talk.intended_ns = 0
-        talk.wake_ns = -1
-        self._plain = None
+        talk.intended_ns, talk.wake_ns, self._plain = 0, -1, None
         if operation.expect.is_keyed:
             self._answered, self._answered_bound = operation, self._bound
         elif self.asked and talk.phase is LOOP:
@@ -262,22 +268,27 @@ class Replies:
             context.counters.matched += 1
             context.tally.round_trip.record(round_trip)
             context.tally.response.record(response)
-        self.operation = None
-        talk.wake_ns = -1
+        self.operation, talk.wake_ns = None, -1
         why = reason_of(talk.role, document, operation.reason) or operation.refuse.words
         self._fail(operation, Cause("refused", f"{self._words(operation)}: {why}"), payload)
 
     def _fail(self, operation: Operation, cause: Cause, payload: bytes) -> None:
-        talk = self.talk
+        if self._failed(operation, cause, payload):
+            self.talk.resume(False)
+
+    def _failed(self, operation: Operation, cause: Cause, payload: bytes) -> bool:
+        """Count a step that failed. Return whether the client goes on; one that is not ready gives up."""
+        talk, events = self.talk, self.talk.context.events
         operation.tally.counts.failed += 1  # type: ignore[union-attr]
         self.failure = "refused"
         detail = sanitize(payload, 120)
         if talk.phase is OPEN:
             outcome = Outcome.REFUSED if cause.kind == "refused" else Outcome.FAILED
             talk.client.end_attempt(outcome, cause, detail)
-            return
-        talk.context.events.expectation_failed(talk.number, cause, detail)
-        talk.resume(False)
+            return False
+        report = events.step_failed if cause.local else events.expectation_failed
+        report(talk.number, cause, detail)
+        return True
 
     # -- what does not -----------------------------------------------------------------------------------------
 
@@ -294,8 +305,7 @@ class Replies:
 
     def cut(self, *, dropped: bool) -> None:
         """Stop waiting: we end the wait, or the other side has `dropped` the connection."""
-        operation, self.operation = self.operation, None
-        self._matched = None
+        operation, self.operation, self._matched = self.operation, None, None
         if operation is not None and operation.tally is not None:
             self.failure = "dropped" if dropped else "leaving"
             if dropped and operation.request is None:
@@ -305,9 +315,7 @@ class Replies:
 
     def _lose(self, operation: Operation, keep: bool) -> None:
         talk = self.talk
-        self.operation = None
-        self.failure = "timeout"
-        talk.wake_ns = -1
+        self.operation, self.failure, talk.wake_ns = None, "timeout", -1
         if operation.expect is None:
             talk.leave_meeting()
         elif keep and operation.expect.is_keyed:

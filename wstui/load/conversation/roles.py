@@ -32,6 +32,7 @@ from wstui.load.protocol import Spec
 from wstui.load.reply_matcher import UNREADABLE
 from wstui.measure.steps import Steps
 from wstui.scenario.conversation.dialect import Malformed
+from wstui.scenario.conversation.pack import Unframed
 
 if TYPE_CHECKING:
     from wstui.load.conversation.http_steps import HttpSteps
@@ -253,7 +254,11 @@ class Roles(Exchange):
         for matcher, render, first in kind.answers:
             if kind.is_meant(matcher, document, payload, conversation):
                 conversation.message = document
-                conversation.transmit(first, render(conversation))
+                try:
+                    conversation.transmit(first, render(conversation))
+                except Unframed as error:
+                    cause = Cause("unsendable", f"{role.name}, answer: {error.message}", local=True)
+                    context.events.step_failed(conversation.number, cause, "")
                 conversation.message = None
         for matcher, path, unit, tally in kind.deliveries:
             if kind.is_meant(matcher, document, payload, conversation):

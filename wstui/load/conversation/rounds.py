@@ -24,6 +24,11 @@ class Rounds:
         self._stopped = False
         self._left: dict[int, int] | None = {} if spec.rounds else None  # rounds, by client
 
+    @property
+    def are_free(self) -> bool:
+        """Return whether a round begins as soon as the one before has ended."""
+        return not self._every_ns
+
     def first(self, talk: Talk) -> int:
         """Return when the first round of a client is due, at its own phase of the interval."""
         clock = self.schedule.clock()

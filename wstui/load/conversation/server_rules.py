@@ -56,8 +56,17 @@ def reported(talk: Watching, kind: MessageKind, document: Any, payload: bytes) -
 
 
 def reason_of(role: WorkerRole, document: Any, paths: Sequence[Sequence[str]]) -> str:
-    """Return the server's own word at the first path of a message that has one, or ""."""
+    """Return the server's own word at the first path of a message that has one, or ""; an error's with its code."""
     for path in paths:
         if (found := role.reader.value(document, path)) not in (MISSING, None, ""):
-            return sanitize(text_of(found), 120)
+            return sanitize(text_of(_with_code(found)), 120)
     return ""
+
+
+def _with_code(found: Any) -> Any:
+    if not isinstance(found, dict):
+        return found
+    words, code = found.get("message") or found.get("reason"), found.get("code")
+    if code in (None, ""):
+        return words or found
+    return f"{text_of(words)} ({text_of(code)})" if words else code

@@ -36,9 +36,9 @@ class _TracedReplies(Replies):
         self._told(cause)
         return cause
 
-    def _fail(self, operation: Operation, cause: Cause, payload: bytes) -> None:
+    def _failed(self, operation: Operation, cause: Cause, payload: bytes) -> bool:
         self._told(cause)
-        super()._fail(operation, cause, payload)
+        return super()._failed(operation, cause, payload)
 
     def _told(self, cause: Cause) -> None:
         talk = cast(Conversation, self.talk)
@@ -50,8 +50,8 @@ class _TracedHeartbeats(Heartbeats):
 
     __slots__ = ()
 
-    def _miss(self, beat: Beat, how: str) -> Cause:
-        cause = super()._miss(beat, how)
+    def _miss(self, beat: Beat) -> Cause:
+        cause = super()._miss(beat)
         talk = cast(Conversation, self._talk)
         cast(TracedRoles, talk.host).note_end(talk, cause.message)
         return cause

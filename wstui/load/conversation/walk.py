@@ -7,7 +7,7 @@ from collections.abc import Generator
 from typing import Any
 
 from wstui.load.conversation.conversation import Conversation
-from wstui.load.conversation.conversation_state import WAIT
+from wstui.load.conversation.conversation_state import LOOP, WAIT
 from wstui.load.conversation.program import (
     AGAIN,
     CHOOSE,
@@ -24,6 +24,9 @@ from wstui.load.conversation.program import (
     THINK,
     Operation,
 )
+from wstui.scenario.conversation.pack import Unframed
+
+_PAUSE_NS = 100_000_000
 
 
 @types.coroutine
@@ -42,11 +45,19 @@ def walk(conversation: Conversation, operations: list[Operation]) -> Generator[A
             if context.paused and operation.render is not None and conversation.is_held:
                 host.rounds.park(conversation)
                 yield WAIT
-            if operation.expect is None:
-                replies.say(operation)
-                continue
-            replies.ask(operation)
-            held = yield WAIT
+            try:
+                if operation.expect is None:
+                    replies.say(operation)
+                    continue
+                replies.ask(operation)
+            except Unframed as error:
+                held = False
+                replies.not_sent(operation, error.message)
+                if host.rounds.are_free and conversation.phase is LOOP:
+                    conversation.think(_PAUSE_NS)  # the next one may fail as fast
+                    yield WAIT
+            else:
+                held = yield WAIT
         elif kind == HTTP:
             if context.paused and conversation.is_held:
                 host.rounds.park(conversation)

@@ -35,7 +35,19 @@ def no_replies(result: Result) -> Finding | None:
     )
 
 
+OWN_LIMITS = ("too large", "unsendable")
+"""Failures of this side that only the scenario can mend."""
+
+
 def own_limit(result: Result) -> Finding | None:
+    if unsent := [failure for failure in result.failures if failure.kind == "unsendable"]:
+        return finding_of(
+            result,
+            unsent,
+            "unsendable",
+            "Messages were not sent: a frame of the protocol can't say them.",
+            "Mend the values that the scenario puts into them: a row of the feed, or what a step captures",
+        )
     seen = [failure for failure in result.failures if failure.kind == "too large"]
     if not seen:
         return None

@@ -108,7 +108,6 @@ def paragraph(text: str, *, width: int = 80, indent: str = "  ", first: str | No
 def tilde(path: Path) -> str:
     """Return a path with "~" for the home folder."""
     try:
-        home = Path.home()
-        return f"~/{path.relative_to(home)}" if home.name else str(path)  # where "/" is the home, all is in it
+        return f"~/{path.relative_to(Path.home())}"
     except (ValueError, RuntimeError):
         return str(path)

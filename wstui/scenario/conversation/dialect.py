@@ -6,7 +6,8 @@ scenario file could hold as well. Only a protocol whose frames are not one JSON 
 a preset and a page of the manual:
 
     option_keys, step_keys   msgspec structs: the keys of [target.options] and of a step, each with its meaning
-    address         the URL that clients use, subprotocols what they offer, unless the scenario says so itself
+    address         the URL that clients use, subprotocols what they offer, origin their Origin header, unless the
+                    scenario says so itself
     login           HTTP requests before each connection, as in [[login]], after those of the scenario
     opening         steps before those of the role's `open`; `refuse` with `reason` names the server's own word
     step            the table that stands for a step (answer, heartbeat) with keys of the dialect
@@ -14,7 +15,7 @@ a preset and a page of the manual:
     leaving         steps after those of the role's `leave`
     decoder         a pure function from a frame to messages; what it has to keep for a client it gets back
     takes_files     whether a step's `file` may stand beside its keys: `step` is given its content
-    closes          close codes with their plain meaning
+    closes          close codes with their plain meaning, close_ranges what others of a range mean
     begins_with     the loop of a new scenario, where the steps of the shipped preset do not fit these options
     bare, said      the inverse of `address`, `opening` and `step`, for recorded sessions
 
@@ -60,13 +61,15 @@ class Json:
 class Wrap:
     """Pieces whose bytes are packed when they are sent.
 
-    `how` is "text" (inside a JSON string), "header" (escaped as in STOMP), "utf16" or "varint" (the length first, in
-    two bytes or in groups of 7 bits), "size8" (only the length, in a byte), "number16" (a decimal number in two bytes)
-    or "msgpack" (JSON turned into MessagePack).
+    `how` is "text" (inside a JSON string), "header" (escaped as in STOMP), "line" (one that has no escapes), "body" (as
+    it is, up to a NUL), "namespace" (of Socket.IO), "utf16" or "varint" (the length first, in two bytes or in groups of
+    7 bits), "size8" (only the length, in a byte), "number16" (a decimal number in two bytes) or "msgpack" (JSON turned
+    into MessagePack). What can't be packed is never sent: the step fails, and names `what` it is.
     """
 
     how: str
     pieces: Sequence[Piece]
+    what: str = "the message"
 
 
 Piece = str | bytes | Json | Wrap
@@ -154,17 +157,26 @@ class Dialect:
     step_keys: ClassVar[type[msgspec.Struct]] = Nothing
     kinds: ClassVar[Sequence[str]] = ("type",)  # which keys of a message tell its kind, the first that it has
     closes: ClassVar[Mapping[int, str]] = {}
+    close_ranges: ClassVar[Mapping[range, str]] = {}
     takes_files: ClassVar[bool] = False
     tables: ClassVar[bool] = True  # each document of its decoder is a dict or None
 
     def __init__(self, options: Any) -> None:
         self.options = options
 
+    @classmethod
+    def close_codes(cls) -> dict[int, str]:
+        """Return each close code that means something."""
+        return {code: meaning for codes, meaning in cls.close_ranges.items() for code in codes} | dict(cls.closes)
+
     def address(self, url: str) -> str:
         return url
 
     def subprotocols(self) -> list[str]:
         return []
+
+    def origin(self, url: str) -> str:
+        return ""
 
     def login(self, url: str, headers: Mapping[str, str]) -> list[Table]:
         return []

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, Literal, NamedTuple, TypeVar
 
 from wstui.scenario.conversation.dialect import Frame, Json, Piece, Wrap
+from wstui.scenario.conversation.pack import PIECEWISE, packer
 from wstui.scenario.conversation.role import Message
 from wstui.scenario.errors import BadValue, quote
 from wstui.scenario.message_files import MOST_BYTES, content_of
@@ -31,6 +32,7 @@ class Packed(NamedTuple):
 
     how: str
     parts: list[Part]
+    what: str
 
 
 T = TypeVar("T")
@@ -73,8 +75,16 @@ def _pieces(pieces: Sequence[Piece], variables: Collection[str]) -> Iterator[Par
                 )
             case Json(value):
                 yield from _json_parts(value, variables)
-            case Wrap(how, inner):
-                yield Packed(how, joined(_pieces(inner, variables)))
+            case Wrap(how, inner, what):
+                parts = joined(_pieces(inner, variables))
+                yield from packed(how, [[part] for part in parts] if how in PIECEWISE else [parts], what)
+
+
+def packed(how: str, groups: Iterable[list[Part]], what: str) -> Iterator[Part]:
+    """Pack what is constant now, and the rest when it is sent. Raises Unframed."""
+    for parts in groups:
+        constant = [part for part in parts if isinstance(part, bytes)]
+        yield packer(how, what)(b"".join(constant)) if len(constant) == len(parts) else Packed(how, parts, what)
 
 
 def places(parts: Sequence[Part]) -> Iterator[PlacedPlaceholder]:
