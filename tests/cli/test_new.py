@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,10 @@ from websockets.asyncio.server import ServerConnection, serve
 
 from tests.conversations.test_protocol_cases import Cable
 from tests.execution.test_tls import LOOPBACK, Authority
-from tests.protocols import npm, test_jsonrpc, test_mqtt, test_ocpp, test_wamp
+from tests.protocols import npm, test_jsonrpc, test_mqtt, test_ocpp, test_old_forms, test_wamp
 from tests.protocols.serving import served, web
+from tests.protocols.stomp_server import Stomp
+from tests.protocols.test_actioncable import strict_rails, urllib_answers
 from tests.protocols.test_centrifugo import Centrifugo
 from tests.protocols.test_crowds import mosquitto, rabbitmq
 from tests.protocols.test_graphql import serving as graphql
@@ -25,13 +27,13 @@ from tests.protocols.test_phoenix import Phoenix
 from tests.protocols.test_pusher import Pusher
 from tests.protocols.test_realtime import Model
 from tests.protocols.test_signalr import Hub
-from tests.servers.server import Server
+from tests.servers.server import Server, until
 from wstui.cli import wstui
 from wstui.execution.preflight.look import look
 from wstui.scenario.file import load
 from wstui.scenario.model import Scenario
 
-__all__ = ["mosquitto", "rabbitmq"]
+__all__ = ["mosquitto", "rabbitmq", "strict_rails"]
 
 
 class Silent(Server):
@@ -139,15 +141,45 @@ async def test_servers_of_npm_are_recognised() -> None:
         )
 
 
+async def test_old_servers_of_npm_are_recognised() -> None:
+    async with (
+        npm.serving(*test_old_forms.SOCKETIO, told="2") as io,
+        npm.serving(*test_old_forms.GRAPHQL) as graph,
+        npm.serving(*test_old_forms.SOCKJS) as sockjs,
+    ):
+        session, plain = f"{sockjs.url}/100/abcdefgh/websocket", f"{sockjs.url}/websocket"
+        await asyncio.gather(
+            recognises(io.url, "socketio", "the open packet of Engine.IO", {"version": 3}, io.url),
+            recognises(graph.url, "graphql", "a message of the old graphql-ws", {"legacy": True}, graph.url),
+            recognises(plain, "stomp", "its CONNECTED frame", {"subprotocol": False}, plain),
+            recognises(session, "stomp", "its frames inside SockJS", {"sockjs": True}, session),
+        )
+
+
+async def test_rails_is_recognised_though_it_wants_an_origin(request: pytest.FixtureRequest) -> None:
+    address = request.getfixturevalue("strict_rails")
+    url = f"ws://{address}/cable"
+    await until(lambda: urllib_answers(address))
+    await recognises(url, "actioncable", 'the subprotocol "actioncable-v1-json"', {}, url)
+    assert (await look(url)).origin == f"http://{address}"
+
+
+async def test_a_small_broker_of_stomp_is_recognised() -> None:
+    async with Stomp() as server:
+        await recognises(server.url, "stomp", 'the subprotocol "v12.stomp"')
+
+
 async def test_a_broker_of_stomp_is_recognised(request: pytest.FixtureRequest) -> None:
     if "CROWD_SECONDS" not in os.environ:
         pytest.skip("RabbitMQ takes long to start: only with CROWD_SECONDS")
     await recognises(f"{request.getfixturevalue('rabbitmq')}/ws", "stomp", 'the subprotocol "v12.stomp"')
 
 
-async def recognises(url: str, protocol: str, why: str) -> None:
-    found = (await look(url)).guess
+async def recognises(url: str, protocol: str, why: str, options: Mapping[str, Any] | None = None, at: str = "") -> None:
+    seen = await look(url)
+    found = seen.guess
     assert found is not None and (found.protocol, found.why, found.certain) == (protocol, why, True)
+    assert options is None or (found.options, seen.url) == (options, at)
 
 
 async def test_the_version_of_a_server_decides_its_steps(tmp_path: Path) -> None:

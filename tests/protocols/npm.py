@@ -45,9 +45,9 @@ class Node:
 
 
 @contextlib.asynccontextmanager
-async def serving(script: str, *names: str) -> AsyncIterator[Node]:
-    """A script of this folder while it serves; it ends with its input."""
-    command = ["node", str(Path(__file__).with_name(script)), modules(*names)]
+async def serving(script: str, *names: str, told: str = "") -> AsyncIterator[Node]:
+    """A script of this folder while it serves, which may be told something; it ends with its input."""
+    command = ["node", str(Path(__file__).with_name(script)), modules(*names), *([told] if told else [])]
     process = await asyncio.create_subprocess_exec(*command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert process.stdin is not None and process.stdout is not None
     try:

@@ -1,14 +1,15 @@
-// The official client of Phoenix: `talk URL VSN` goes through a conversation, `session URL NUMBER
+// The official client of Phoenix: `talk URL VSN [PACKAGE]` goes through a conversation, `session URL NUMBER
 // ROUNDS PAUSE_MS` is one of a member of a room, `encode` and `decode` show its serializer.
 import { createRequire } from "node:module"
 import { text } from "node:stream/consumers"
 const require = createRequire(process.argv[2] + "/")
-const { Socket, Presence, Serializer } = require("phoenix")
+const phoenix = require("phoenix"), { Socket, Serializer } = phoenix
 const bytes = encoded => { const found = Buffer.from(encoded, "base64"); return found.buffer.slice(found.byteOffset, found.byteOffset + found.length) }
 const shown = found => found instanceof ArrayBuffer ? { bytes: Buffer.from(found).toString("base64") } : found
 const FIELDS = ["join_ref", "ref", "topic", "event", "payload"]
 
-async function talk(url, vsn) {
+async function talk(url, vsn, name) {
+  const { Socket, Presence } = name ? require(name) : phoenix
   const plain = { encode: (m, then) => then(JSON.stringify(m)), decode: (m, then) => then(JSON.parse(m)) }
   const socket = new Socket(url, { transport: require("ws"), vsn, heartbeatIntervalMs: 30, ...(vsn[0] === "1" ? plain : {}) })
   const seen = { refs: 0 }
@@ -16,8 +17,9 @@ async function talk(url, vsn) {
   socket.connect()
   const ended = push => new Promise(done => ["ok", "error", "timeout"].forEach(s => push.receive(s, r => done([s, r]))))
   const room = socket.channel("room:1", { who: "me" }), other = socket.channel("room:2"), closed = socket.channel("closed:1")
-  const presence = new Presence(room), heard = new Promise(done => room.on("shout", done))
-  const synced = new Promise(done => presence.onSync(() => done(presence.list().length)))
+  const presence = name ? null : new Presence(room), heard = new Promise(done => room.on("shout", done))
+  const synced = new Promise(done => presence ? presence.onSync(() => done(presence.list().length))
+    : room.on("presence_state", state => done(Presence.list(Presence.syncState({}, state)).length))) // before version 1.4
   seen.joins = [await ended(room.join()), await ended(other.join()), await ended(closed.join())]
   closed.leave()
   seen.presences = await synced

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shutil
 import socket
 import subprocess
@@ -45,13 +46,27 @@ def _has_rails() -> bool:
 
 @pytest.fixture(scope="module")
 def rails() -> Iterator[str]:
-    """The address of a server of Action Cable."""
+    """The address of a server of Action Cable that lets in any origin."""
+    with _served({}) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def strict_rails() -> Iterator[str]:
+    """The address of one that checks it, as Rails does when it is installed."""
+    with _served({"STRICT": "1"}) as address:
+        yield address
+
+
+@contextlib.contextmanager
+def _served(environ: dict[str, str]) -> Iterator[str]:
     if not _has_rails():
         pytest.skip("ruby-actioncable and puma are not installed")
     with socket.create_server(("127.0.0.1", 0)) as held:
         address = f"127.0.0.1:{held.getsockname()[1]}"
     command = ["puma", "-q", "-b", f"tcp://{address}", str(Path(__file__).with_name("cable.ru"))]
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    nowhere = subprocess.DEVNULL
+    server = subprocess.Popen(command, env=os.environ | environ, stdout=nowhere, stderr=nowhere)
     try:
         yield address
     finally:
@@ -96,6 +111,19 @@ async def test_rejections_are_refused_under_the_servers_word(rails: str) -> None
     async with led(scenario(f"ws://{rails}/cable?token=bad", CHAT, clients=2, more=target("actioncable"))) as workers:
         await until(lambda: workers.c.refused == 2)
         assert failure(workers) == ("refused", "member, welcome: unauthorized")
+
+
+async def test_clients_name_the_origin_that_rails_wants(strict_rails: str) -> None:
+    await until(lambda: urllib_answers(strict_rails))
+    url = f"ws://{strict_rails}"
+    async with led(scenario(url, CHAT, clients=2, more=target("actioncable"))) as workers:
+        await until(lambda: counts(workers, "speak").done >= 4)
+        await workers.drained()
+        assert workers.c.ready == 2 and not workers.failures
+    for said in ('origin = "http://elsewhere"\n', 'headers = { Origin = "http://elsewhere" }\n'):
+        async with led(scenario(url, CHAT, clients=2, more=said + target("actioncable"))) as workers:
+            await until(lambda workers=workers: workers.c.refused == 2)
+            assert failure(workers)[0] == "http 404"
 
 
 class Silent(Server):

@@ -130,11 +130,11 @@ async def test_errors_have_the_servers_words() -> None:
         led(scenario(server.url, TALK, more=target("centrifugo"))) as workers,
     ):
         await until(lambda: workers.c.refused == 1)
-        assert failure(workers) == ("refused", "member, connect: token expired")
+        assert failure(workers) == ("refused", "member, connect: token expired (109)")
     odd = '[[roles]]\nname = "caller"\n[[roles.loop]]\nname = "odd"\nrpc = "none"'
     async with Centrifugo() as server, led(scenario(server.url, odd, more=target("centrifugo"))) as workers:
         await until(lambda: counts(workers, "odd").failed >= 2)
-        assert failure(workers) == ("refused", "caller, odd: method not found")
+        assert failure(workers) == ("refused", "caller, odd: method not found (104)")
 
 
 @pytest.mark.parametrize(
@@ -143,6 +143,8 @@ async def test_errors_have_the_servers_words() -> None:
         (3505, "channel limit", "channel limit (too many channels of this connection)"),
         (3506, "inappropriate protocol", "inappropriate protocol (binary data for a client that speaks JSON)"),
         (3507, "permission denied", "permission denied"),
+        (3499, "", "clients come back"),
+        (4501, "banned", "banned (a code of the application: clients do not come back)"),
         (3509, "", "too many errors"),
     ],
 )

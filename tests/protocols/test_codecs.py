@@ -217,7 +217,7 @@ def test_answers_of_json_rpc_servers_end_a_call_as_they_mean(
     assert parsed.id == SENT and (parsed.message == words if fails else parsed.result == result)
     for other in (False, True):
         told = answer.replace(f'"id": {SENT}', f'"id": {SENT + other}').encode()
-        expected = f"refused: {sanitize(words, 120)}" if fails else "done"
+        expected = f"refused: {sanitize(f'{words} (7)', 120)}" if fails else "done"
         assert verdict(role, call, role.reader.read(told), told) == ("" if other else expected)
     role.reader.read(data.draw(broken(answer.encode())))  # None, or a document
     read = heard("jsonrpc", json.dumps(client.request(words, params=[result], id=3)))

@@ -37,6 +37,11 @@ def test_the_agreed_subprotocol_says_it(name: str, protocol: str, options: dict[
     ("frames", "protocol", "options"),
     [
         ([(CAME, '0{"sid":"x","pingInterval":25000,"pingTimeout":20000}')], "socketio", {}),
+        ([(CAME, '0{"sid":"x","pingInterval":25000,"pingTimeout":5000}'), (CAME, "40")], "socketio", {"version": 3}),
+        ([(CAME, '0{"sid":"x"}'), (SENT, "40"), (CAME, '40{"sid":"y"}')], "socketio", {}),
+        ([(CAME, '{"type":"connection_error","payload":{"message":"no"}}')], "graphql", {"legacy": True}),
+        ([(CAME, "o"), (CAME, 'a["CONNECTED\\nversion:1.2\\n\\n\\u0000"]')], "stomp", {"sockjs": True}),
+        ([(CAME, '[3,{"message":"no"},"wamp.error.no_such_realm"]')], "wamp", {}),
         ([(CAME, '{"event":"pusher:connection_established","data":"{}"}')], "pusher", {}),
         ([(CAME, '{"type":"welcome"}')], "actioncable", {}),
         ([(CAME, '{"type":"ping","message":1700000000}')], "actioncable", {}),

@@ -97,4 +97,4 @@ async def test_an_error_fails_the_step_under_the_servers_word() -> None:
     odd = '[[roles]]\nname = "reader"\n[[roles.loop]]\nname = "odd"\ncall = "no_such"'
     async with serving() as (url, _), led(scenario(url, odd, clients=1, more=target("jsonrpc"))) as workers:
         await until(lambda: counts(workers, "odd").failed >= 2)
-        assert failure(workers) == ("refused", "reader, odd: Method not found")
+        assert failure(workers) == ("refused", "reader, odd: Method not found (-32601)")

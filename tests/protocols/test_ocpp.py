@@ -8,6 +8,7 @@ import json
 from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 from tests.conversations.chat import scenario
 from tests.conversations.test_roles import balance, counts
 from tests.load.leading import led
+from tests.protocols.codecs import role_of
 from tests.protocols.serving import failure, target
 from tests.servers.server import until
 from wstui.protocols.ocpp import decode
@@ -176,7 +178,10 @@ async def test_an_error_of_the_central_system_fails_the_step_under_its_code() ->
 def test_frames_are_read_as_the_library_makes_them() -> None:
     made = ocpp.messages.CallError("7", "GenericError", "no", {"a": 1}).to_json().encode()
     (((found, _),), _) = decode((), None, False, made)
-    assert found == {"type": "error", "id": "7", "code": "GenericError", "description": "no", "details": {"a": 1}}
+    told = {"code": "GenericError", "description": "no", "details": {"a": 1}, "reason": "GenericError: no"}
+    assert found == {"type": "error", "id": "7"} | told
+    (((found, _),), _) = decode((), None, False, b'[4,"7","FormationViolation","",{}]')
+    assert found["reason"] == "FormationViolation: the payload is not formed as the action wants it"
 
 
 JSON = st.recursive(
@@ -189,3 +194,39 @@ def test_whatever_comes_is_read_or_named(value: Any) -> None:
     with contextlib.suppress(Malformed):
         (((found, _),), _) = decode({"Reset"}, None, False, json.dumps(value).encode())
         assert found["type"] in ("call", "result", "error")
+
+
+OF_CHARGE_POINTS = {
+    "1.6": "CancelReservation CertificateSigned ChangeAvailability ChangeConfiguration ClearCache ClearChargingProfile "
+    "DataTransfer DeleteCertificate ExtendedTriggerMessage GetCompositeSchedule GetConfiguration GetDiagnostics "
+    "GetInstalledCertificateIds GetLocalListVersion GetLog InstallCertificate RemoteStartTransaction "
+    "RemoteStopTransaction ReserveNow Reset SendLocalList SetChargingProfile SignedUpdateFirmware TriggerMessage "
+    "UnlockConnector UpdateFirmware",
+    "2.0.1": "CancelReservation CertificateSigned ChangeAvailability ClearCache ClearChargingProfile "
+    "ClearDisplayMessage ClearVariableMonitoring CostUpdated CustomerInformation DataTransfer DeleteCertificate "
+    "GetBaseReport GetChargingProfiles GetCompositeSchedule GetDisplayMessages GetInstalledCertificateIds "
+    "GetLocalListVersion GetLog GetMonitoringReport GetReport GetTransactionStatus GetVariables InstallCertificate "
+    "PublishFirmware RequestStartTransaction RequestStopTransaction ReserveNow Reset SendLocalList "
+    "SetChargingProfile SetDisplayMessage SetMonitoringBase SetMonitoringLevel SetNetworkProfile "
+    "SetVariableMonitoring SetVariables TriggerMessage UnlockConnector UnpublishFirmware UpdateFirmware",
+}
+"""What a central system calls."""
+ASKED = {"component": {"name": "Evse"}, "variable": {"name": "Power"}, "type": "Delta", "severity": 3}
+
+
+@pytest.mark.parametrize("version", ["1.6", "2.0.1"])
+def test_each_call_of_a_central_system_gets_an_answer_that_it_takes(version: str) -> None:
+    role = role_of("ocpp", version=version)
+    assert role.decode is not None
+    lists = {name: [ASKED] for name in ("getVariableData", "setVariableData", "setMonitoringData")}
+    for action in OF_CHARGE_POINTS[version].split():
+        call = json.dumps([2, "s1", action, lists | {"id": [7]}]).encode()
+        ((document, _),), _ = role.decode(None, False, call)
+        (render,) = (
+            render for on, render, _ in role.answers if on.matches(document, call, on.bind(SimpleNamespace(values=[])))
+        )
+        asking = SimpleNamespace(of_message=lambda path, found=document: role.reader.value(found, path), values=[])
+        kind, own, payload = json.loads(render(asking))
+        answer = ocpp.messages.CallResult(own, payload, action=action)
+        assert (kind, own) == (3, "s1")
+        ocpp.messages._validate_payload(answer, version)

@@ -20,10 +20,12 @@ from tests.conversations.chat import scenario
 from tests.conversations.test_roles import balance, counts
 from tests.load.leading import led
 from tests.protocols import npm
+from tests.protocols.codecs import sent
 from tests.protocols.serving import failure, target
 from tests.servers.server import BINARY, Connection, Server, until
 from wstui.protocols.phoenix import decode
-from wstui.scenario.conversation.dialect import Malformed
+from wstui.scenario.conversation.dialect import Heard, Malformed
+from wstui.scenario.conversation.known_dialects import dialect
 
 ROOMS = """
 [[roles]]
@@ -163,11 +165,24 @@ def shown(payload: Any) -> Any:
     return {"bytes": base64.b64encode(payload).decode()} if isinstance(payload, bytes) else payload
 
 
-@pytest.mark.parametrize("version", ["2.0.0", "1.0.0"])
-async def test_the_official_client_gets_on_with_the_server(version: str) -> None:
+@pytest.mark.parametrize(("version", "package"), [("2.0.0", ""), ("1.0.0", ""), ("1.0.0", "phoenix-1.2")])
+async def test_the_official_client_gets_on_with_the_server(version: str, package: str) -> None:
+    """The client of Phoenix 1.2 spoke version 1 itself; a later one does if its serializer is told to."""
+    npm.modules(package or "phoenix")
     async with Phoenix() as server:
         url = server.url.replace("/ws", "/socket")
-        seen = await asyncio.to_thread(node, "talk", url, version)
+        seen = await asyncio.to_thread(node, "talk", url, version, *([package] if package else []))
+    if package:
+        frames = [json.loads(frame) for _, frame in server.frames]
+        assert len(frames) >= 8 and all(frame.keys() == {"topic", "event", "payload", "ref"} for frame in frames)
+        said = [dialect("phoenix", {"version": 1}).said(frame.decode(), Heard()) for _, frame in server.frames]
+        assert [one.own for (one,) in said if "leave" not in one.table] == [
+            frame["ref"] for frame in frames if frame["event"] != "phx_leave"
+        ]
+        (join,) = sent("phoenix", {"join": "room:1", "data": {"who": "me"}}, version=1)
+        ours = json.loads(join)
+        assert ours.pop("join_ref") == "room:1"  # which later clients add
+        assert ours | {"ref": 0} == frames[0] | {"ref": 0}
     ok, refused = ["ok", {}], ["error", {"reason": "unauthorized"}]
     assert seen["joins"] == [ok, ok, refused] and seen["presences"] == 1
     assert seen["echo"] == ["ok", {"n": 1}] and seen["heard"] == {"text": "hello"}

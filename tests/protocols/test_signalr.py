@@ -76,7 +76,7 @@ class Hub(Server):
         match getattr(message, "target", None), message.type:
             case "Add", _:
                 self.say(client, self.done(message, sum(message.arguments)))
-            case "Send", _:
+            case "SendMessage", _:
                 self.say(client, self.done(message, None))
             case "Count", _:
                 items = [

@@ -113,7 +113,7 @@ async def test_a_procedure_is_registered_and_answers() -> None:
 async def test_errors_and_aborts_have_the_routers_words() -> None:
     async with Router() as router, led(scenario(router.url, TALK, more=target("wamp", realm='"no"'))) as workers:
         await until(lambda: workers.c.refused == 1)
-        assert failure(workers) == ("refused", "member, hello: wamp.error.no_such_realm")
+        assert failure(workers) == ("refused", "member, hello: wamp.error.no_such_realm: no such realm")
     odd = '[[roles]]\nname = "caller"\n[[roles.loop]]\nname = "odd"\ncall = "no.such"'
     async with Router() as router, led(scenario(router.url, odd, more=target("wamp"))) as workers:
         await until(lambda: counts(workers, "odd").failed >= 2)

@@ -52,11 +52,11 @@ def new(
     except BadValue as error:
         fail(f"--protocol {printable(protocol or '')}: {error}", USAGE)
     options: Any = {}
-    echoes = False
+    echoes, origin = False, ""
     if protocol is None and url:
         seen = _look(url, insecure, ca_file)
         click.echo(f"{printable(mask_url(seen.url))}: {seen}")
-        url = seen.url
+        url, origin = seen.url, seen.origin
         protocol, options = (seen.guess.protocol, seen.guess.options) if seen.guess else (None, {})
         echoes = seen.guess is not None and seen.guess.echoes
         if asks:
@@ -66,8 +66,9 @@ def new(
         protocol = _asked("json")
     if protocol is None and not url:
         fail("needs a URL, or --protocol NAME", USAGE)
-    made = _written(protocol or "json", url or "", options, echoes, ca_file, out, force)
-    sys.exit(KEPT if no_try or not url else _tried(made, url, insecure))
+    made = _made(protocol or "json", url or "", options, echoes, origin, ca_file)
+    path = _written(made, protocol or "json", url or "", out, force)
+    sys.exit(KEPT if no_try or not url else _tried(path, url, insecure))
 
 
 def _look(url: str, insecure: bool, ca_file: str) -> Look:
@@ -88,12 +89,17 @@ def _asked(proposal: str) -> str:
     return chosen
 
 
-def _written(protocol: str, url: str, options: Any, echoes: bool, ca_file: str, out: str | None, force: bool) -> Path:
+def _made(protocol: str, url: str, options: Any, echoes: bool, origin: str, ca_file: str) -> Scenario:
     try:
-        made = scenario_for(protocol, url, options, echoes=echoes)
-        if ca_file:
-            target = made.target.model_copy(update={"ca_file": str(Path(ca_file).resolve())})
-            made = made.model_copy(update={"target": target})
+        made = scenario_for(protocol, url, options, echoes=echoes, origin=origin)
+    except ScenarioError as error:
+        fail(describe(error.problems, 100), USAGE)
+    changed = {"ca_file": str(Path(ca_file).resolve())} if ca_file else {}
+    return made.model_copy(update={"target": made.target.model_copy(update=changed)})
+
+
+def _written(made: Scenario, protocol: str, url: str, out: str | None, force: bool) -> Path:
+    try:
         path = Path(out) if out and is_path(out) else own_folder() / f"{out or made.name}.toml"
         text = dumps(made.model_copy(update={"name": path.stem}))
         write(path, text, overwrite=force)

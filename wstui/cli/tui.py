@@ -42,8 +42,7 @@ def run_in_terminal(suite: SuiteRun, options: RunOptions, terminal: Detachable |
 
     if options.events == STDOUT:
         fail("--events - needs stdout for itself; in the terminal UI give it a file", USAGE)
-    # Free once the run has ended: its result may be looked at for days.
-    suite.at_end = lock_targets(suite.scenarios, options.lock, options.lock_folder).free
+    lock_targets(suite.scenarios, options.lock, options.lock_folder)
     reports = OutputFiles(options)
     followers = Exporters(suite, options)
     outcome, kept_as = _operate(suite, options, terminal)

@@ -60,7 +60,8 @@ def protocol(name: str) -> str:
     for about, keys in (("Options, in `[target.options]`", kind.option_keys), ("Keys of a step", kind.step_keys)):
         if rows := [(f"`{key}`", f"`{default}`" if default else "", text) for key, default, text in keys_of(keys)]:
             parts.append(f"## {about}\n\n{table(('key', 'default', 'meaning'), rows)}")
-    if codes := [(f"`{code}`", meaning) for code, meaning in kind.closes.items()]:
+    ranges = [(f"others from `{codes[0]}` to `{codes[-1]}`", meaning) for codes, meaning in kind.close_ranges.items()]
+    if codes := [(f"`{code}`", meaning) for code, meaning in kind.closes.items()] + ranges:
         parts.append(f"## Close codes\n\n{table(('code', 'meaning'), codes)}")
     return "\n\n".join(parts)
 

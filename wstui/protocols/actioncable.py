@@ -26,6 +26,7 @@ from wstui.scenario.conversation.dialect import (
     text,
     with_path,
 )
+from wstui.scenario.url import same_origin
 
 _DEEPEST = 3
 _PATH = re.compile(r"[^.\[\]{}]+")
@@ -60,6 +61,9 @@ class ActionCable(Dialect):
 
     def subprotocols(self) -> list[str]:
         return ["actioncable-v1-json", "actioncable-unsupported"]
+
+    def origin(self, url: str) -> str:
+        return same_origin(url)
 
     def opening(self) -> list[Table]:
         return [

@@ -26,7 +26,7 @@ from wstui.scenario.conversation.dialect import (
     with_path,
 )
 
-_ERROR = "error.message"
+_ERROR = ["error"]
 _SLACK_MS = 10_000
 """How much later than announced a ping may come, as the official clients have it."""
 _NEVER_MS = 86_400_000
@@ -86,6 +86,12 @@ class Centrifugo(Dialect):
         3509: "too many errors",
         3511: "idle for too long",
     }
+    close_ranges = {  # noqa: RUF012 - a constant of the class
+        range(3000, 3500): "clients come back",
+        range(3500, 4000): "clients do not come back",
+        range(4000, 4500): "a code of the application: clients come back",
+        range(4500, 5000): "a code of the application: clients do not come back",
+    }
 
     def address(self, url: str) -> str:
         return with_path(url, "/connection/websocket")
@@ -99,7 +105,7 @@ class Centrifugo(Dialect):
                 "frames": text(Json({"id": "{{seq}}", "connect": connect})),
                 "expect": {"id": "{{seq}}", "type": "connect"},
                 "refuse": {"id": "{{seq}}", "type": "error"},
-                "reason": [_ERROR],
+                "reason": _ERROR,
                 "capture": {"_dead": "deadline"},
             }
         ]
@@ -116,7 +122,7 @@ class Centrifugo(Dialect):
             asked["token"] = keys.token
         table = given | {"frames": text(Json({"id": "{{seq}}", command: asked}))}
         failed = {"id": "{{seq}}", "type": "error"}
-        return reply(table, {"id": "{{seq}}", "type": command}, command, failed, reason=[_ERROR])
+        return reply(table, {"id": "{{seq}}", "type": command}, command, failed, reason=_ERROR)
 
     def said(self, frame: str | bytes, heard: Heard) -> list[Said]:
         found: list[Said] = []
@@ -137,7 +143,11 @@ class Centrifugo(Dialect):
         return {
             "answer": [{"on": {"type": "ping"}, "frames": text("{}")}],
             "watchdogs": [{"on": {"type": "ping"}, "variable": "_dead"}],
-            "errors": [{"on": {"type": "disconnect"}, "reason": ["push.disconnect.reason"], "closes": True}],
+            "errors": [
+                {"on": {"type": "disconnect"}, "reason": ["push.disconnect"], "closes": True},
+                {"on": {"type": "unsubscribe", "push.unsubscribe": "*"}, "reason": ["push.unsubscribe"]},
+                {"on": {"type": "error"}, "reason": _ERROR},
+            ],
         }
 
     def decoder(self) -> Decode:

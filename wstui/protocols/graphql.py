@@ -15,6 +15,8 @@ from msgspec import Meta
 from wstui.protocols.plain import document
 from wstui.scenario.conversation.dialect import BadKey, Dialect, Heard, Malformed, Said, Seconds, Table, reply
 
+_REASONS = ["payload.errors.0.message", "payload.0.message", "payload.message", "payload"]
+
 
 class GraphQLOptions(msgspec.Struct, kw_only=True):
     """The keys of [target.options]."""
@@ -59,9 +61,11 @@ class GraphQL(Dialect):
         return ["graphql-ws" if self.options.legacy else "graphql-transport-ws"]
 
     def opening(self) -> list[Table]:
-        init = {"type": "connection_init"}
-        if self.options.payload is not None:
-            init["payload"] = self.options.payload
+        init: Table = {"type": "connection_init"}
+        # The old client always sends one, and servers look into it.
+        payload = {} if self.options.payload is None and self.options.legacy else self.options.payload
+        if payload is not None:
+            init["payload"] = payload
         return [
             {
                 "name": "connect",
@@ -88,8 +92,7 @@ class GraphQL(Dialect):
             return table
         result = {"type": "data" if legacy else "next", "id": keys.id}
         failed = [{"type": "error", "id": keys.id}, result | {"payload.errors": "*"}]
-        reasons = ["payload.errors.0.message", "payload.0.message", "payload.message", "payload"]
-        return reply(table, result | {"absent": "payload.errors"}, "payload", *failed, reason=reasons)
+        return reply(table, result | {"absent": "payload.errors"}, "payload", *failed, reason=_REASONS)
 
     def said(self, frame: str | bytes, heard: Heard) -> list[Said]:
         match document(frame):
@@ -111,9 +114,12 @@ class GraphQL(Dialect):
         raise Malformed("no message of GraphQL")
 
     def rules(self) -> dict[str, list[Table]]:
-        if self.options.legacy:
-            return {}
-        rules: dict[str, list[Table]] = {"answer": [{"on": {"type": "ping"}, "json": {"type": "pong"}}]}
+        legacy = self.options.legacy
+        failed = [{"type": "error"}, {"type": "data" if legacy else "next", "payload.errors": "*"}]
+        rules: dict[str, list[Table]] = {"errors": [{"on": failed, "reason": _REASONS}]}
+        if legacy:
+            return rules
+        rules["answer"] = [{"on": {"type": "ping"}, "json": {"type": "pong"}}]
         if self.options.ping:
             beat = {"every": f"{self.options.ping}s", "json": {"type": "ping"}, "expect": {"type": "pong"}}
             rules["heartbeats"] = [beat]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
 from wstui.protocols.plain import document
 from wstui.scenario.conversation.dialect import Dialect
@@ -26,16 +27,33 @@ _SUBPROTOCOLS: Mapping[str, tuple[str, dict[str, Any]]] = {
 }
 OFFERED = ("any", *_SUBPROTOCOLS, "ocpp1.6", "ocpp2.0.1", "v12.stomp", "v11.stomp", "v10.stomp")
 """Subprotocols that give a server away that picks one, behind one that none speaks."""
-ASKED: Mapping[str, str | bytes] = {
-    "phoenix": '[null,"1","phoenix","heartbeat",{}]',
-    "centrifugo": '{"id":1,"connect":{}}',
-    "signalr": f'{{"protocol":"json","version":1}}{_RECORD_END}',
-    "stomp": "CONNECT\naccept-version:1.2,1.1,1.0\nhost:localhost\n\n\0",
-    "jsonrpc": '{"jsonrpc":"2.0","id":1,"method":"rpc.discover"}',
-    "graphql": '{"type":"connection_init"}',
-    # Some brokers take no request that offers all of the subprotocols.
-    "mqtt": b"\x10\x0c\0\4MQTT\4\2\0\x3c\0\0",
-}
+
+
+class Opening(NamedTuple):
+    """What a client of a protocol with these options says first."""
+
+    protocol: str
+    text: str | bytes
+    options: Mapping[str, Any] = {}
+    offers: bool = False
+    """Whether it offers the protocol's subprotocols: some servers take no request that offers others as well."""
+
+
+_CONNECT = "CONNECT\naccept-version:1.2,1.1,1.0\nhost:localhost\n\n\0"
+ASKED = (
+    Opening("phoenix", '[null,"1","phoenix","heartbeat",{}]'),
+    Opening("phoenix", '{"topic":"phoenix","event":"heartbeat","payload":{},"ref":"1"}', {"version": 1}),
+    Opening("centrifugo", '{"id":1,"connect":{}}'),
+    Opening("signalr", f'{{"protocol":"json","version":1}}{_RECORD_END}'),
+    Opening("stomp", _CONNECT, offers=True),
+    Opening("stomp", _CONNECT, {"subprotocol": False}),
+    Opening("stomp", json.dumps([_CONNECT]), {"sockjs": True}),
+    Opening("jsonrpc", '{"jsonrpc":"2.0","id":1,"method":"rpc.discover"}'),
+    Opening("graphql", '{"type":"connection_init"}', offers=True),
+    Opening("graphql", '{"type":"connection_init"}', {"legacy": True}, offers=True),
+    Opening("wamp", '[1,"realm1",{"roles":{"caller":{}}}]', offers=True),
+    Opening("mqtt", b"\x10\x0c\0\4MQTT\4\2\0\x3c\0\0", offers=True),
+)
 """Of protocols whose servers wait for the client: what begins, and is answered by no other."""
 
 
@@ -58,11 +76,15 @@ def guess(url: str, subprotocol: str = "", frames: Iterable[Seen] = ()) -> Proto
     if (found := _by_subprotocol(subprotocol.lower())) and found.protocol in DIALECTS:
         return found
     seen = [frame for frame, _ in zip(frames, range(MOST_FRAMES), strict=False)]
+    unsure = None
     for sent, data in seen:
         found = _binary(data) if isinstance(data, bytes) else _text(data, sent, url)
-        if found and found.protocol in DIALECTS:
+        if found and found.protocol == "socketio" and _joins_by_itself(seen):
+            return replace(found, options={"version": 3})
+        if found and found.certain and found.protocol in DIALECTS:
             return found
-    found = _by_url(url)
+        unsure = unsure or found
+    found = unsure or _by_url(url)
     return found if found and found.protocol in DIALECTS else _plain(seen) if seen else None
 
 
@@ -80,6 +102,12 @@ def guess_by_close(protocol: str, kind: type[Dialect], code: int | None) -> Prot
     """Return that it is this protocol if the answer to its opening was a close code of its own."""
     meaning = kind.closes.get(code or 0) if (code or 0) >= 3000 else None
     return ProtocolGuess(protocol, f"it closes with {code}, {meaning}") if meaning else None
+
+
+def _joins_by_itself(seen: list[Seen]) -> bool:
+    """Return whether a server says that the client has joined before it has asked: one of Socket.IO 2."""
+    joins = (sent for sent, data in seen if isinstance(data, str) and re.match("40(?!/)", data))
+    return next(joins, True) is False
 
 
 def _binary(data: bytes) -> ProtocolGuess | None:
@@ -100,6 +128,8 @@ def _text(text: str, sent: bool, url: str) -> ProtocolGuess | None:
         return ProtocolGuess(
             "stomp", "the open frame of SockJS, which mostly carries STOMP", {"sockjs": True}, certain=False
         )
+    if re.match(r'a\["(CONNECTED|ERROR)\\', text) and not sent:
+        return ProtocolGuess("stomp", "its frames inside SockJS", {"sockjs": True})
     if text.endswith(_RECORD_END):
         return ProtocolGuess(
             "signalr", "records that end in 0x1e", {"format": "messagepack"} if '"messagepack"' in text else {}
@@ -145,7 +175,7 @@ def _graphql(found: Any) -> ProtocolGuess | None:
     match found:
         case {"type": "connection_init" | "connection_ack" as kind}:
             return ProtocolGuess("graphql", f"its {kind}")
-        case {"type": "ka"} | {"type": "start", "payload": {"query": str()}}:
+        case {"type": "ka" | "connection_error"} | {"type": "start", "payload": {"query": str()}}:
             return ProtocolGuess("graphql", "a message of the old graphql-ws", {"legacy": True})
     return None
 
@@ -172,6 +202,8 @@ def _arrays(found: Any) -> ProtocolGuess | None:
             return ProtocolGuess("wamp", "its HELLO", {"realm": realm})
         case [2, int(), {"roles": dict()}]:
             return ProtocolGuess("wamp", "its WELCOME")
+        case [3, dict(), str(reason)] if reason.startswith("wamp."):
+            return ProtocolGuess("wamp", "its ABORT")
         case [2, str(), str(action), dict()]:
             return ProtocolGuess("ocpp", f"a call of {action}")
     return None

@@ -47,7 +47,10 @@ class JsonRpc(Dialect):
             return given | {"frames": text(Json(head))}
         own = {"id": "{{seq}}"}
         table = given | {"frames": text(Json(head | own))}
-        return reply(table, own | {"absent": "error"}, "result", own | {"error": "*"}, reason=["error.message"])
+        return reply(table, own | {"absent": "error"}, "result", own | {"error": "*"}, reason=["error"])
+
+    def rules(self) -> dict[str, list[Table]]:
+        return {"errors": [{"on": {"error": "*"}, "reason": ["error"]}]}
 
     def said(self, frame: str | bytes, heard: Heard) -> list[Said]:
         match document(frame):

@@ -56,6 +56,54 @@ _ACCEPTED = {"status": "Accepted"}
 _OTHER = "other"
 
 
+def _of_first(name: str, *more: str, **told: str) -> list[Table]:
+    """Return what is said of the first entry of a list, with the parts that are repeated."""
+    parts = {part: f"{{{{message.data.{name}.0.{part}}}}}" for part in ("component", "variable", *more)}
+    return [parts | told]
+
+
+_ANSWERS: dict[str, dict[str, Table]] = {
+    "1.6": {
+        "GetConfiguration": {},
+        "GetDiagnostics": {},
+        "GetLocalListVersion": {"listVersion": 0},
+        "UnlockConnector": {"status": "Unlocked"},
+        "UpdateFirmware": {},
+    },
+    "2.0.1": {
+        "ClearVariableMonitoring": {"clearMonitoringResult": [{"id": "{{message.data.id.0}}", "status": "NotFound"}]},
+        "CostUpdated": {},
+        "GetLocalListVersion": {"versionNumber": 0},
+        "GetTransactionStatus": {"messagesInQueue": False},
+        "GetVariables": {"getVariableResult": _of_first("getVariableData", attributeStatus="UnknownVariable")},
+        "SetVariableMonitoring": {
+            "setMonitoringResult": _of_first("setMonitoringData", "type", "severity", status="UnknownVariable")
+        },
+        "SetVariables": {"setVariableResult": _of_first("setVariableData", attributeStatus="UnknownVariable")},
+        "UnlockConnector": {"status": "Unlocked"},
+        "UnpublishFirmware": {"status": "NoFirmware"},
+    },
+}
+"""Answers to calls whose result has no status Accepted; of a list, only the first is answered."""
+_ERRORS = {
+    "NotImplemented": "the server does not know the action",
+    "NotSupported": "the server knows the action, and does not support it",
+    "InternalError": "the server failed",
+    "ProtocolError": "the message is not one of OCPP",
+    "SecurityError": "a security matter kept the server from it",
+    "FormationViolation": "the payload is not formed as the action wants it",
+    "FormatViolation": "the payload is not formed as the action wants it",
+    "PropertyConstraintViolation": "a field has a value that it may not have",
+    "OccurenceConstraintViolation": "a field is missing, or there too often",
+    "OccurrenceConstraintViolation": "a field is missing, or there too often",
+    "TypeConstraintViolation": "a field has a value of another type",
+    "MessageTypeNotSupported": "the server does not know this type of message",
+    "RpcFrameworkError": "the message is no call",
+    "GenericError": "an error without a code of its own",
+}
+"""What the codes mean, for servers that send no description."""
+
+
 class Ocpp(Dialect):
     """OCPP-J, see the page of the manual."""
 
@@ -78,7 +126,7 @@ class Ocpp(Dialect):
         refused = [{"status": "Rejected"}, {"status": "Pending"}]
         given: Table = {"name": "BootNotification", "expect": _ACCEPTED, "refuse": refused}
         table = self._called("BootNotification", boot, given | {"capture": {"_beat": "interval"}})
-        return [table | {"reason": ["data.status"]}]
+        return [table | {"reason": ["data.status", "reason"]}]
 
     def step(self, keys: OcppKeys, given: Table) -> Table:
         if not keys.call:
@@ -88,7 +136,7 @@ class Ocpp(Dialect):
     def _called(self, action: str, data: Table, given: Table) -> Table:
         table = given | {"frames": text(Json([2, "{{seq text}}", action, data]))}
         own = {"id": "{{seq text}}"}
-        return reply(table, {"type": "result"} | own, "data", {"type": "error"} | own, reason=["code", "description"])
+        return reply(table, {"type": "result"} | own, "data", {"type": "error"} | own, reason=["reason"])
 
     def begins_with(self) -> list[Table]:
         if self.options.version == "1.6":
@@ -114,13 +162,18 @@ class Ocpp(Dialect):
                 return [Said({"answers": {asked: payload}}, opens=True)] if asked else []
         raise Malformed("neither a call nor a result")
 
+    @property
+    def _answers(self) -> dict[str, Table]:
+        return _ANSWERS[self.options.version] | self.options.answers
+
     def rules(self) -> dict[str, list[Table]]:
-        answers = self.options.answers | {_OTHER: _ACCEPTED}
+        answers = self._answers | {_OTHER: _ACCEPTED}
         rules: dict[str, list[Table]] = {
             "answer": [
                 {"on": {"type": "call", "answer": action}, "frames": _result(payload)}
                 for action, payload in answers.items()
-            ]
+            ],
+            "errors": [{"on": {"type": "error"}, "reason": ["reason"]}],
         }
         if self.options.boot != {}:
             beat = self._called("Heartbeat", {}, {})
@@ -128,7 +181,7 @@ class Ocpp(Dialect):
         return rules
 
     def decoder(self) -> Decode:
-        return partial(decode, frozenset(self.options.answers))
+        return partial(decode, frozenset(self._answers))
 
 
 def _result(payload: Table) -> list[Any]:
@@ -154,6 +207,8 @@ def decode(
         case [4, str(id_), code, *rest]:
             description, details, *_ = *rest, "", {}
             made = {"type": "error", "id": id_, "code": code, "description": description, "details": details}
+            words = description or _ERRORS.get(str(code), "")
+            made["reason"] = f"{code}: {words}" if words else code
         case _:
             raise Malformed("neither a call, a result nor an error")
     return ((made, payload),), None

@@ -23,7 +23,6 @@ from wstui.scenario.conversation.dialect import (
     Heard,
     Json,
     Malformed,
-    Piece,
     Said,
     Seconds,
     Table,
@@ -36,7 +35,6 @@ from wstui.scenario.conversation.dialect import (
 )
 
 _REF = "{{seq text}}"
-_LONGEST = 255
 _COMMANDS = ("join", "push", "leave")
 _REASONS = ["payload.response.reason", "payload.response.message", "payload.response"]
 
@@ -94,9 +92,6 @@ class Phoenix(Dialect):
             raise BadKey(("topic",), 'is missing: write topic = "room:lobby"')
         if keys.attach and self.options.version == 1:
             raise BadKey(("attach",), "needs version = 2 in [target.options]: version 1 has no binary frames")
-        for name, value in (("topic", topic), ("push", keys.push)):
-            if keys.attach and "{{" not in value and len(value.encode()) > _LONGEST:
-                raise BadKey((name,), f"is longer than the {_LONGEST} bytes that a binary frame has for it")
         if keys.reply:
             return self._asked(topic, keys.push, keys.data, given, keys.attach)
         return given | {"frames": self._frames(topic, keys.push, keys.data, keys.attach)}
@@ -112,8 +107,10 @@ class Phoenix(Dialect):
     def _frames(self, topic: str, event: str, data: Any, attached: str = "") -> list[Frame]:
         joined = None if topic == "phoenix" else topic
         if attached:
-            fields: list[Piece] = [joined or "", _REF, topic, event]
-            return binary(b"\0", *(Wrap("size8", [field]) for field in fields), *fields, _bytes(attached))
+            fields = {"the topic": topic, "the event": event}
+            sizes = [Wrap("size8", [field], what) for what, field in fields.items()]
+            head = [Wrap("size8", [joined or ""], "the topic"), Wrap("size8", [_REF]), *sizes]
+            return binary(b"\0", *head, joined or "", _REF, *fields.values(), _bytes(attached))
         if self.options.version == 2:
             return text(Json([joined, _REF, topic, event, data]))
         own = {"join_ref": joined} if joined else {}
@@ -147,7 +144,11 @@ class Phoenix(Dialect):
         return {
             "heartbeats": [beat],
             "watchdogs": [{"on": {"topic": "phoenix"}, "within": f"{2 * every:g}s"}],
-            "errors": [{"on": [{"event": event} for event in _GONE], "reason": ["reason"]}],
+            "errors": [
+                {"on": [{"event": event} for event in _GONE], "reason": ["reason"]},
+                {"on": {"event": "phx_reply", "payload.status": "error"}, "reason": _REASONS},
+                {"on": {"event": "system", "payload.status": "error"}, "reason": ["payload.message"]},
+            ],
         }
 
     def decoder(self) -> Decode:

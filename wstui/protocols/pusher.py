@@ -81,6 +81,12 @@ class Pusher(Dialect):
         4301: "client event rejected",
         4302: "too many watched users",
     }
+    close_ranges = {  # noqa: RUF012 - a constant of the class
+        range(4000, 4100): "an error that lasts: clients do not come back",
+        range(4100, 4200): "clients come back after a while",
+        range(4200, 4300): "clients come back at once",
+        range(4300, 4400): "another error",
+    }
 
     def address(self, url: str) -> str:
         return with_query(with_path(url, f"/app/{self.options.key}") if self.options.key else url, protocol="7")
@@ -91,7 +97,7 @@ class Pusher(Dialect):
                 "name": "connect",
                 "expect": {"event": "pusher:connection_established"},
                 "refuse": {"event": "pusher:error"},
-                "reason": ["data.message"],
+                "reason": ["data.message", "data.code"],
                 "capture": {"_socket": "data.socket_id", "_idle": "data.activity_timeout"},
             }
         ]
@@ -163,7 +169,7 @@ class Pusher(Dialect):
                     "within": PONG_WITHIN,
                 }
             ],
-            "errors": [{"on": {"event": "pusher:error"}, "reason": ["data.message"]}],
+            "errors": [{"on": {"event": "pusher:error"}, "reason": ["data.message", "data.code"]}],
         }
 
 

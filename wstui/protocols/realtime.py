@@ -37,6 +37,7 @@ from wstui.scenario.units import parse_duration
 _MOST_CHUNKS = 400
 _TONE_HZ = 440
 _ERROR = {"type": "error"}
+_NOT_HEARD = "conversation.item.input_audio_transcription.failed"
 
 
 class RealtimeOptions(msgspec.Struct, kw_only=True):
@@ -211,7 +212,9 @@ class Realtime(Dialect):
         streams[0] |= {"audio": "delta", "rate": self.options.bytes_per_second}
         return {
             "streams": streams,
-            "errors": [{"on": _ERROR, "reason": ["error.message", "error.code"]}],
+            "errors": [
+                {"on": [_ERROR, {"type": _NOT_HEARD}], "reason": ["error.message", "error.code"]},
+            ],
         }
 
 

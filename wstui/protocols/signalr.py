@@ -91,7 +91,7 @@ class SignalR(Dialect):
                 "frames": text(Json({"protocol": self.options.format, "version": 1}), _END),
                 "expect": {"type": "handshake"},
                 "refuse": [{"type": "handshake_error"}, {"type": "close"}],
-                "reason": ["error"],
+                "reason": ["error", "reason"],
             }
         ]
 
@@ -147,7 +147,10 @@ class SignalR(Dialect):
             "answer": [{"on": {"type": "invocation", "waits": True}, "frames": answered}],
             "heartbeats": [{"every": f"{self.options.ping:g}s", "frames": self._framed({"type": 6}, [6])}],
             "watchdogs": [{"on": said, "within": f"{self.options.silence:g}s"}],
-            "errors": [{"on": {"type": "close"}, "reason": ["error"], "closes": True}],
+            "errors": [
+                {"on": {"type": "close"}, "reason": ["reason"], "closes": True},
+                {"on": {"type": "error"}, "reason": ["error"]},
+            ],
         }
 
     def decoder(self) -> Decode:
@@ -255,6 +258,9 @@ def _named(message: Table) -> Table:
         return message
     kind = _NAMES.get(number, "message") if type(number) is int else "message"
     message["type"] = kind
+    if number == 7:
+        again = ", and lets clients come back" if message.get("allowReconnect") else ""
+        message["reason"] = f"{message.get('error') or 'the hub closed the connection'}{again}"
     if (own := message.get("invocationId")) is not None:
         message["id"] = own
         message["waits"] = number == 1

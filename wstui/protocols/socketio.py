@@ -26,6 +26,7 @@ from wstui.scenario.conversation.dialect import (
     Piece,
     Said,
     Table,
+    Wrap,
     reply,
     text,
     with_path,
@@ -74,17 +75,23 @@ class SocketIO(Dialect):
 
     def opening(self) -> list[Table]:
         namespace = self.options.namespace
+        self._check_auth(self.options.auth)
         times = {"_beat": "pingInterval", "_dead": "deadline"}
         connect = self._connect(namespace, self.options.auth) | {"name": "connect"}
         if self.options.version == 3 and namespace == "/":
             del connect["frames"]  # such a server connects to it by itself
         return [{"name": "open", "expect": {"type": "open"}, "capture": times}, connect]
 
+    def _check_auth(self, auth: Any) -> None:
+        if self.options.version == 3 and auth is not None:
+            raise BadKey(("auth",), 'is not known to version 3: put it into the query: url = "…?token={{token}}"')
+
     def _connect(self, namespace: str, auth: Any) -> Table:
+        answered = namespace.partition("?")[0]
         return {
             "frames": text("40", *_of(namespace), *([] if auth is None else [Json(auth)])),
-            "expect": {"type": "connect", "namespace": namespace},
-            "refuse": {"type": "connect_error", "namespace": namespace},
+            "expect": {"type": "connect", "namespace": answered},
+            "refuse": {"type": "connect_error", "namespace": answered},
             "reason": "reason",
         }
 
@@ -92,11 +99,13 @@ class SocketIO(Dialect):
         if bool(keys.emit) == bool(keys.connect):
             raise BadKey((), 'says neither what to emit nor what to connect: write emit = "event"')
         if keys.connect:
+            self._check_auth(keys.auth)
             return given | self._connect(keys.connect, keys.auth)
         arguments = keys.args or ([] if keys.data is None else [keys.data])
         count = len(keys.attach)
         arguments += [{"_placeholder": True, "num": number} for number in range(count)]
-        head: list[Piece] = [f"45{count}-" if count else "42", *_of(keys.namespace or self.options.namespace)]
+        namespace = (keys.namespace or self.options.namespace).partition("?")[0]
+        head: list[Piece] = [f"45{count}-" if count else "42", *_of(namespace)]
         if keys.ack:
             head.append("{{seq}}")
         frames = [*text(*head, Json([keys.emit, *arguments])), *map(self._attachment, keys.attach)]
@@ -150,7 +159,7 @@ class SocketIO(Dialect):
         goodbye = {"on": [{"type": "disconnect"}, {"type": "close"}], "reason": "reason", "closes": True}
         if self.options.version == 3:
             beat = {"every": "{{_beat}}ms", "frames": text("2"), "expect": {"type": "pong"}}
-            return {"heartbeats": [beat], "errors": [goodbye]}
+            return {"heartbeats": [beat], "watchdogs": [{"variable": "_dead"}], "errors": [goodbye]}
         return {
             "answer": [{"on": {"type": "ping"}, "frames": text("3")}],
             "watchdogs": [{"on": {"type": "ping"}, "variable": "_dead"}],
@@ -158,14 +167,14 @@ class SocketIO(Dialect):
         }
 
     def leaving(self) -> list[Table]:
-        return [{"frames": text("41", *_of(self.options.namespace))}]
+        return [{"frames": text("41", *_of(self.options.namespace.partition("?")[0]))}]
 
     def decoder(self) -> Decode:
         return _old if self.options.version == 3 else decode
 
 
-def _of(namespace: str) -> Sequence[str]:
-    return [] if namespace == "/" else [f"{namespace},"]
+def _of(namespace: str) -> Sequence[Piece]:
+    return [] if namespace == "/" else [Wrap("namespace", [namespace], "the namespace"), ","]
 
 
 Kept = tuple[dict[str, Any], int, list[bytes]] | None

@@ -98,7 +98,7 @@ class Wamp(Dialect):
         details: Table = {"roles": _ROLES}
         if options.ticket:
             details |= {"authmethods": ["ticket"], "authid": options.user}
-        refused = {"refuse": {"type": "ABORT"}, "reason": ["reason"]}
+        refused = {"refuse": {"type": "ABORT"}, "reason": ["words"]}
         hello = {"name": "hello", "frames": text(Json([1, options.realm, details]))}
         if not options.ticket:
             return [hello | refused | {"expect": {"type": "WELCOME"}}]
@@ -122,7 +122,7 @@ class Wamp(Dialect):
             return table
         own = {"request": "{{seq}}"}
         failed = {"type": "ERROR", "of": number} | own
-        return reply(table, {"type": done} | own, "", failed, reason=["reason"])
+        return reply(table, {"type": done} | own, "", failed, reason=["words"])
 
     def said(self, frame: str | bytes, heard: Heard) -> list[Said]:
         match document(frame):
@@ -151,7 +151,10 @@ class Wamp(Dialect):
                 {"on": {"type": "INVOCATION"}, "frames": yielded},
                 {"on": {"type": "GOODBYE"}, "frames": text(Json([6, {}, "wamp.close.goodbye_and_out"]))},
             ],
-            "errors": [{"on": [{"type": "GOODBYE"}, {"type": "ABORT"}], "reason": ["reason"], "closes": True}],
+            "errors": [
+                {"on": [{"type": "GOODBYE"}, {"type": "ABORT"}], "reason": ["words"], "closes": True},
+                {"on": {"type": "ERROR"}, "reason": ["words"]},
+            ],
         }
 
     def leaving(self) -> list[Table]:
@@ -171,7 +174,13 @@ def decode(_kept: Any, _binary: bool, payload: bytes) -> tuple[Sequence[tuple[An
     if len(found) < least:
         raise Malformed(f"{name} lacks a part")
     found[0] = name
-    return ((dict(zip(parts, found, strict=False)), payload),), None
+    made = dict(zip(parts, found, strict=False))
+    if "reason" in made:
+        told = [made["details"].get("message")] if type(made["details"]) is dict else []
+        told += made["args"][:1] if type(made.get("args")) is list else []
+        words = next((word for word in told if type(word) is str and word), "")
+        made["words"] = f"{made['reason']}: {words}" if words else made["reason"]
+    return ((made, payload),), None
 
 
 KINDS = {"wamp": Wamp}

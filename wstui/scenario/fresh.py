@@ -16,7 +16,12 @@ _ECHOED = {"type": "say", "id": "{{id}}", "text": "{{random text 20}}"}
 
 
 def scenario_for(
-    protocol: str, url: str = "", options: Mapping[str, Any] | None = None, *, echoes: bool = False
+    protocol: str,
+    url: str = "",
+    options: Mapping[str, Any] | None = None,
+    *,
+    echoes: bool = False,
+    origin: str = "",
 ) -> Scenario:
     """Return a scenario for a server that speaks this; without a URL it keeps the preset's. Raises ScenarioError.
 
@@ -28,6 +33,8 @@ def scenario_for(
     changed: dict[str, Any] = {"protocol": protocol, "options": {**made.target.options, **(options or {})}}
     if url:
         changed["url"] = url
+    if origin:
+        changed["origin"] = origin
     host = re.sub(r"[^\w.-]+", "-", urlsplit(url).netloc.rpartition("@")[2]) if url else "new"
     target = made.target.model_copy(update=changed)
     loop = dialect(protocol, changed["options"]).begins_with()

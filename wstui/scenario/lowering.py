@@ -31,7 +31,10 @@ def spoken(target: Target) -> Target:
     """Return the target as its protocol's clients connect to it."""
     speaks = dialect_of(target)
     offered = target.subprotocols or speaks.subprotocols()
-    return target.model_copy(update={"url": speaks.address(target.url), "subprotocols": list(offered)})
+    says_origin = target.origin or any(name.lower() == "origin" for name in target.headers)
+    origin = target.origin if says_origin else speaks.origin(target.url)
+    address = speaks.address(target.url)
+    return target.model_copy(update={"url": address, "subprotocols": list(offered), "origin": origin})
 
 
 def logins_of(scenario: Scenario) -> list[Login]:

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import ssl
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI, WebSocketException
-from websockets.typing import Subprotocol
+from websockets.typing import Origin, Subprotocol
 
 from wstui.execution.preflight.advice import for_status
 from wstui.execution.preflight.probe import Unreachable
 from wstui.load.connect_outcome import cause_of
 from wstui.load.tls_failure import fix_of
 from wstui.measure.sanitize import sanitize
-from wstui.protocols.guess import ASKED, OFFERED, ProtocolGuess, Seen, guess, guess_by_close
+from wstui.protocols.guess import ASKED, OFFERED, Opening, ProtocolGuess, Seen, guess, guess_by_close
 from wstui.scenario.conversation.known_dialects import DIALECTS, dialect
 from wstui.scenario.secrets import mask_url
-from wstui.scenario.url import check_target_url
+from wstui.scenario.url import check_target_url, same_origin
 
 _SILENCE_S = 1.0
 """How long a server may take to say something by itself, or to answer."""
@@ -31,10 +33,11 @@ _PLAIN = ("json", "raw", "lines")
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """The protocol of a server, if it was recognised, and the URL at which it is spoken."""
+    """The protocol of a server, if it was recognised, the URL at which it is spoken, and the Origin that it wants."""
 
     url: str
     guess: ProtocolGuess | None
+    origin: str = ""
 
     def __str__(self) -> str:
         found = self.guess
@@ -51,25 +54,57 @@ async def look(url: str, *, insecure: bool = False, ca_file: str = "") -> Look:
     url = check_target_url(url)
     tls = _tls(insecure, ca_file) if url.startswith("wss:") else None
     refusals: list[tuple[str, str]] = []
+    # Rails lets in only who names an origin that it knows; servers of SockJS take plain frames below their path.
+    for base, origin in ((url, ""), (url, same_origin(url)), (_below(url), "")):
+        found = await _look(base, Connecting(tls, Origin(origin) if origin else None), refusals) if base else None
+        if found is not None:
+            return found
+    why, fix = refusals[0]
+    raise Unreachable(f"{mask_url(url)} lets no WebSocket client in ({why})", fix)
+
+
+class Connecting(NamedTuple):
+    """How to connect."""
+
+    tls: ssl.SSLContext | None
+    origin: Origin | None
+
+
+async def _look(url: str, way: Connecting, refusals: list[tuple[str, str]]) -> Look | None:
+    """Look at a server; None if it lets nobody in, and why goes to the `refusals`."""
+    origin = way.origin or ""
     for address in _addresses(url):
         for offered in (OFFERED, ()):
             try:
-                async with _connected(address, tls, offered) as connection:
+                async with _connected(address, way, offered) as connection:
                     if connection.subprotocol == OFFERED[0]:
                         continue  # it agrees to anything
-                    found = guess(address, connection.subprotocol or "", await _heard(connection))
+                    heard = await _heard(connection)
+                    found = guess(address, connection.subprotocol or "", heard)
             except (InvalidHandshake, ConnectionClosed) as error:
                 refusals.append(_refusal(error))
                 continue
             if found is None or not found.certain or found.protocol in _PLAIN:
-                asked = await _asked(url, tls)
+                # What says that it is SockJS takes the openings of others for messages, which its application gets.
+                only = found if heard and found is not None and found.protocol not in _PLAIN else None
+                asked = await _asked(url, way, only)
                 if asked is not None:
-                    hinted = found is not None and found.protocol == asked.protocol
-                    return Look(url, replace(asked, options=found.options) if found and hinted else asked)
-            plain = found is not None and dialect(found.protocol, found.options).address(url) == address
-            return Look(url if plain or found is None else address, found)
-    why, fix = refusals[0]
-    raise Unreachable(f"{mask_url(url)} lets no WebSocket client in ({why})", fix)
+                    hints = found.options if found is not None and found.protocol == asked.protocol else {}
+                    return Look(url, replace(asked, options={**hints, **asked.options}), origin)
+            return Look(url if found is None or _is_found_at(url, address, found) else address, found, origin)
+    return None
+
+
+def _is_found_at(url: str, address: str, found: ProtocolGuess) -> bool:
+    """Return whether clients of the protocol with this URL connect to the address, at least to its path."""
+    own = dialect(found.protocol, found.options).address(url)
+    return own == address if found.protocol in _PLAIN else own.partition("?")[0] == address.partition("?")[0]
+
+
+def _below(url: str) -> str:
+    before, mark, query = url.partition("?")
+    is_deeper = re.fullmatch(r"\w+://[^/]+/.*[^/]/*", before) and not re.search(r"/websocket/*$", before)
+    return f"{before.rstrip('/')}/websocket{mark}{query}" if is_deeper else ""
 
 
 def _tls(insecure: bool, ca_file: str) -> ssl.SSLContext:
@@ -91,12 +126,18 @@ def _addresses(url: str) -> Iterator[str]:
 
 
 @contextlib.asynccontextmanager
-async def _connected(url: str, tls: ssl.SSLContext | None, offered: tuple[str, ...]) -> AsyncIterator[ClientConnection]:
+async def _connected(url: str, way: Connecting, offered: tuple[str, ...]) -> AsyncIterator[ClientConnection]:
     """A connection to a server. Raises Unreachable if there is none."""
     names = [Subprotocol(name) for name in offered] or None
     try:
         connection = await connect(
-            url, ssl=tls, subprotocols=names, open_timeout=_OPEN_S, close_timeout=1, max_size=1 << 20
+            url,
+            ssl=way.tls,
+            origin=way.origin,
+            subprotocols=names,
+            open_timeout=_OPEN_S,
+            close_timeout=1,
+            max_size=1 << 20,
         )
     except (InvalidHandshake, ConnectionClosed):
         raise
@@ -125,24 +166,32 @@ async def _heard(connection: ClientConnection) -> list[Seen]:
     return frames
 
 
-async def _asked(url: str, tls: ssl.SSLContext | None) -> ProtocolGuess | None:
-    """Return the answer to the opening of a protocol, if it is one of that protocol."""
-    found = await asyncio.gather(*(_answer(url, tls, *asked) for asked in ASKED.items()))
+async def _asked(url: str, way: Connecting, only: ProtocolGuess | None) -> ProtocolGuess | None:
+    """Return the answer to the opening of a protocol, or `only` of this one, if it is one of that protocol."""
+    openings = [one for one in ASKED if only is None or (one.protocol, one.options) == (only.protocol, only.options)]
+    found = await asyncio.gather(*(_answer(url, way, opening) for opening in openings))
     named = next((each for each in found if each is not None and each.protocol not in _PLAIN), None)
     return named or next((each for each in found if each is not None and each.echoes), None)
 
 
-async def _answer(url: str, tls: ssl.SSLContext | None, protocol: str, opening: str | bytes) -> ProtocolGuess | None:
-    kind = dialect(protocol, {})
-    offered = tuple(kind.subprotocols()) if isinstance(opening, bytes) else ()
+async def _answer(url: str, way: Connecting, opening: Opening) -> ProtocolGuess | None:
+    speaks = dialect(opening.protocol, opening.options)
+    offered = tuple(speaks.subprotocols()) if opening.offers else ()
+    if "{{" in (address := speaks.address(url)):
+        return None  # SockJS, where the URL is not that of a session
     with contextlib.suppress(Unreachable, InvalidHandshake, ConnectionClosed):
-        async with _connected(kind.address(url), tls, offered) as connection:
-            await connection.send(opening)
+        async with _connected(address, way, offered) as connection:
+            if offered and not connection.subprotocol:
+                return None  # clients do not go on then, nor do browsers
+            await connection.send(opening.text)
             heard = await _heard(connection)
-            frames = [frame for frame in heard if frame[1] != opening]
+            frames = [frame for frame in heard if frame[1] != opening.text]
             if len(frames) < len(heard):
                 return ProtocolGuess("json", "it sends back what it gets", echoes=True)
-            return guess("", "", frames) or guess_by_close(protocol, type(kind), connection.close_code)
+            found = guess("", "", frames)
+            if found is not None and found.protocol == opening.protocol:
+                return replace(found, options={**opening.options, **found.options})
+            return found or guess_by_close(opening.protocol, type(speaks), connection.close_code)
     return None
 
 

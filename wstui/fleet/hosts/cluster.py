@@ -15,12 +15,12 @@ from wstui.fleet.hosts.host_link import HostLink
 from wstui.fleet.hosts.host_probe import HostProbe, question_of, workers_on
 from wstui.fleet.hosts.road_hosts import RoadHosts
 from wstui.fleet.transport import FleetError, HostState, Lost, MessageReceived, TargetUnreachable
-from wstui.load.lease import LEASE_S, TICK_S, OwnClock
 from wstui.load.protocol import Spec
 from wstui.scenario.model import Scenario
 
-GIVEN_UP_S = LEASE_S + 7.0
+GIVEN_UP_S = 10.0
 """A host that is silent for this long is given up: its leases are over and its load has drained."""
+_WATCH_S = 0.5
 JOINS_S = 5.0
 
 
@@ -77,17 +77,15 @@ class ClusterTransport:
         self._looks = await self._source.look(self._question)
         if problems := [look.problem for look in self._looks if look.problem]:
             raise FleetError("\n".join(problems))
-        if problems := [f"{look.name} {why}" for look in self._looks if (why := self._unreached(look))]:
+        host, port = self._question.host, self._question.port
+        if problems := [
+            f"{look.name} can't reach the target at {host}:{port}: {look.facts.unreachable}; look at the network there"
+            for look in self._looks
+            if look.facts is not None and look.facts.unreachable
+        ]:
             raise TargetUnreachable("\n".join(problems))
         self._room = [workers_on(look, workers) for look in self._looks]
         return sum(self._room)
-
-    def _unreached(self, look: HostProbe) -> str:
-        """Return why a host can't reach the target, or ""."""
-        if look.facts is None or not look.facts.unreachable:
-            return ""
-        where = f"{self._question.host}:{self._question.port}"
-        return f"can't reach the target at {where}: {look.facts.unreachable}; look at the network there"
 
     async def start(self, specs: Mapping[int, Spec]) -> None:
         links = [self._links.get(look.name) for look in self._looks]
@@ -154,14 +152,10 @@ class ClusterTransport:
                 self._queue.put_nowait(Lost(worker, f"lost with its host: {reason}", now_ns))
 
     async def _watch(self) -> None:
-        clock = OwnClock()
         while True:
-            await asyncio.sleep(TICK_S)
-            missed_ns = round(clock.tick() * 1e9)
-            for link in [link for link in self._links.values() if link.alive]:
-                now_ns = time.monotonic_ns()
-                link.heard_ns = min(link.heard_ns + missed_ns, now_ns)  # meanwhile nothing could be heard
-                if now_ns - link.heard_ns > GIVEN_UP_S * 1e9:
+            await asyncio.sleep(_WATCH_S)
+            for link in self._links.values():
+                if link.alive and time.monotonic_ns() - link.heard_ns > GIVEN_UP_S * 1e9:
                     self._lose(link.name, f"was silent for {GIVEN_UP_S:g} s")
                     await self._source.abandon(link.name)
 
@@ -169,13 +163,10 @@ class ClusterTransport:
         while True:
             await asyncio.sleep(JOINS_S)
             for look in await self._source.joined():
-                trouble = str(look.trouble or self._unreached(look))
-                if not trouble:
+                if look.trouble is None and not (look.facts is not None and look.facts.unreachable):
                     self._looks.append(look)
                     self._room.append(workers_on(look, self._workers))
-                self._joined[look.name] = HostState(
-                    look.name, (), reason=trouble, heard_ns=time.monotonic_ns(), facts=look.facts
-                )
+                    self._joined[look.name] = HostState(look.name, (), heard_ns=time.monotonic_ns(), facts=look.facts)
 
     async def close(self, grace_s: float) -> None:
         self._closing = True

@@ -229,7 +229,7 @@ class StartScreen(Screen[None]):
 
     async def _propose(self, url: str, protocol: str) -> None:
         options: Mapping[str, Any] = {}
-        echoes = False
+        echoes, origin = False, ""
         launcher = self.services.launcher
         if not protocol and launcher is not None and launcher.look is not None:
             self.notify(f"looking at {mask_url(url)}")
@@ -238,11 +238,12 @@ class StartScreen(Screen[None]):
             except Exception as error:  # Unreachable; anything else is told as well
                 self.notify(f"{error}", severity="error")
                 return
-            url = seen.url
+            url, origin = seen.url, seen.origin
             protocol, options = (seen.guess.protocol, seen.guess.options) if seen.guess else ("", {})
             echoes = seen.guess is not None and seen.guess.echoes
             self.notify(str(seen))
-        self.post_message(requests.OpenEditor(scenario_for(protocol or "json", url, options, echoes=echoes)))
+        made = scenario_for(protocol or "json", url, options, echoes=echoes, origin=origin)
+        self.post_message(requests.OpenEditor(made))
 
     def action_import(self) -> None:
         """Ask for a recorded session; open the guesses that are made from it."""
