@@ -242,3 +242,22 @@ def test_a_condition_without_figures_cannot_be_judged_and_says_so() -> None:
 def test_a_condition_that_is_none_says_what_to_write(text: str, words: str) -> None:
     with pytest.raises(BadValue, match=words):
         regression.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "held", "head"),
+    [
+        (1.2, 1.2, (), "✓ `quick`: no proven change"),
+        (3.0, 1.2, (), "✓ `quick`: "),
+        (1.2, 3.0, (), "▲ `quick`: "),
+        (1.2, 3.0, ("response.p99 > +10%: it was",), "✗ `quick`: not accepted, "),
+    ],
+)
+def test_a_comment_begins_with_its_marker_and_the_verdict(
+    before: float, after: float, held: tuple[str, ...], head: str
+) -> None:
+    comparison = compare(good(median_ms=before), good(median_ms=after, seed=2))
+    marker, verdict, *rest = compare_markdown.render(comparison, "quick", held).splitlines()
+    assert marker == "<!-- wstui compare: quick -->" and verdict.startswith(f"### {head}")
+    assert ("worse" in verdict) == (before < after) and ("better" in verdict) == (before > after)
+    assert any(line.startswith("- ✗ response") for line in rest) == bool(held)

@@ -33,7 +33,7 @@ def render(comparison: Comparison, preset: str, broken: Sequence[str] = ()) -> s
     measured = [c for c in comparison.changes if c not in proven and not (c.before is None and c.after is None)]
     lines = [
         marker(preset),
-        f"### {'✗' if broken else '✓'} {code(preset)}: {_verdict(worse, better, broken)}",
+        f"### {'✗' if broken else '▲' if worse else '✓'} {code(preset)}: {_verdict(worse, better, broken)}",
         "",
         f"{code(comparison.before)} → {code(comparison.after)}",
     ]
