@@ -94,6 +94,9 @@ def test_a_generator_at_its_limit_comes_first_and_the_server_is_not_blamed_for_i
 
 def test_a_target_that_cannot_be_reached_is_the_only_finding() -> None:
     assert causes(empty()) == ["unreachable"]
+    refused = FailureSummary("refused", "member, auth: type = 'no'", 10, 0.1, 0.2, outcome="refused")
+    (finding,) = findings(msgspec.structs.replace(empty(), failures=[refused]))
+    assert "user, password and token" in finding.next_step
 
 
 @pytest.mark.parametrize(

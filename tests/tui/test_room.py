@@ -18,6 +18,7 @@ from tests.tui.screenshots import SIZES, Shot, staged
 from wstui.execution.run.result_sections import ThresholdOutcome
 from wstui.execution.run.status import Status
 from wstui.report.analysis.compare import Change, Comparison
+from wstui.tui.dashboard.thresholds import threshold_name
 from wstui.tui.dialogs.help import HelpDialog
 from wstui.tui.editor.editor_screen import Editor
 from wstui.tui.imports.import_dialog import ImportDialog
@@ -205,3 +206,9 @@ async def test_key_and_id_below_a_command_stand_out_on_the_row_of_the_cursor(the
         assert style.color and style.bgcolor and not style.dim
         ink, ground = Color.from_rich_color(style.color), Color.from_rich_color(style.bgcolor)
         assert contrast(ink, ground) >= CONTRAST
+
+
+def test_a_limit_is_whole_before_it_is_said_to_be_a_default() -> None:
+    outcome = ThresholdOutcome("messages.broken_expectations", "<= 0", 0.0, True, default=True)
+    assert threshold_name(outcome, 16) == "unexpected ≤ 0"
+    assert threshold_name(outcome, 40) == "unexpected ≤ 0 (default)"

@@ -88,9 +88,8 @@ def prepare(
     spare_inputs(options, files, scenarios)
     first = first_of(scenarios, options.from_member)
     earlier = earlier_results(scenarios[:first], options.store_path) if first else []
-    for scenario in scenarios[first:]:
-        for warning in warnings(scenario):
-            tell(warning)
+    for warning in dict.fromkeys(warning for scenario in scenarios[first:] for warning in warnings(scenario)):
+        tell(warning)
     try:
         return SuiteRun(
             scenarios,

@@ -142,7 +142,9 @@ def _destination(source: Path, out: str | None) -> Path:
 def _report(draft: InferredScenario, path: Path) -> None:
     sure = Counter(guess.sure for guess in draft.guesses.values())
     counts = ", ".join(f"{sure[word]} {word}" for word in ("sure", "likely", "unsure") if sure[word])
-    click.echo(f"{printable(str(path))}: {len(draft.tables['roles'])} role(s), {len(draft.guesses)} guesses ({counts})")
+    roles = len(draft.tables["roles"])
+    told = f"{roles} role{'' if roles == 1 else 's'}, {len(draft.guesses)} guesses ({counts})"
+    click.echo(f"{printable(str(path))}: {told}")
     if draft.columns:
         click.echo(f"feed: {printable(str(path.with_suffix('.csv')))}, with {', '.join(draft.columns)}: a row a client")
     if draft.secrets:

@@ -48,7 +48,7 @@ def refusals(result: Result) -> Finding | None:
             began,
             stages_between(result, began, last_seen(refusing)),
         )
-    if advice := _on_entry(top):
+    if advice := on_entry(top):
         return Finding(
             "refusals",
             "The server did not let clients in.",
@@ -80,7 +80,7 @@ def _is_refusal(failure: FailureSummary) -> bool:
     )
 
 
-def _on_entry(failure: FailureSummary) -> str:
+def on_entry(failure: FailureSummary) -> str:
     """Return what to look at if the server turned the client itself away, and not one connection too many; else ""."""
     kind, _, code = failure.kind.partition(" ")
     if failure.kind in ("http 401", "http 403", "close 4001", "close 1008"):

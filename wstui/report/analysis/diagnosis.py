@@ -11,7 +11,7 @@ from collections.abc import Callable
 from wstui.execution.run.limits import SLOW_RAMP
 from wstui.execution.run.result import Result
 from wstui.measure import format
-from wstui.report.analysis.connection_rules import drops, network, proxy, refusals, slow_accept, unreached
+from wstui.report.analysis.connection_rules import drops, network, on_entry, proxy, refusals, slow_accept, unreached
 from wstui.report.analysis.evidence import addresses_hit, most_frequent, remedy, top_failure
 from wstui.report.analysis.finding import Finding, stages_since
 from wstui.report.analysis.latency_rules import slow_responses
@@ -88,7 +88,9 @@ def _unreachable(result: Result) -> Finding | None:
         "unreachable",
         "No client became ready.",
         top_failure(top) + addresses_hit([top]) if top else result.verdict.reason,
-        remedy(result, top) or "`wstui check` tries one client all the way and names what is missing",
+        remedy(result, top)
+        or (on_entry(top) if top else "")
+        or "`wstui check` tries one client all the way and names what is missing",
     )
 
 

@@ -27,6 +27,12 @@ _WORDS = {
     "connect.success": "connected",
     "failures.rate": "errors",
     "messages.timed_out": "timed out",
+    "messages.duplicates": "answered twice",
+    "messages.invalid_texts": "invalid texts",
+    "messages.broken_expectations": "unexpected",
+    "messages.failed_steps": "failed steps",
+    "messages.unmatched": "unmatched",
+    "connections.unanswered_pings": "unanswered pings",
     "messages.received_per_second": "received",
     "messages.sent_per_second": "sent",
     "connections.dropped": "dropped",
@@ -112,8 +118,9 @@ class ThresholdsPanel(Panel):
 def threshold_name(outcome: ThresholdOutcome, room: int, *, of: str = " ") -> str:
     """Return the metric, its limit and, after `of`, its stage; the limit is whole as long as it has room."""
     more = f"{of}{sanitize(outcome.stage)}" if outcome.stage else ""
-    more += " (default)" if outcome.default else ""
     limit = limit_words(outcome.limit)
     told = f"{clip(metric_words(outcome.metric), max(4, room - width_of(limit) - 1))} {limit}"
     left = room - width_of(told)
+    if outcome.default:  # says less than what is left to the bar
+        return told + " (default)" if left > width_of(" (default)") else clip(told, room)
     return told + clip(more, left) if left > len(of) + 1 else clip(told, room)

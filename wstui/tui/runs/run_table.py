@@ -18,6 +18,7 @@ from wstui.report.model.cell_text import clip, pad, width_of
 from wstui.report.model.labels import peak_clients
 from wstui.tui.bindings import key
 from wstui.tui.dashboard.status_line import verdict_of
+from wstui.tui.dashboard.thresholds import metric_words
 from wstui.tui.kit.list_table import ListTable
 from wstui.tui.kit.row_widget import Line, cells
 
@@ -190,8 +191,8 @@ def _sum(*values: float | None) -> float | None:
 
 
 def _broken(result: Result) -> str:
-    names = [o.metric.removeprefix("response.") for o in result.verdict.thresholds if o.passed is False]
-    return ": " + ", ".join(sanitize(name) for name in names) if names and not result.verdict.aborted else ""
+    names = [metric_words(outcome.metric) for outcome in result.verdict.thresholds if outcome.passed is False]
+    return f": {', '.join(names)}" if names and not result.verdict.aborted else ""
 
 
 def failure_share(result: Result) -> float | None:
