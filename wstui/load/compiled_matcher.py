@@ -181,7 +181,7 @@ class Code:
                 return f"{wanted}.search(payload) is not None"
         found = self.at(condition.path)
         if condition.kind == "absent":
-            return f"{found} in (MISSING, None)"
+            return f"((found := {found}) is MISSING or found is None)"
         if condition.text:
             return f"(found == {wanted} if type(found := {found}) is type({wanted}) else same(found, {wanted}))"
         if condition.value == ANY:

@@ -23,6 +23,8 @@ BINARY = 0x82
 PING = 0x89
 PONG = 0x8A
 _RESERVED = 0xF8F8  # a bit for each reserved opcode: 3…7 and 11…15
+_HEADS = [b"\x81%c" % size if size < 126 else None for size in range(256)]
+"""How short texts begin, by their size."""
 
 # RFC 6455 5.3 wants unpredictable masks, to protect proxies from hostile scripts. For a load generator a random pool
 # is enough, at a tenth of the cost of one os.urandom() call per frame.
@@ -140,19 +142,15 @@ class FrameReceiver:
             if length == 126 and (data[2] << 8) | data[3] == size - 4 <= self.max_size:
                 self.message(TEXT, data[4:])
                 return
+            end = length + 2
             start = length + 4
-            if (
-                start <= size
-                and data[start - 2] == TEXT
-                and data[start - 1] == size - start < 126 > length
-                and length <= self.max_size >= size - start
-            ):
+            if length < 126 and size < 256 and size <= self.max_size and data[end:start] == _HEADS[size - start]:
                 # Of the others many hold two: a reply, and what completes it.
-                self.message(TEXT, data[2 : start - 2])
+                self.message(TEXT, data[2:end])
                 if self.protocol is None or self.protocol.state is OPEN:
                     self.message(TEXT, data[start:])
                 else:
-                    self._surrender(data[start - 2 :])
+                    self._surrender(data[end:])
                 return
         pos = end = 0
         while size - pos >= 2:

@@ -127,7 +127,7 @@ class Messaging(FrameReceiver):
         context = self.context
         context.counters.received += 1
         # Most text is ASCII: this check costs 0.05 of the 15 µs of a round trip.
-        if first == TEXT and not payload.isascii() and not is_text(payload):
+        if not payload.isascii() and first == TEXT and not is_text(payload):
             self._invalid_text(payload)
             return
         context.exchange.receive(self, first, payload)

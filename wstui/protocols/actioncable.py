@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from wstui.protocols.plain import document
+from wstui.protocols.plain import UNREADABLE, document, from_json
 from wstui.scenario.conversation.dialect import (
     BadKey,
     Decode,
@@ -150,14 +150,17 @@ def decode(_kept: Any, _binary: bool, payload: bytes) -> tuple[Sequence[tuple[An
 
     The types of the protocol itself are not for channels: no goodbye is one that a channel has sent.
     """
-    found = document(payload)
-    if not isinstance(found, dict):
+    try:
+        found = from_json(payload)
+    except UNREADABLE:
+        found = None
+    if type(found) is not dict:
         raise Malformed("no JSON object")
     if "type" not in found:
         message = found.get("message")
-        kind = message.get("type") or message.get("action") if isinstance(message, dict) else None
-        found["type"] = kind if isinstance(kind, str) and kind not in _TYPES else "message"
-    return [(found, payload)], None
+        kind = (message.get("type") or message.get("action")) if type(message) is dict else None
+        found["type"] = kind if type(kind) is str and kind not in _TYPES else "message"
+    return ((found, payload),), None
 
 
 KINDS = {"actioncable": ActionCable}

@@ -83,7 +83,7 @@ class MessageKind:
         self.acts = bool(self.answers or self.deliveries or self.sequences or self.streams)
         # Whether a step or a heartbeat may wait for it.
         self.is_awaited = role.awaited is None or any(map(may_match, role.awaited))
-        self.is_idle = not (self.acts or self.is_awaited or self.errors)
+        self.is_idle = not (self.acts or self.is_awaited or self.errors or self.seen or self.watched)
 
     def is_meant(self, matcher: Any, document: Any, payload: bytes, talk: Any) -> bool:
         """Return whether a rule of a client means a message of this kind."""

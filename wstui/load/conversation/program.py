@@ -179,6 +179,7 @@ class WorkerRole:
         self.closes = speaks.close_codes()
         decodes = self.decode is not None
         self.reader = reader_of(spec, speaks.kinds, plain=decodes, tables=decodes and speaks.tables)
+        self.read = self.reader.decode
         self.tallies: list[StepTally] = []
         self.unnamed = StepTally(spec.name, "")  # of the waits of scripts, whose steps have tallies of their own
         self._steps: dict[str, StepTally] = {}
