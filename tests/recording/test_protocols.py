@@ -21,7 +21,7 @@ from tests.load.leading import S, Workers, led
 from tests.protocols import test_actioncable, test_mqtt, test_stomp
 from tests.recording import clients
 from tests.recording.test_record import recording
-from tests.servers.server import Connection, Server, until
+from tests.servers.server import PATIENCE_S, Connection, Server, until
 from wstui.recording.inference.infer import infer
 from wstui.recording.inference.inferred_scenario import InferredScenario
 from wstui.recording.proof import prove
@@ -31,7 +31,7 @@ from wstui.scenario.model import Scenario
 
 rails = test_actioncable.rails
 mosquitto, rabbitmq = test_mqtt.broker, test_stomp.broker
-CLIENTS, RUN_S = 100, 10
+CLIENTS, ROUNDS = 100, 2
 Log = Callable[[], Mapping[str, int]]
 Serving = contextlib.AbstractAsyncContextManager[tuple[str, Log]]
 
@@ -222,14 +222,15 @@ CASES: dict[str, tuple[Any, Any, dict[str, str]]] = {
 }
 
 
-GROUPS = tuple(tuple(CASES)[start::3] for start in range(3))
-"""Those of a group run at once: a test that lasts so long must mostly wait."""
+GROUPS = tuple(tuple(CASES)[start::6] for start in range(6))
+"""Those of a group run at once, as recordings mostly wait; more of them would keep each other from the one loop."""
 
 
 @pytest.mark.parametrize("names", GROUPS, ids=" and ".join)
 async def test_a_session_by_the_protocols_own_client_runs_with_a_hundred(
-    names: tuple[str, ...], request: pytest.FixtureRequest, tmp_path: Path
+    names: tuple[str, ...], request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    monkeypatch.setattr("wstui.recording.proof._TIMEOUT", f"{PATIENCE_S:g}s")  # how fast servers are is not asked here
     (one_more := tmp_path / "each").mkdir()
     found = await asyncio.gather(*(runs(name, request, one_more) for name in names), return_exceptions=True)
     outcomes = dict(zip(names, found, strict=True))
@@ -250,10 +251,13 @@ async def runs(name: str, request: pytest.FixtureRequest, folder: Path) -> None:
         proof = await prove(draft, str(folder / "again.toml"), lines.append)
         assert not proof.failed and not proof.unreachable, "\n".join([text, *lines])
         before = Counter(log())
-        async with led(made, clients=CLIENTS) as workers:
+        patient = {
+            "messages": made.messages.model_copy(update={"timeout": PATIENCE_S}),
+            "target": made.target.model_copy(update={"connect_timeout": PATIENCE_S}),
+        }
+        async with led(made.model_copy(update=patient), clients=CLIENTS) as workers:
             await until(lambda: workers.c.ready == CLIENTS)
-            await asyncio.sleep(RUN_S)
-            await until(lambda: done(workers, list(steps)[-1]) >= 2 * CLIENTS)
+            await until(lambda: done(workers, list(steps)[-1]) >= ROUNDS * CLIENTS)
             c = await workers.drained(10 * S)
             assert c.ready == CLIENTS and not workers.failures, text
             for row in workers.steps:
