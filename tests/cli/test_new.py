@@ -186,7 +186,8 @@ async def test_the_version_of_a_server_decides_its_steps(tmp_path: Path) -> None
     async with test_ocpp.serving("2.0.1", interval=600) as central:
         result, file = await made(tmp_path, root(central, "/cp"))
     assert result.exit_code == 0, result.output
-    assert 'the subprotocol "ocpp2.0.1"' in result.output and central.calls["StatusNotification"] == 1
+    told = 'it speaks ocpp (version = "2.0.1"): the subprotocol "ocpp2.0.1"'
+    assert told in result.output and central.calls["StatusNotification"] == 1
     assert 'version = "2.0.1"' in file.read_text() and "StartTransaction" not in file.read_text()
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wstui.protocols.guess import Seen, guess
-from wstui.scenario.conversation.known_dialects import DIALECTS, dialect
+from wstui.scenario.conversation.known_dialects import DIALECTS, dialect, kind_of
 
 URL = "ws://localhost/ws"
 SENT, CAME = True, False
@@ -84,3 +84,7 @@ def test_without_a_sign_there_is_no_guess() -> None:
 def test_any_traffic_gets_a_protocol_that_exists(url: str, subprotocol: str, frames: list[Seen]) -> None:
     found = guess(url, subprotocol, frames)
     assert found is None or (found.protocol in DIALECTS and dialect(found.protocol, found.options))
+
+
+def test_each_protocol_has_one_line_in_a_terminal_of_80_columns() -> None:
+    assert {name: kind_of(name).title for name in DIALECTS if len(kind_of(name).title) > 65} == {}

@@ -65,7 +65,7 @@ class PhoenixKeys(msgspec.Struct, kw_only=True):
 class Phoenix(Dialect):
     """Phoenix channels, see the page of the manual."""
 
-    title = "Phoenix channels: topics, events, replies, presence; Supabase Realtime"
+    title = "Phoenix channels, Supabase Realtime: topics, events, replies"
     option_keys, step_keys = PhoenixOptions, PhoenixKeys
     kinds = ("event",)
     options: PhoenixOptions

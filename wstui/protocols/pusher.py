@@ -60,7 +60,7 @@ class PusherKeys(msgspec.Struct, kw_only=True):
 class Pusher(Dialect):
     """Pusher Channels, see the page of the manual."""
 
-    title = "Pusher Channels, Soketi, Reverb: public, private and presence channels"
+    title = "Pusher Channels, Soketi, Laravel Reverb: channels, presence"
     option_keys, step_keys = PusherOptions, PusherKeys
     kinds = ("event",)
     options: PusherOptions

@@ -80,7 +80,7 @@ class RealtimeKeys(msgspec.Struct, kw_only=True):
 class Realtime(Dialect):
     """The Realtime API, see the page of the manual."""
 
-    title = "speech and language models: OpenAI Realtime and what speaks the same"
+    title = "OpenAI Realtime and its kind: speech and language models"
     option_keys, step_keys = RealtimeOptions, RealtimeKeys
     takes_files = True
     options: RealtimeOptions

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import re
 import ssl
 from collections.abc import AsyncIterator, Iterator
@@ -46,7 +47,8 @@ class Look:
         if found.echoes:
             return "it sends back what it gets"
         how = "speaks" if found.certain else "probably speaks"
-        return f"it {how} {found.protocol}: {sanitize(found.why, 200)}"
+        options = ", ".join(f"{name} = {json.dumps(value)}" for name, value in found.options.items())
+        return f"it {how} {found.protocol}{f' ({options})' if options else ''}: {sanitize(found.why, 200)}"
 
 
 async def look(url: str, *, insecure: bool = False, ca_file: str = "") -> Look:
