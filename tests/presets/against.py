@@ -19,6 +19,7 @@ from wstui.execution.run.commands import CompletePlan
 from wstui.execution.run.result import Result
 from wstui.execution.run.run import Run
 from wstui.execution.run.status import Status
+from wstui.execution.search.breakpoint_search import BreakpointRun
 from wstui.measure.snapshot import Counters
 from wstui.odin.demo_system import DemoTarget
 from wstui.report.store.store import INTERRUPTED, Store
@@ -84,14 +85,31 @@ class WatchedRun(Run):
         return super()._conclude()
 
 
-def assert_shown_before_as_it_ended(run: WatchedRun, result: Result) -> None:
+class WatchedSearch(BreakpointRun):
+    """Keeps its last status before the end."""
+
+    before: Status
+
+    def _conclude(self, result: Result) -> Result:
+        self.before = self.status
+        return super()._conclude(result)
+
+
+CHANGES = frozenset({"finished", "duration_s", "verdict"})
+"""Fields of a result that the end of a run changes."""
+
+
+def assert_shown_before_as_it_ended(
+    run: WatchedRun | WatchedSearch, result: Result, changes: frozenset[str] = CHANGES
+) -> tuple[Result, Result]:
     """What is stored of a run that is killed one tick before its end agrees with what is stored of it at its end."""
     assert run.before.result.verdict.running and not result.verdict.running
     cut, whole = stored(run.before, None), stored(run.status, result)
     assert whole == result and cut.verdict.reason == INTERRUPTED and not cut.passed
     assert [o.value for o in cut.verdict.thresholds] == [o.value for o in result.verdict.thresholds]
-    for field in set(Result.__struct_fields__) - {"finished", "duration_s", "verdict"}:
+    for field in set(Result.__struct_fields__) - changes:
         assert getattr(cut, field) == getattr(whole, field), field
+    return cut, whole
 
 
 def stored(status: Status, result: Result | None) -> Result:

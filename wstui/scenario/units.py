@@ -55,8 +55,8 @@ def with_points(text: str) -> str:
 def _pointed(match: re.Match[str]) -> str:
     number = match[0]
     if re.fullmatch(r"[1-9]\d{0,2}(,\d{3})+(\.\d+)?", number):
-        confirmed_low = "." in number or number.count(",") > 1 or number.endswith(",000")
-        return number.replace(",", "") if confirmed_low else number
+        is_certain = "." in number or number.count(",") > 1 or number.endswith(",000")
+        return number.replace(",", "") if is_certain else number
     return number.replace(",", ".") if re.fullmatch(r"\d+,\d+", number) else number
 
 

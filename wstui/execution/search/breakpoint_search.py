@@ -106,6 +106,8 @@ class BreakpointRun:
             timeline=[],
             events=[],
             histograms={},
+            # each step says whether the generator was its limit
+            generator=msgspec.structs.replace(result.generator, limited_by=self._limited),
             breakpoint=so_far(found),
         )
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
-from wstui.execution.run.metrics import FAMILIES, family_of, steps_of
+from wstui.execution.run.metrics import FAMILIES, decided, family_of, steps_of
 from wstui.execution.run.result import BreakpointSummary, Result
-from wstui.execution.run.result_figures import distribution_in, failures, figure
+from wstui.execution.run.result_figures import counters_in, distribution_in, failures, figure
 from wstui.measure import format
 from wstui.measure.histogram import RELATIVE_ERROR
 from wstui.measure.timeline import step_columns
@@ -271,7 +271,7 @@ def _quantile_test(metric: Metric, before: Result, after: Result) -> float | Non
 
 
 _SHARES: dict[str, Callable[[Result], tuple[int, int]]] = {
-    "connect.success": lambda r: (r.connections.ready, r.connections.attempted - r.connections.drained),
+    "connect.success": lambda r: (r.connections.ready, decided(counters_in(r))),
     "messages.timed_out": lambda r: (r.messages.timed_out, max(r.messages.sent, r.messages.timed_out)),
     "connections.dropped": lambda r: (r.connections.dropped, max(r.connections.ready, r.connections.dropped)),
     "failures.rate": lambda r: (failures(r), max(r.connections.attempted + r.messages.sent, failures(r))),

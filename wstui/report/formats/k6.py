@@ -7,7 +7,9 @@ import json
 import re
 from typing import Any
 
+from wstui.execution.run.metrics import decided
 from wstui.execution.run.result import Result, SuiteResult
+from wstui.execution.run.result_figures import counters_in
 from wstui.execution.run.result_sections import Latency, ThresholdOutcome
 from wstui.execution.run.role_sections import StepSummary
 from wstui.report.model.labels import peak_clients, runs_of
@@ -30,7 +32,7 @@ def render(result: Result | SuiteResult) -> str:
 
 def _summary(run: Result) -> dict[str, Any]:
     connections, messages, seconds = run.connections, run.messages, run.duration_s - run.paused_s
-    ended = connections.attempted - connections.drained
+    ended = decided(counters_in(run))
     metrics = {
         "iterations": _counter(connections.ready, seconds),
         "ws_sessions": _counter(connections.ready, seconds),

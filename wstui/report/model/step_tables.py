@@ -69,7 +69,7 @@ def steps(run: Result) -> Table | None:
     unsure = [host.clock_uncertainty_ms for host in run.generator.hosts if host.clock_uncertainty_ms is not None]
     if unsure and any(step.kind == "delivery" for step in run.steps):
         give_or_take = format.milliseconds(sum(sorted(unsure)[-2:]))
-        notes.append(f"Times from a {{{{stamp}}}} of one host to another are exact to ± {give_or_take} ms.")
+        notes.append(f"Times from a {{{{stamp}}}} of one host to another are exact to ± {give_or_take}.")
     return Table("Steps, ms", STEP_COLUMNS, rows, notes=tuple(notes)) if rows else None
 
 

@@ -11,6 +11,7 @@ from textual.binding import BindingType
 from textual.message import Message
 
 from wstui.execution.run.result import Result
+from wstui.execution.run.result_figures import failure_rate
 from wstui.execution.run.result_sections import Latency
 from wstui.measure.format import clock, count, moment, ms, percent, rate
 from wstui.measure.sanitize import sanitize
@@ -179,7 +180,7 @@ _COLUMNS = (
         "p95", 7, lambda run: ms(_response(run).p95), lambda run: _response(run).p95, meaning="muted", from_width=100
     ),
     RunColumn("p99 ms", 8, lambda run: ms(_response(run).p99), lambda run: _response(run).p99),
-    RunColumn("err %", 7, lambda run: percent(failure_share(run.summary)), lambda run: failure_share(run.summary)),
+    RunColumn("err %", 7, lambda run: percent(failure_rate(run.summary)), lambda run: failure_rate(run.summary)),
 )
 _VERDICT = RunColumn("verdict", 0, verdict_told, lambda run: verdict_words(run)[0][2:], left=True, meaning="")
 SORTS = {column.title: column for column in (*_COLUMNS, _VERDICT)}
@@ -193,10 +194,3 @@ def _sum(*values: float | None) -> float | None:
 def _broken(result: Result) -> str:
     names = [metric_words(outcome.metric) for outcome in result.verdict.thresholds if outcome.passed is False]
     return f": {', '.join(names)}" if names and not result.verdict.aborted else ""
-
-
-def failure_share(result: Result) -> float | None:
-    """Failures of connections and replies, of all attempts and sends."""
-    c, m = result.connections, result.messages
-    tries = c.attempted + m.sent
-    return (c.refused + c.timed_out + c.failed + m.timed_out) / tries if tries else None
