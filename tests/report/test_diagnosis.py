@@ -145,6 +145,14 @@ def test_a_server_that_fell_silent_did_not_end_the_connections_itself(kind: str)
     assert finding.cause == "drops" and "fell silent" in finding.text and "silent for 20s" in finding.evidence
 
 
+def test_clients_that_were_dropped_for_sending_too_much_and_came_back_are_counted_as_connections() -> None:
+    connections = Connections(attempted=127, ready=127, dropped=97, reconnects=93, success_rate=1.0)
+    failure = FailureSummary("close 1013", "too many messages", 97, 2.0, 7.0, outcome="dropped")
+    (finding,) = findings(msgspec.structs.replace(good(), connections=connections, failures=[failure]))
+    assert "97 of 127 connections: " in finding.evidence and "93 times one came back" in finding.evidence
+    assert "send less often" in finding.next_step
+
+
 def test_a_finding_names_the_addresses_that_failed() -> None:
     several = {f"10.0.0.{number}": number for number in range(1, 7)}
     failure = FailureSummary("connect", "connection refused", 21, 6.0, 9.0, addresses=several)

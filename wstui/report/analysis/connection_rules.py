@@ -181,16 +181,22 @@ def drops(result: Result) -> Finding | None:
     began = min((failure.first_s for failure in closing), default=None)
     told = f": {top_failure(top)}" if top else ""
     back = f"; {format.count(seen.reconnects)} times one came back" if seen.reconnects else ""
-    silent = top is not None and top.kind in SILENT
+    text, advice = (
+        "The server ended connections that were in use.",
+        ("Look in the server's log at that time: restarts, buffer limits, idle timeouts"),
+    )
+    if top is not None and top.kind in SILENT:
+        text = "The server fell silent, and clients gave it up."
+        advice = "Look at what keeps the server from sending at that time, and at its heartbeat interval"
+    elif top is not None and _is_rate_limit(top):
+        advice = "It limits what a client may send: send less often (--every), or raise the limit at the server"
+    # A client that came back was ready more than once.
+    ready = f"{format.count(seen.ready)} {'connections' if seen.reconnects else 'ready clients'}"
     return Finding(
         "drops",
-        "The server fell silent, and clients gave it up."
-        if silent
-        else "The server ended connections that were in use.",
-        f"{format.count(dropped)} of {format.count(seen.ready)} ready clients{told}{clients_hit(closing)}{back}",
-        "Look at what keeps the server from sending at that time, and at its heartbeat interval"
-        if silent
-        else "Look in the server's log at that time: restarts, buffer limits, idle timeouts",
+        text,
+        f"{format.count(dropped)} of {ready}{told}{clients_hit(closing)}{back}",
+        advice,
         began,
         stages_between(result, began, last_seen(closing)),
     )
