@@ -117,7 +117,6 @@ def _serve() -> None:
     from wstui.load import __main__ as worker
 
     main = worker.main
-    worker.LEASE_S = 60.0  # one process leads many runs here, and may get no processor for seconds
     line = socket.socket(fileno=os.dup(0))
     signal.signal(signal.SIGCHLD, _reap)
     while True:

@@ -11,11 +11,12 @@ import wstui
 from tests.tui import fake
 from wstui.execution.preflight.checklist import CheckMark, by_share
 from wstui.execution.run import limits
-from wstui.execution.run.limits import FULL, LAG_MS, LATE_LEAST, LOST_S, NEAR, STALE_S, STALL_MS
+from wstui.execution.run.limits import FULL, LAG_MS, LATE_LEAST, NEAR, STALE_S, STALL_MS
 from wstui.execution.run.result_sections import ThresholdOutcome
 from wstui.execution.run.status import GeneratorStatus, WorkerStatus
 from wstui.execution.run.target.reported_metrics import EndpointAnswer, read_claims
 from wstui.execution.run.timeline_recorder import TimelineRecorder
+from wstui.load.lease import LEASE_S
 from wstui.measure.fanout import FanOut
 from wstui.measure.snapshot import Counters, Health, Totals
 from wstui.tui.dashboard.generator import Generator
@@ -80,14 +81,23 @@ def test_near_is_one_share_for_thresholds_checks_and_the_target(used: float, lev
     assert cpu.sign == level
 
 
-@pytest.mark.parametrize(("age_s", "mark"), [(STALE_S, "ok"), (STALE_S + 0.1, "stale"), (LOST_S + 0.1, "lost")])
-def test_a_silent_host_is_stale_then_lost(age_s: float, mark: str) -> None:
-    assert limits.host_mark(True, age_s, 1.0, 0.0) == mark
+@pytest.mark.parametrize(
+    ("alive", "age_s", "mark"),
+    [(True, STALE_S, "ok"), (True, STALE_S + 0.1, "stale"), (True, LEASE_S, "stale"), (False, 0.0, "lost")],
+)
+def test_a_silent_host_is_stale_until_it_is_given_up(alive: bool, age_s: float, mark: str) -> None:
+    assert limits.host_mark(alive, age_s, 1.0, 0.0) == mark
+
+
+@pytest.mark.parametrize(("unheard_s", "words"), [(0.02, "up to 1 s"), (34.2, "up to 35 s")])
+def test_what_a_lost_host_did_unheard_is_not_in_the_figures(unheard_s: float, words: str) -> None:
+    (reason,) = limits.limiting_factors(0, 0, Counters(), (), hosts_lost="host1", unheard_s=unheard_s)
+    assert reason == f"{words} of host1 are not in these figures"
 
 
 def test_no_other_module_sets_a_limit_of_its_own() -> None:
     pattern = re.compile(
-        r"^_?(NEAR|FULL|BUSY|LATE\w*|\w*LAG\w*_MS|STALE_S|LOST_S|SILENT_S|SLOW_\w*MS)\b.*= *[\d.]+", re.MULTILINE
+        r"^_?(NEAR|FULL|BUSY|LATE\w*|\w*LAG\w*_MS|STALE_S|SILENT_S|SLOW_\w*MS)\b.*= *[\d.]+", re.MULTILINE
     )
     root = Path(wstui.__file__).parent
     rooms = [root / name for name in ("execution", "report", "tui")]

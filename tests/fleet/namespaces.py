@@ -79,6 +79,11 @@ class Namespace:
         """Nothing comes through any more, in either direction, and nobody is told."""
         _run("ip", "-n", self.netns, "link", "set", "wire", "down")
 
+    def mend(self) -> None:
+        """Reach it again."""
+        _run("ip", "-n", self.netns, "link", "set", "wire", "up")
+        _run("ip", "-n", self.netns, "route", "replace", "default", "via", self.here)
+
     def listening(self) -> set[int]:
         """The ports in it on which anybody listens, but for that of its ssh server."""
         seen = subprocess.run(

@@ -139,7 +139,7 @@ async def test_a_snapshot_that_was_overtaken_turns_nothing_back_and_gaps_are_cou
         (True, 0.2, 400.0, 1.0, "slow"),
         (True, 0.2, 2.0, 150.0, "slow"),
         (True, 1.1, 2.0, 1.0, "stale"),
-        (True, 3.1, 2.0, 1.0, "lost"),
+        (True, 30.0, 2.0, 1.0, "stale"),
         (False, 0.1, 2.0, 1.0, "lost"),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import signal
 import ssl
@@ -204,17 +205,21 @@ async def test_a_host_whose_ssh_is_killed_ends_its_load_by_itself() -> None:
         assert it.is_there("host2")
 
 
-async def test_a_host_that_hangs_is_marked_drains_itself_and_delays_none_of_the_others() -> None:
+async def test_a_host_that_hangs_is_marked_drains_itself_and_delays_none_of_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("wstui.execution.run.compile.LEASE_S", 2.0)
+    monkeypatch.setattr("wstui.fleet.hosts.cluster.GIVEN_UP_S", 4.0)
     async with Server() as server, going(server) as it:
         (dask_worker,) = (process for process in it.of("host2") if process in it.dask_worker)
         (worker,) = (process for process in it.of("host2") if process in it.worker)
         dask_worker.suspend()
         await until(lambda: it.host("host2") == "stale")
         assert it.is_there("host1")
+        await until(lambda: server.ends == {"close 1000": 10})
         await until(lambda: it.host("host2") == "lost")
         await until(lambda: gone([worker]))
-        await until(lambda: server.ends == {"close 1000": 10})
-        # The other host has had its heartbeats: its lease has not run out.
+        # The other host has had its heartbeats: its lease is not over.
         assert it.is_there("host1") and len(server.live) == 10
         dask_worker.resume()
         await until(lambda: "worker 1 on host2 lost" in it.marks or "host2 lost" in it.marks)
@@ -275,7 +280,22 @@ async def test_nothing_outlives_an_operator_that_was_killed() -> None:
         await until(lambda: server.ends == {"close 1000": 20})
 
 
-async def test_hosts_leave_by_themselves_when_nothing_is_heard_of_the_operator() -> None:
+async def test_hosts_go_on_when_their_operator_has_stood_still() -> None:
+    async with Server() as server, operator(server, hold=8) as (process, it):
+        os.kill(process.pid, signal.SIGSTOP)
+        pings = server.messages["ping"]
+        await until(lambda: server.messages["ping"] > pings + 5 * 20 / 0.05)  # five seconds
+        assert len(server.live) == 20
+        os.kill(process.pid, signal.SIGCONT)
+        assert process.stdout is not None
+        result = json.loads(await asyncio.wait_for(process.stdout.read(), PATIENCE_S))
+        await until(lambda: gone(it.all))
+    assert result["verdict"]["passed"] and result["generator"]["workers_lost"] == 0
+    assert result["messages"]["sent"] == server.messages["ping"] and result["generator"]["operator_stalled_s"] > 4
+
+
+async def test_hosts_leave_by_themselves_when_nothing_is_heard_of_the_operator(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LEASE", "2")
     async with Server() as server, operator(server) as (process, it):
         os.kill(process.pid, signal.SIGSTOP)
         await until(lambda: gone([*it.worker, *it.dask_worker]))

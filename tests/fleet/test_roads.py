@@ -102,6 +102,22 @@ async def test_a_road_that_is_cut_or_hangs_ends_the_load_behind_it(
         assert it.is_there(other)
 
 
+async def test_a_road_that_carries_nothing_for_a_while_loses_no_load(running: Path) -> None:
+    running.write_text("pod1 pod2")
+    async with Server() as server, going(server, PODS) as it:
+        (tool,) = (process for process in it.of("pod2") if process in it.ssh)
+        tool.suspend()
+        pings = server.messages["ping"]
+        await until(lambda: server.messages["ping"] > pings + 4 * 20 / 0.05)  # four seconds
+        assert it.host("pod2") == "stale" and len(server.live) == 20
+        tool.resume()
+        await until(lambda: it.is_there("pod2"))
+        it.run.send(DrainRun())
+        finished = Finished(it.run, await asyncio.wait_for(it.running, PATIENCE_S))
+    balance(finished)
+    assert finished.result.generator.workers_lost == 0 and finished.counters.sent == server.messages["ping"]
+
+
 @pytest.mark.parametrize(("host", "name"), [("docker:box1", "box1"), (PODS, "pod1")])
 async def test_a_slow_road_is_marked_and_carries_the_load(
     running: Path, host: str, name: str, monkeypatch: pytest.MonkeyPatch

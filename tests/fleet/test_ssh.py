@@ -49,8 +49,10 @@ async def servers(hosts: Hosts) -> AsyncIterator[Server]:
 
 
 async def test_a_run_through_ssh_is_steered_survives_a_cut_and_leaves_nothing(
-    hosts: Hosts,
+    hosts: Hosts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("wstui.execution.run.compile.LEASE_S", 3.0)
+    monkeypatch.setattr("wstui.fleet.hosts.cluster.GIVEN_UP_S", 8.0)
     async with servers(hosts) as server:
         began = time.monotonic()
         run = Run(on(hosts, server.url))
@@ -74,7 +76,7 @@ async def test_a_run_through_ssh_is_steered_survives_a_cut_and_leaves_nothing(
         assert not cut.listening(), "nothing listens there"
         began = time.monotonic()
         cut.cut()
-        await until(lambda: _mark(run, "host2") == "lost")
+        await until(lambda: _mark(run, "host2") == "stale")
         marked_s = time.monotonic() - began
         await until(lambda: gone([*far["dask_worker"], *far["worker"]]))
         ended_s = time.monotonic() - began
@@ -89,8 +91,24 @@ async def test_a_run_through_ssh_is_steered_survives_a_cut_and_leaves_nothing(
     print(
         f"both stream after {streaming_s:.2f} s; 20 → 9 clients in {1000 * steered_s:.0f} ms; a command and its "
         f"acknowledgement {max(ms or 0 for ms in away):.1f} ms; network cut: marked after {marked_s:.1f} s, "
-        f"load and agent gone after {ended_s:.1f} s, ssh gives up after {known_s:.1f} s"
+        f"load and agent gone after {ended_s:.1f} s, given up after {known_s:.1f} s"
     )
+
+
+async def test_a_network_that_is_cut_for_a_while_loses_no_load(hosts: Hosts) -> None:
+    async with servers(hosts) as server:
+        run = Run(on(hosts, server.url))
+        running = asyncio.create_task(run.execute())
+        await until(lambda: running.done() or run.status.counters.open == 20)
+        assert not running.done(), running.result()
+        hosts[0][1].cut()
+        await until(lambda: _mark(run, "host2") == "stale")
+        await asyncio.sleep(3)
+        hosts[0][1].mend()
+        await until(lambda: _mark(run, "host2") in ("ok", "slow"))
+        run.send(DrainRun())
+        finished = Finished(run, await asyncio.wait_for(running, PATIENCE_S))
+    assert finished.result.generator.workers_lost == 0, finished.marks
 
 
 async def test_nothing_outlives_an_operator_that_was_killed_behind_ssh(hosts: Hosts) -> None:

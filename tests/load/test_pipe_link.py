@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import sys
 
 import pytest
 
@@ -66,16 +65,3 @@ def test_an_operator_that_is_gone_is_not_waited_for(loop: object) -> None:
 
     with asyncio.Runner(loop_factory=loop) as runner:  # type: ignore[arg-type]
         runner.run(asyncio.wait_for(close(), PATIENCE_S))
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="pipes can't be polled")
-async def test_commands_that_a_busy_worker_has_not_read_yet_are_not_taken_for_silence() -> None:
-    commands, keep = os.pipe()
-    _there, here = os.pipe()
-    link = await PipeLink.open(os.fdopen(commands, "rb", 0), os.fdopen(here, "wb", 0))
-    assert not link.unread()
-    os.write(keep, b"\0\0\0\1x")  # the loop has no turn before the next line
-    assert link.unread()
-    assert await asyncio.wait_for(link.receive(), PATIENCE_S) == b"x"
-    assert not link.unread()
-    os.close(keep)

@@ -14,6 +14,7 @@ from wstui.fleet.meetings import MeetingRelay
 from wstui.fleet.totals import FleetTotals
 from wstui.fleet.transport import FleetError, HostState, Lost, MessageReceived, Transport
 from wstui.load.conversation.script_runner import BLOCKS
+from wstui.load.lease import LEASE_S, TICK_S, OwnClock
 from wstui.load.protocol import (
     Abort,
     BroadcastReport,
@@ -33,10 +34,10 @@ from wstui.load.protocol import (
 )
 from wstui.measure.snapshot import Snapshot
 
-HEARTBEAT_S = 0.5
+HEARTBEAT_S = TICK_S
 START_TIMEOUT_S = 60.0
-SURELY_GONE_S = 8.0
-"""A worker that was silent for this long has ended: its lease of 3 s and its drain are over."""
+SURELY_GONE_S = LEASE_S + 5.0
+"""A worker that was silent for this long has ended: its lease and its drain are over."""
 
 
 class WorkerFleet:
@@ -56,7 +57,8 @@ class WorkerFleet:
     ) -> None:
         self._on_watched = on_watched
         self._on_trace = on_trace
-        self.totals = FleetTotals(mask)
+        self.clock = OwnClock()
+        self.totals = FleetTotals(mask, self.clock)
         self._transport = transport
         self._on_lost = on_lost
         self._specs: dict[int, Spec] = {}
@@ -88,13 +90,13 @@ class WorkerFleet:
         await self._join(list(members))
 
     async def _join(self, members: Sequence[int]) -> None:
-        deadline = time.monotonic() + START_TIMEOUT_S
+        deadline = self.clock.now() + START_TIMEOUT_S
         while not all(member in self._joined for member in members):
             if self.mistake:
                 raise FleetError(self.mistake)
             if gone := [member for member in members if member in self._gone]:
                 raise FleetError(f"a worker did not start: {self.totals.lost.get(gone[0], 'ended at once')}")
-            left = deadline - time.monotonic()
+            left = deadline - self.clock.now()
             if left <= 0:
                 raise FleetError(f"the workers did not start within {START_TIMEOUT_S:g} s")
             await self._wait(left)
@@ -119,9 +121,9 @@ class WorkerFleet:
 
     async def ended(self, timeout_s: float) -> bool:
         """Wait until every worker has finished or is gone; False on timeout."""
-        deadline = time.monotonic() + timeout_s
+        deadline = self.clock.now() + timeout_s
         while not all(member in self._finished or member in self._gone for member in self._members):
-            left = deadline - time.monotonic()
+            left = deadline - self.clock.now()
             if left <= 0:
                 return False
             await self._wait(left)

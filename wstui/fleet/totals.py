@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from wstui.load.lease import OwnClock
 from wstui.measure.failure import FailureGroup, merge_failures
 from wstui.measure.fanout import FanOut
 from wstui.measure.snapshot import Admitted, Counters, Health, Snapshot, Totals
@@ -28,16 +29,17 @@ class Peak:
 class FleetTotals:
     """Keeps the latest snapshot of every worker. A lost worker keeps its counts; its clients are gone."""
 
-    def __init__(self, mask: Callable[[str], str] = str) -> None:
-        """`mask` hides secrets in text of the target, which enters here."""
+    def __init__(self, mask: Callable[[str], str] = str, clock: OwnClock | None = None) -> None:
+        """`mask` hides secrets in text of the target, which enters here; `clock` measures the silence of workers."""
         self.mask = mask
+        self._clock = clock or OwnClock()
         self.lost: dict[int, str] = {}  # and why
         self.fanout = FanOut()
         self.sent_at_ns = 0  # the run's clock at the last snapshot with new sends
         self.missed = 0  # lost snapshots; the next ones made up for them
         self.peaks: dict[int, Peak] = {}
         self._latest: dict[int, Snapshot] = {}
-        self._heard: dict[int, float] = {}
+        self._heard: dict[int, tuple[float, float]] = {}  # by the monotonic and by our own clock
         self._opens: dict[int, deque[tuple[int, int]]] = {}  # local time and open clients of each snapshot
         self._health: dict[int, list[Health]] = {}  # since `take_health`
 
@@ -90,7 +92,7 @@ class FleetTotals:
 
     def heard(self, worker: int) -> None:
         """Note that a worker sent a message."""
-        self._heard[worker] = time.monotonic()
+        self._heard[worker] = time.monotonic(), self._clock.now()
 
     def reached(self, worker: int, at_ns: int) -> bool:
         """Whether a worker has reported up to `at_ns` of the run's clock."""
@@ -98,7 +100,11 @@ class FleetTotals:
 
     def age_s(self, worker: int) -> float:
         """Return the seconds since the last message of a worker."""
-        return time.monotonic() - self._heard[worker] if worker in self._heard else 0.0
+        return time.monotonic() - self._heard[worker][0] if worker in self._heard else 0.0
+
+    def silent_s(self, worker: int) -> float:
+        """Return for how long this process has listened since then in vain."""
+        return self._clock.now() - self._heard[worker][1] if worker in self._heard else 0.0
 
     # -- added up ----------------------------------------------------------------------------------------------
 
@@ -139,9 +145,9 @@ class FleetTotals:
         for worker, reason in self.lost.items():
             snapshot = self._latest.get(worker)
             at = snapshot.totals.at_ns if snapshot else 0
-            in_flight = self.in_flight_lost(worker)
-            text = f"worker {worker} {reason}; {self.clients_lost(worker)} clients gone"
-            text += f", {in_flight} messages in flight" if in_flight else ""
+            gone = _counted(self.clients_lost(worker), "client", "gone")
+            in_flight = _counted(self.in_flight_lost(worker), "message", "in flight")
+            text = "; ".join(filter(None, (f"worker {worker} {reason}", ", ".join(filter(None, (gone, in_flight))))))
             logs.append([FailureGroup("worker lost", text, 1, at, at, True)])
         return merge_failures(logs)
 
@@ -159,6 +165,10 @@ class FleetTotals:
         """Return the totals of all workers."""
         added = Totals.add_all([snapshot.totals for snapshot in self._latest.values()])
         return msgspec.structs.replace(added, counters=self.counters())
+
+
+def _counted(count: int, what: str, how: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'} {how}" if count else ""
 
 
 def _added(mask: Callable[[str], str], *parts: dict[str, int]) -> dict[str, int]:

@@ -45,7 +45,7 @@ class HostState:
     `workers` includes lost ones; `reason` says why it is not `alive`. `heard_ns` is the time of its last message on
     our monotonic clock. `round_trip_ns` is that of the last command until its acknowledgement. Its monotonic clock is
     `offset_ns` ± `uncertainty_ns` ahead of ours, the widest that its workers were told: stamps were made by that.
-    Figures are None before the first acknowledgement.
+    Figures are None before the first acknowledgement. A lost host had been silent for `unheard_s`.
     """
 
     name: str
@@ -57,6 +57,7 @@ class HostState:
     offset_ns: float | None = None
     uncertainty_ns: float | None = None
     facts: Facts | None = None
+    unheard_s: float = 0.0
 
 
 class Transport(Protocol):

@@ -14,8 +14,9 @@ from importlib.metadata import version
 import msgspec
 
 from wstui.load.conversation.script_runner import ScriptError
+from wstui.load.lease import Lease
 from wstui.load.pipe_link import LinkLost, PipeLink
-from wstui.load.protocol import Drain, Finished, Go, ScriptMistake, Spec, WorkerReady, decode_command, encode
+from wstui.load.protocol import Drain, Finished, ScriptMistake, Spec, WorkerReady, decode_command, encode
 from wstui.load.selfcheck import raise_files_limit
 from wstui.load.worker import Worker
 from wstui.servers.event_loop import run
@@ -25,12 +26,11 @@ class WorkerFailed(Exception):
     """A mistake of our own ended the worker; the operator's side shows the last line of its text."""
 
 
-LEASE_S = 3.0
 ORPHAN_GRACE_NS = 500_000_000
 
 
 async def serve(link: PipeLink) -> str:
-    """Obey the operator until the run has ended, the link is lost, or the lease has passed without a command.
+    """Obey the operator until the run has ended, the link is lost, or the lease is over.
 
     Return why the worker ended by itself, "" if it was told to.
     """
@@ -49,41 +49,37 @@ async def serve(link: PipeLink) -> str:
         spec.worker, os.getpid(), platform.python_version(), version("wstui"), name, raise_files_limit()
     )
     link.send(encode(ready))
-    listener = asyncio.create_task(_listen(link, worker))
+    lease = Lease(spec.lease_s)
+    listener = asyncio.create_task(_listen(link, worker, lease))
+    expiry = asyncio.create_task(lease.over())
     ended = asyncio.create_task(worker.ended_event.wait())
-    await asyncio.wait({listener, ended}, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait({listener, expiry, ended}, return_when=asyncio.FIRST_COMPLETED)
     if not ended.done():
+        why = (listener if listener.done() else expiry).result()
+        listener.cancel()
         # A generator without an operator is an attack.
         worker.handle(Drain(ORPHAN_GRACE_NS))
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(worker.ended_event.wait(), 4.0)
-        return listener.result()
+        return why
     listener.cancel()
+    expiry.cancel()
     if worker.failure:
         raise WorkerFailed(worker.failure)
     link.send(encode(Finished(spec.worker)), last=True)
     return ""
 
 
-async def _listen(link: PipeLink, worker: Worker) -> str:
+async def _listen(link: PipeLink, worker: Worker, lease: Lease) -> str:
     """Pass commands on. Return why no more will come."""
-    patience_s = 60.0
     while True:
         try:
-            try:
-                message = await asyncio.wait_for(link.receive(), patience_s)
-            except TimeoutError:
-                # This process may have been stopped or had no CPU: read what arrived meanwhile, however slowly.
-                message = await asyncio.wait_for(link.receive(), patience_s if link.unread() else 0.2)
-            command = decode_command(message)
+            command = decode_command(await link.receive())
         except LinkLost:
             return "the operator is gone"
-        except TimeoutError:
-            return f"no message from the operator for {patience_s:g} s"
         except msgspec.DecodeError as error:
             return f"a command could not be decoded: {error}"
-        if isinstance(command, Go):
-            patience_s = LEASE_S
+        lease.renew()
         worker.handle(command)
 
 

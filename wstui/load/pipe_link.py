@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import select
 import struct
 from typing import BinaryIO
 
 LENGTH = struct.Struct(">I")
 MESSAGE_LIMIT = 64 * 1024 * 1024
 BACKLOG_LIMIT = 1024 * 1024
-FLUSH_S = 3.0
-"""How long a busy operator may take to read the last messages."""
+FLUSH_S = 60.0
+"""How long a busy operator may take to read the last messages; one that has ended is noticed at once."""
 
 
 class LinkLost(Exception):
@@ -22,11 +21,8 @@ class LinkLost(Exception):
 class PipeLink:
     """A link over two pipes, normally stdin and stdout."""
 
-    def __init__(
-        self, reader: asyncio.StreamReader, writer: asyncio.WriteTransport, closed: asyncio.Event, source: BinaryIO
-    ) -> None:
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.WriteTransport, closed: asyncio.Event) -> None:
         self._reader = reader
-        self._source = source
         self._writer = writer
         self._closed = closed
 
@@ -37,7 +33,7 @@ class PipeLink:
         await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), read_from)
         end = _End()
         writer, _ = await loop.connect_write_pipe(lambda: end, write_to)
-        return cls(reader, writer, end.reached, read_from)
+        return cls(reader, writer, end.reached)
 
     def send(self, message: bytes, *, last: bool = False) -> None:
         """Send a message without blocking.
@@ -50,12 +46,6 @@ class PipeLink:
     async def receive(self) -> bytes:
         """Return the next message. Raises LinkLost if no more will come."""
         return await read_message(self._reader)
-
-    def unread(self) -> bool:
-        """Whether the pipe holds bytes that this process had no time to read. False where pipes can't be polled."""
-        with contextlib.suppress(OSError, ValueError):
-            return bool(select.select([self._source], [], [], 0)[0])
-        return False
 
     async def close(self) -> None:
         """Close the link when everything buffered is sent: it would be lost with this process."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from wstui.load.lease import LEASE_S
 from wstui.load.role_spec import HttpSpec, RolesSpec, Slot
 from wstui.measure.fanout import Receipts
 from wstui.measure.snapshot import Snapshot
@@ -110,6 +111,7 @@ class Spec(msgspec.Struct, tag="spec", frozen=True, kw_only=True):
     send: SendSpec = SendSpec()
     conversation: ConversationSpec = ConversationSpec()
     trace: int = 0  # the conversations of so many clients of each role are followed
+    lease_s: float = LEASE_S
 
 
 # -- commands ------------------------------------------------------------------------------------------------------

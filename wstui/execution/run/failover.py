@@ -44,30 +44,35 @@ class Failover:
         """Return the mark of a loss, or "" if the loss of its host was told already."""
         host = next((host for host in self._fleet.hosts() if worker in host.workers), None)
         if host is None:
-            return f"worker {worker} lost: {reason}; {self._left_text([worker])}"
+            return f"worker {worker} lost: {reason}{self._left_text([worker])}"
         if host.alive:
-            return f"worker {worker} on {host.name} lost: {reason}; {self._left_text([worker])}"
+            return f"worker {worker} on {host.name} lost: {reason}{self._left_text([worker])}"
         if host.name in self._told:
             return ""
         self._told.add(host.name)
-        processes = "worker" if len(host.workers) == 1 else "workers"
-        return f"{host.name} lost: {host.reason}; {len(host.workers)} {processes} and {self._left_text(host.workers)}"
+        workers = _workers(len(host.workers))
+        return f"{host.name} lost: {host.reason}{self._left_text(host.workers, workers)}"
 
-    def _left_text(self, lost: Sequence[int]) -> str:
+    def _left_text(self, lost: Sequence[int], workers: str = "") -> str:
+        """Return what is gone and what is left, where that is anything."""
         gone = sum(self._fleet.totals.clients_lost(worker) for worker in lost)
         left = sum(
             snapshot.totals.counters.open
             for worker, snapshot in self._fleet.totals.latest().items()
             if self._fleet.totals.alive(worker) and worker not in lost
         )
-        return f"{grouped(gone)} clients gone, {grouped(left)} left"
+        went = [workers] if workers else []
+        went += [_clients(gone)] if gone else []
+        texts = [f"{' and '.join(went)} gone"] if went else []
+        texts += [f"{grouped(left) if left else 'none'} left"] if gone else []
+        return f"; {', '.join(texts)}" if texts else ""
 
     # -- redistribution ----------------------------------------------------------------------------------------
 
     def redistribute(self) -> None:
         """Redistribute lost load at the operator's request."""
         if orphans := self._fleet.orphans():
-            self._mark("operator", f"operator: redistribute the load of {_processes(len(orphans), 'lost ')}")
+            self._mark("operator", f"operator: redistribute the load of {_workers(len(orphans), 'lost ')}")
             self._begin(orphans)
         else:
             self._mark("operator", "operator: nothing to redistribute: no worker is lost")
@@ -84,9 +89,9 @@ class Failover:
         new = [worker for worker in self._fleet.orphans() if worker not in self._tried]
         self._tried.update(new)
         if hopeless := [worker for worker in new if self._losses.get(worker, 0) >= MOST_LOSSES]:
-            self._mark("worker", f"{_processes(len(hopeless))} lost {MOST_LOSSES + 1} times: not redistributed again")
+            self._mark("worker", f"{_workers(len(hopeless))} lost {MOST_LOSSES + 1} times: not redistributed again")
         if orphans := [worker for worker in new if worker not in hopeless]:
-            self._mark("worker", f"redistributing the load of {_processes(len(orphans), 'lost ')}")
+            self._mark("worker", f"redistributing the load of {_workers(len(orphans), 'lost ')}")
             self._begin(orphans)
 
     def _begin(self, orphans: list[int]) -> None:
@@ -106,7 +111,7 @@ class Failover:
             host for host in self._fleet.hosts() if any(new in host.workers for new in replacements)
         ]
         where = f" on {join_names([host.name for host in hosts])}" if hosts else ""
-        self._mark("worker", f"{_processes(len(replacements), 'new ')}{where} took over")
+        self._mark("worker", f"{_workers(len(replacements), 'new ')}{where} took over")
 
     async def close(self) -> None:
         """Cancel redistributions: the run is about to end."""
@@ -115,5 +120,9 @@ class Failover:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
-def _processes(count: int, which: str = "") -> str:
+def _clients(count: int) -> str:
+    return f"{grouped(count)} client{'' if count == 1 else 's'}"
+
+
+def _workers(count: int, which: str = "") -> str:
     return f"{count} {which}worker{'' if count == 1 else 's'}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import ceil
 from typing import Literal
 
 from wstui.execution.run.result_sections import ThresholdOutcome
@@ -36,8 +37,8 @@ SLOW_RAMP = 0.9
 COMPLETE = 0.9995
 """From this share on, every client counts as having received every broadcast: clocks and closing take the rest."""
 STALE_S = 1.0
-LOST_S = 3.0
-"""A worker that hears nothing for this long drains by itself: a machine that is silent so long has no load left."""
+SILENT_S = 3.0
+"""The silence of a worker that is marked on the timeline."""
 SLOW_MS = 250.0
 """A host whose answers take longer is slow."""
 
@@ -102,8 +103,8 @@ def worst_threshold(outcomes: Sequence[ThresholdOutcome], *metrics: str) -> Leve
 
 
 def host_mark(alive: bool, age_s: float, round_trip_ms: float | None, lag_ms: float) -> str:
-    """Return "lost" (gone or silent), "stale" (silent for a moment), "slow" (answers or loops late) or "ok"."""
-    if not alive or age_s > LOST_S:
+    """Return "lost" (given up), "stale" (silent), "slow" (answers or loops late) or "ok"."""
+    if not alive:
         return "lost"
     if age_s > STALE_S:
         return "stale"
@@ -131,8 +132,12 @@ def limiting_factors(
     workers: int = 1,
     workers_lost: int = 0,
     hosts_lost: str = "",
+    unheard_s: float = 0.0,
 ) -> list[str]:
-    """Return how this generator limited the run, in words; empty if it did not."""
+    """Return how this generator limited the run, in words; empty if it did not.
+
+    The lost hosts had not been heard for `unheard_s` at most.
+    """
     reasons = overload_reasons(busy_s, stalled_s, counters)
     local = [group for group in failures if group.local and group.kind != "worker lost"]
     reasons.extend(f"{grouped(group.count)} × {group.message}" for group in local)
@@ -140,7 +145,7 @@ def limiting_factors(
         reasons.append(f"{workers_lost} of {workers} workers lost")
     if hosts_lost:
         # A host that is cut off continues until its lease is over, and reports nothing.
-        reasons.append(f"up to {LOST_S:g} s of {hosts_lost} are not in these figures")
+        reasons.append(f"up to {max(1, ceil(unheard_s))} s of {hosts_lost} are not in these figures")
     return reasons
 
 

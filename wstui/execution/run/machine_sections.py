@@ -39,7 +39,7 @@ class GeneratorSummary(msgspec.Struct, frozen=True):
 
     `hosts` is empty if the operator's machine made the load. `snapshots_missed` counts lost reports of workers; the
     next ones made up for them. `other_programs` is how many processors other programs used, None if the generator was
-    not the limit or they used little.
+    not the limit or they used little. The operator's process did not run for `operator_stalled_s`; workers went on.
     """
 
     workers: int = 0
@@ -54,6 +54,7 @@ class GeneratorSummary(msgspec.Struct, frozen=True):
     hosts: list[HostSummary] = []
     snapshots_missed: int = 0
     other_programs: float | None = None
+    operator_stalled_s: float = 0.0
 
 
 class TargetSummary(msgspec.Struct, frozen=True, kw_only=True):

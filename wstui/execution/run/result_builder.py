@@ -208,6 +208,7 @@ class ResultBuilder:
             host_summaries(fleet),
             fleet.totals.missed,
             None if monitor.taken is None else round(monitor.taken.processors, 2),
+            round(fleet.clock.stalled_s, 1),
         )
 
     def _stages(self, active_s: float) -> list[StageSummary]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from wstui.execution.run.contention import Contention, Taken
 from wstui.execution.run.host_status import join_names
-from wstui.execution.run.limits import LOST_S, limiting_factors
+from wstui.execution.run.limits import SILENT_S, limiting_factors
 from wstui.execution.run.send_plan import SendPlan
 from wstui.execution.run.timeline_recorder import TimelineRecorder
 from wstui.execution.run.verdict import explain, judge, judged_by, undecided
@@ -58,6 +58,7 @@ class RunMonitor:
     def _look_at_generator(self, *, final: bool = False) -> None:
         self.failures = tuple(self._fleet.totals.failures())
         counters = self._recorder.latest.counters
+        lost = [host for host in self._fleet.hosts() if not host.alive]
         limited = (
             *limiting_factors(
                 self._recorder.busy_s,
@@ -66,7 +67,8 @@ class RunMonitor:
                 self.failures,
                 workers=self._fleet.size,
                 workers_lost=len(self._fleet.totals.lost),
-                hosts_lost=join_names([host.name for host in self._fleet.hosts() if not host.alive]),
+                hosts_lost=join_names([host.name for host in lost]),
+                unheard_s=max((host.unheard_s for host in lost), default=0.0),
             ),
             *self._sends.short(self._fleet),
         )
@@ -82,12 +84,12 @@ class RunMonitor:
 
     def _look_at_workers(self) -> None:
         for worker in self._fleet.totals.latest():
-            silent = self._fleet.totals.alive(worker) and self._fleet.totals.age_s(worker) > LOST_S
+            silent = self._fleet.totals.alive(worker) and self._fleet.totals.silent_s(worker) > SILENT_S
             host = self._fleet.host_of(worker)
             where = f"worker {worker} on {host}" if host else f"worker {worker}"
             if silent and worker not in self._silent:
                 self._silent.add(worker)
-                self._mark("worker", f"{where} silent for {LOST_S:g} s")
+                self._mark("worker", f"{where} silent for {SILENT_S:g} s")
             elif not silent and worker in self._silent and self._fleet.totals.alive(worker):
                 self._silent.discard(worker)
                 self._mark("worker", f"{where} is heard again")

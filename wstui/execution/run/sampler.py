@@ -80,13 +80,15 @@ class Sampler:
         if elapsed < due_ns or not (self._fleet.reached(due_ns) or elapsed > due_ns + PATIENCE_NS):
             return False
         now = self._fleet.totals.sum()
-        at_s = float(self._rows_due)
+        # A process that stood still writes one row for all that it missed.
+        second = max(self._rows_due, now.at_ns // NS)
+        at_s = float(second)
         # The row belongs to the stage of its interval, not to one that has begun since.
         stage = next((name for began_s, name in reversed(self._began) if began_s < at_s - _MARGIN_S), "")
         self._recorder.row(at_s, self._row_totals, now, stage, paused, self._fleet.totals.take_health())
         self._recorder.latest = now
         self._row_totals = now
-        self._rows_due = max(self._rows_due + 1, elapsed // NS)
+        self._rows_due = max(second + 1, elapsed // NS)
         return True
 
     def overrun_s(self, ended_s: float) -> float:

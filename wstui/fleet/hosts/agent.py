@@ -18,11 +18,9 @@ from msgspec.structs import replace
 
 from wstui.fleet.local import LocalTransport
 from wstui.fleet.transport import FleetError, MessageReceived
+from wstui.load.lease import Lease
 from wstui.load.protocol import ConnectSpec, Spec, decode_command
 
-LEASE_S = 3.0
-FIRST_S = 60.0
-"""Time for the operator's first message: other hosts may still be starting."""
 DRAIN_S = 5.0
 LAST_WORDS_S = 0.5
 _FILES = ("ca_file", "cert_file", "key_file")
@@ -55,7 +53,7 @@ def _with_files(connect: ConnectSpec, written: Mapping[str, str]) -> ConnectSpec
 class Agent:
     """Publishes its workers' messages under `topic`; `own`: the Dask worker belongs to the run.
 
-    It holds a lease as its workers do: after 3 s of silence it ends them, and its own Dask worker.
+    It holds a lease as its workers do: when that is over it ends them, and its own Dask worker.
     """
 
     def __init__(self, topic: str, own: bool) -> None:
@@ -63,18 +61,15 @@ class Agent:
         self._topic = topic
         self._own = own
         self._local = LocalTransport()
-        self._heard = asyncio.Event()
+        self._lease = Lease()
         self._folder = ""  # with certificates
         self._starting: set[int] = set()
         self._tasks: list[asyncio.Task[None]] = []
 
     async def begin(self, specs: list[tuple[int, bytes]], files: dict[str, bytes]) -> str:
         """Start workers; return why they could not start, or "". `files` are those named in their specs."""
-        if not self._tasks:
-            self._tasks = [asyncio.create_task(self._pass_on()), asyncio.create_task(self._hold_lease())]
-            await self._dask_worker.plugin_add(DrainOnTeardown(self._local), self._topic)
         written = self._write(files)
-        members = {}
+        members: dict[int, Spec] = {}
         for worker, raw in specs:
             spec = decode_command(raw)
             assert isinstance(spec, Spec)
@@ -83,6 +78,10 @@ class Agent:
                 connect=_with_files(spec.connect, written),
                 role_connects={name: _with_files(own, written) for name, own in spec.role_connects.items()},
             )
+        if not self._tasks:
+            self._lease = Lease(min(spec.lease_s for spec in members.values()))
+            self._tasks = [asyncio.create_task(self._pass_on()), asyncio.create_task(self._hold_lease())]
+            await self._dask_worker.plugin_add(DrainOnTeardown(self._local), self._topic)
         self._starting.update(members)
         try:
             await self._local.start(members)
@@ -92,7 +91,7 @@ class Agent:
 
     async def tell(self, messages: Sequence[tuple[int, bytes]]) -> int:
         """Pass messages to workers; return this host's monotonic clock in ns."""
-        self._heard.set()
+        self._lease.renew()
         for worker, message in messages:
             self._local.send(worker, message)
         return time.monotonic_ns()
@@ -113,18 +112,7 @@ class Agent:
                 self._dask_worker.log_event(self._topic, (event.worker, event.reason, event.at_ns))
 
     async def _hold_lease(self) -> None:
-        patience_s = FIRST_S
-        while True:
-            self._heard.clear()
-            try:
-                try:
-                    await asyncio.wait_for(self._heard.wait(), patience_s)
-                except TimeoutError:
-                    # Perhaps this host stood still, and messages are waiting to be read.
-                    await asyncio.wait_for(self._heard.wait(), 0.2)
-            except TimeoutError:
-                break
-            patience_s = LEASE_S
+        await self._lease.over()
         await self._end(DRAIN_S, cut_off=True)
 
     async def _end(self, grace_s: float, *, cut_off: bool = False) -> None:

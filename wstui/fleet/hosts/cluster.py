@@ -15,12 +15,12 @@ from wstui.fleet.hosts.host_link import HostLink
 from wstui.fleet.hosts.host_probe import HostProbe, question_of, workers_on
 from wstui.fleet.hosts.road_hosts import RoadHosts
 from wstui.fleet.transport import FleetError, HostState, Lost, MessageReceived, TargetUnreachable
+from wstui.load.lease import LEASE_S, TICK_S, OwnClock
 from wstui.load.protocol import Spec
 from wstui.scenario.model import Scenario
 
-GIVEN_UP_S = 10.0
+GIVEN_UP_S = LEASE_S + 7.0
 """A host that is silent for this long is given up: its leases are over and its load has drained."""
-_WATCH_S = 0.5
 JOINS_S = 5.0
 
 
@@ -152,10 +152,14 @@ class ClusterTransport:
                 self._queue.put_nowait(Lost(worker, f"lost with its host: {reason}", now_ns))
 
     async def _watch(self) -> None:
+        clock = OwnClock()
         while True:
-            await asyncio.sleep(_WATCH_S)
-            for link in self._links.values():
-                if link.alive and time.monotonic_ns() - link.heard_ns > GIVEN_UP_S * 1e9:
+            await asyncio.sleep(TICK_S)
+            missed_ns = round(clock.tick() * 1e9)
+            for link in [link for link in self._links.values() if link.alive]:
+                now_ns = time.monotonic_ns()
+                link.heard_ns = min(link.heard_ns + missed_ns, now_ns)  # meanwhile nothing could be heard
+                if now_ns - link.heard_ns > GIVEN_UP_S * 1e9:
                     self._lose(link.name, f"was silent for {GIVEN_UP_S:g} s")
                     await self._source.abandon(link.name)
 

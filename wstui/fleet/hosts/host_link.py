@@ -31,6 +31,7 @@ class HostLink:
         self.workers: list[int] = []
         self.alive = True
         self.reason = ""
+        self.unheard_s = 0.0
         self.heard_ns = time.monotonic_ns()
         self._look = look
         self._agent = agent
@@ -129,6 +130,7 @@ class HostLink:
     def lose(self, reason: str) -> None:
         self.alive = False
         self.reason = reason
+        self.unheard_s = (time.monotonic_ns() - self.heard_ns) / 1e9
         self._delivering.cancel()
 
     @property
@@ -144,4 +146,5 @@ class HostLink:
             # Stamps were made by what was known then, not by what is known now.
             self._told_ns or self._clock.uncertainty_ns,
             self._look.facts,
+            self.unheard_s,
         )

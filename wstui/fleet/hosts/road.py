@@ -15,6 +15,7 @@ from typing import TypeVar
 
 from wstui.fleet.local import ended_how
 from wstui.fleet.transport import FleetError
+from wstui.load.lease import LEASE_S
 from wstui.measure.sanitize import sanitize
 from wstui.scenario.file_refs import located
 from wstui.scenario.hosts import HostSpec
@@ -27,7 +28,9 @@ Made = TypeVar("Made")
 SSH = "WSTUI_SSH"
 """Environment variable that names another ssh."""
 CONNECT_S = 10
-ALIVE_S, ALIVE_COUNT = 2, 2
+ALIVE_S = 5
+ALIVE_COUNT = round(LEASE_S / ALIVE_S)
+"""ssh gives a host up when its lease is over."""
 LINES_KEPT = 20
 LINE_MOST = 160
 PODS_S = 20.0

@@ -67,7 +67,7 @@ class Heartbeats:
         for beat in self._talk.role.beats:
             waits = self._waiting[beat.index]
             if waits is not None and now_ns - waits[1] >= beat.within_ns:
-                self._miss(beat)
+                self._miss(beat, f"within {format_duration(beat.within_ns / 1e9)}")
 
     def end(self) -> None:
         """The connection is gone: send no more."""
@@ -81,7 +81,7 @@ class Heartbeats:
             return False
         talk = self._talk
         if self._waiting[beat.index] is not None:
-            self._miss(beat)
+            self._miss(beat, "before the next was due")
         talk.sent_ns = now = _now()
         talk.seq = talk.client.sequence = talk.client.sequence + 1
         beat.tally.counts.begun += 1
@@ -100,14 +100,14 @@ class Heartbeats:
             self._waiting[beat.index] = (beat.expect.bind(talk), now, min(due_ns, now))
         return True
 
-    def _miss(self, beat: Beat) -> Cause:
+    def _miss(self, beat: Beat, how: str) -> Cause:
         waits, self._waiting[beat.index] = self._waiting[beat.index], None
         if waits is not None:
             self._missed = self._missed or {}
             self._missed[beat.index] = waits[0]
             beat.tally.response.record(beat.within_ns + waits[1] - waits[2])
         beat.tally.counts.lost += 1
-        return self._report("heartbeat", beat, f"no reply within {format_duration(beat.within_ns / 1e9)}")
+        return self._report("heartbeat", beat, f"no reply {how}")
 
     def _report(self, kind: str, beat: Beat, why: str, *, local: bool = False) -> Cause:
         talk = self._talk

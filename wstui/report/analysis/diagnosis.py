@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from wstui.execution.run.limits import SLOW_RAMP
 from wstui.execution.run.result import Result
+from wstui.load.lease import SILENCE
 from wstui.measure import format
 from wstui.report.analysis.connection_rules import drops, network, on_entry, proxy, refusals, slow_accept, unreached
 from wstui.report.analysis.evidence import addresses_hit, most_frequent, remedy, top_failure
@@ -30,6 +31,9 @@ from wstui.report.analysis.message_rules import (
 from wstui.report.model.labels import ramp_rates
 
 MOST = 5
+_FREE_OPERATOR = (
+    "Look at what stopped wstui or took its processor; another machine can lead the run, with the load on --hosts"
+)
 
 
 def findings(result: Result) -> list[Finding]:
@@ -68,15 +72,32 @@ def _generator(result: Result) -> Finding | None:
     reasons = list(seen.limited_by) or [f"{format.count(failure.count)} × {failure.message}" for failure in local]
     began = [event.at_s for event in result.events if event.kind in ("generator", "worker")]
     began += [failure.first_s for failure in local]
+    lost = [failure for failure in local if failure.kind == "worker lost"]
+    if lost and all(SILENCE in failure.message for failure in lost):
+        next_step = _FREE_OPERATOR
+    elif seen.other_programs:
+        next_step = "End the other programs, or make the load from another machine: less load would not help much"
+    else:
+        next_step = "Make less load from here (--scale 0.5) or give it more cores or hosts: `wstui calibrate`"
     return Finding(
         "generator",
         "This generator was the limit: the figures say little about the server.",
         "; ".join(reasons),
-        "End the other programs, or make the load from another machine: less load would not help much"
-        if seen.other_programs
-        else "Make less load from here (--scale 0.5) or give it more cores or hosts: `wstui calibrate`",
+        next_step,
         min(began, default=None),
         stages_since(result, min(began, default=None)),
+    )
+
+
+def _operator(result: Result) -> Finding | None:
+    stalled_s = result.generator.operator_stalled_s
+    if not stalled_s:
+        return None
+    return Finding(
+        "operator",
+        f"The operator's process stood still for {format.duration(stalled_s)}; the load went on.",
+        "stages and commands waited meanwhile, and the timeline has one row for each such stretch; all was counted",
+        _FREE_OPERATOR,
     )
 
 
@@ -128,4 +149,5 @@ _RULES: tuple[Callable[[Result], Finding | None], ...] = (
     fan_out,
     numbered,
     _slow_ramp,
+    _operator,
 )

@@ -14,7 +14,7 @@ class Finding:
 
     `cause` is a word for programs ("generator", "unreachable", "rate limit", "refusals", "slow accept", "proxy",
     "network", "drops", "max size", "unsendable", "protocol", "expectations", "no replies", "replies", "fan-out",
-    "latency", "slow ramp"); `began_s` is None where no time can be told; `stages` are those that show it.
+    "latency", "slow ramp", "operator"); `began_s` is None where no time can be told; `stages` show it.
     """
 
     cause: str
