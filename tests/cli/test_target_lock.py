@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
+import os
+import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -10,11 +15,18 @@ from typing import IO
 import pytest
 
 from tests.cli.commands import invoke, start
-from wstui.cli.target_lock import file_name, target_of
+from tests.servers.server import until
+from wstui.cli.kept_suite import KeptSuite
+from wstui.cli.options import RunOptions
+from wstui.cli.target_lock import TargetLocks, file_name, target_of
+from wstui.execution.preflight.probe import Unreachable
+from wstui.execution.run.commands import DrainRun
+from wstui.fleet.transport import FleetError
 from wstui.scenario.model import Scenario, Stage, Target
 
 NOBODY = "ws://127.0.0.1:1/ws"
 """Nothing listens there: a run that begins ends at once, with status 3."""
+LOCKED = ("--no-store", "--lock", "wait", "--lock-folder")
 
 
 def scenario(url: str) -> Scenario:
@@ -58,3 +70,84 @@ def test_a_target_is_its_host_and_port_whatever_the_path_and_the_user() -> None:
     assert one == other == "a.example:80"
     assert target_of(scenario("wss://a.example/")) == "a.example:443"
     assert file_name("a.example:80") != file_name("a.example_80")
+
+
+def test_a_lock_is_free_when_its_run_has_ended_or_its_process_was_killed(tmp_path: Path) -> None:
+    first = TargetLocks([scenario(NOBODY)], "wait", str(tmp_path))
+    second = TargetLocks([scenario(NOBODY)], "wait", str(tmp_path))
+    assert first.take() == "" and f"process {os.getpid()}" in second.take()
+    first.free()
+    assert second.take() == "" and second.take() == ""
+    second.free()
+    program = f"import fcntl, time; f = open({str(tmp_path / file_name('127.0.0.1:1'))!r}, 'r+'); fcntl.flock(f, 2)"
+    holder = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            f"{program}; f.truncate(0); f.write('gone'); f.flush(); print('has it', flush=True); time.sleep(60)",
+        ],
+        stdout=subprocess.PIPE,
+    )
+    assert holder.stdout is not None and holder.stdout.readline() == b"has it\n"
+    assert second.take() == "", "it has what it asked for"
+    third = TargetLocks([scenario(NOBODY)], "wait", str(tmp_path))
+    assert third.take() == "another run loads 127.0.0.1:1: gone"
+    holder.kill()
+    holder.wait()
+    assert third.take() == ""
+    third.free()
+
+
+def test_whatever_another_run_wrote_into_its_lock_is_shown_as_text(lock: IO[str]) -> None:
+    Path(lock.name).write_bytes(b"\xff\x1b[31m evil")
+    status, _, told = invoke(*run(lock, "refuse"))
+    assert status == 2 and "\x1b" not in told and "evil" in told
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [("file", "it is not a folder"), ("file/below", "it is not a folder"), ("linked", r"\S+\.lock is a link")],
+)
+def test_a_folder_that_cannot_be_used_is_told_with_its_fix(tmp_path: Path, place: str, words: str) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "linked").mkdir()
+    (tmp_path / "linked" / file_name("127.0.0.1:1")).symlink_to(tmp_path / "elsewhere")
+    folder = str(tmp_path / place)
+    status, _, told = invoke("run", "quick", "--url", NOBODY, "--no-store", "--lock-folder", folder, "--lock", "wait")
+    assert status == 2 and re.search(rf"locks can't be kept in \S+: {words}; name a folder .*--lock-folder", told), told
+    assert not (tmp_path / "elsewhere").exists()
+
+
+async def test_a_run_that_begins_in_the_terminal_ui_keeps_to_the_lock_as_well(lock: IO[str]) -> None:
+    folder = str(Path(lock.name).parent)
+
+    def made(mode: str) -> KeptSuite:
+        options = RunOptions(no_store=True, no_control=True, lock=mode, lock_folder=folder)
+        return KeptSuite(options, [], [scenario(NOBODY)])
+
+    with pytest.raises(FleetError, match=r"another run loads 127.0.0.1:1: nightly on build-7.*--lock wait"):
+        await made("refuse").run()
+    waiting = made("wait")
+    task = asyncio.create_task(waiting.run())
+    await until(lambda: waiting.status.note.startswith("waiting: another run loads 127.0.0.1:1: nightly"))
+    waiting.send(DrainRun())
+    with pytest.raises(FleetError, match="not begun: another run loads"):
+        await task
+    waiting = made("wait")
+    task = asyncio.create_task(waiting.run())
+    await until(lambda: "waiting" in waiting.status.note)
+    fcntl.flock(lock, fcntl.LOCK_UN)
+    with pytest.raises(Unreachable):
+        await task
+    free = TargetLocks([scenario(NOBODY)], "refuse", folder)
+    assert free.take() == "", "it is over"
+    free.free()
+
+
+def test_the_wait_of_a_detached_run_is_shown_in_its_terminal(lock: IO[str]) -> None:
+    folder = str(Path(lock.name).parent)
+    with start("run", "quick", "--url", NOBODY, "--detach", *LOCKED, folder) as it:
+        assert it.stderr is not None
+        assert "waiting for its end" in next(line for line in it.stderr if "another run" in line)
+        fcntl.flock(lock, fcntl.LOCK_UN)
+        assert it.wait(60) == 3

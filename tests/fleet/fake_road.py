@@ -5,7 +5,7 @@ and end its standard input when they are killed; the command itself they don't k
 
 ssh: hosts whose name begins with "no" can't be reached, those with "old" have another version of wstui, those with
 "silent" never answer. docker and kubectl: the file WSTUI_FAKE_PODS names what is running: box… is no
-pod, one with ! is not ready.
+pod, one with ! is not ready, and old… has another version of wstui.
 WSTUI_FAKE_DELAY: so many seconds pass before a byte arrives, either way.
 """
 
@@ -117,6 +117,8 @@ async def _kubectl(arguments: list[str]) -> int:
     if pod not in _running():
         print(f'Error from server (NotFound): pods "{pod}" not found', file=sys.stderr)
         return 1
+    if pod.startswith("old"):
+        words = ["sh", "-c", f'{" ".join(words)} | sed \'s/"version":"[^"]*"/"version":"0.0.1"/\'']
     try:
         status = await _run(words, pod)
     except FileNotFoundError:

@@ -10,13 +10,13 @@ import os
 import sys
 
 from tests.execution.running import scenario
-from wstui.execution.run import compile
 from wstui.execution.run.run import Run
+from wstui.load import lease
 
 
 def main() -> None:
     url, hold, workers, *hosts = sys.argv[1:]
-    compile.LEASE_S = float(os.environ.get("LEASE", compile.LEASE_S))
+    lease.LEASE_S = float(os.environ.get("LEASE", lease.LEASE_S))
     made = scenario(url, clients=20, hold=float(hold), workers=int(workers), every=0.05)
     fleet = made.fleet.model_copy(
         update={"hosts": hosts, "python": sys.executable, "ssh_config": os.environ.get("SSH_CONFIG", "")}

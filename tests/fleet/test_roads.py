@@ -73,9 +73,11 @@ async def test_a_pod_that_goes_is_a_lost_host_and_a_pod_that_comes_takes_its_loa
             if process in it.dask_worker or process in it.worker:
                 process.kill()  # as when a pod is deleted
         await until(lambda: "pod2 lost: kubectl ended with status" in it.marks)
-        running.write_text("pod1 pod3")
+        running.write_text("pod1 pod3 old4")
         await until(lambda: "pod3 joined: it can take over lost load" in it.marks)
         assert it.host("pod3") == "ok" and "pod1 joined" not in it.marks
+        await until(lambda: "old4 can't join: has wstui 0.0.1, needs" in it.marks)
+        assert it.host("old4") == "lost"
         await until(lambda: len(server.live) == 10)
         it.run.send(Redistribute())
         await until(lambda: it.run.status.counters.open == 20 and len(server.live) == 20)

@@ -51,7 +51,7 @@ async def servers(hosts: Hosts) -> AsyncIterator[Server]:
 async def test_a_run_through_ssh_is_steered_survives_a_cut_and_leaves_nothing(
     hosts: Hosts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("wstui.execution.run.compile.LEASE_S", 3.0)
+    monkeypatch.setattr("wstui.load.lease.LEASE_S", 3.0)
     monkeypatch.setattr("wstui.fleet.hosts.cluster.GIVEN_UP_S", 8.0)
     async with servers(hosts) as server:
         began = time.monotonic()

@@ -55,7 +55,7 @@ async def test_a_lease_is_over_after_silence_that_its_holder_could_hear(
         # In the first one this process is stopped.
         time.now += seconds + (stopped_s if slept == 1 else 0.0)
 
-    monkeypatch.setattr(lease.asyncio, "sleep", sleep)
+    monkeypatch.setattr(asyncio, "sleep", sleep)
     held = Lease(5.0)
     held.renew()
     assert await held.over() == "no message from the operator for 5 s"
@@ -72,7 +72,7 @@ async def test_a_lease_is_renewed_by_each_message_and_longer_before_the_first(
         if time.now - 1000.0 in heard_at:
             held.renew()
 
-    monkeypatch.setattr(lease.asyncio, "sleep", sleep)
+    monkeypatch.setattr(asyncio, "sleep", sleep)
     held = Lease(5.0)
     await asyncio.wait_for(held.over(), PATIENCE_S)
     assert time.now - 1000.0 == pytest.approx(63.0)

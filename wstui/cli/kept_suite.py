@@ -7,13 +7,16 @@ import io
 import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 from wstui.cli.exporters import Exporters
 from wstui.cli.options import RunOptions
 from wstui.cli.output_files import saved_elsewhere
+from wstui.cli.target_lock import POLL_S, LockFailed, TargetLocks
 from wstui.execution.run.result import Result, SuiteResult
 from wstui.execution.suite import SuiteRun
+from wstui.fleet.transport import FleetError
 from wstui.scenario.model import Scenario
 from wstui.scenario.overrides import Overrides
 from wstui.scenario.presets import open_preset
@@ -34,6 +37,27 @@ class KeptSuite(SuiteRun):
         self._problems = problems
 
     async def _run_all(self) -> Result | SuiteResult:
+        locks = TargetLocks(self.scenarios, self._options.lock, self._options.lock_folder)
+        try:
+            await self._lock(locks)
+            return await self._run_kept()
+        finally:
+            locks.free()
+
+    async def _lock(self, locks: TargetLocks) -> None:
+        """Wait for the targets where another run has locked them. Raises FleetError if it is not to be waited for."""
+        try:
+            while busy := locks.take():
+                if self._stopped:
+                    raise FleetError(f"not begun: {busy}")
+                self._cooling = replace(self.status, note=f"waiting: {busy}")
+                await asyncio.sleep(POLL_S)
+        except LockFailed as error:
+            raise FleetError(str(error)) from None
+        finally:
+            self._cooling = None
+
+    async def _run_kept(self) -> Result | SuiteResult:
         exporters = Exporters(self, self._options, self._problems.append)
         result = None
         try:

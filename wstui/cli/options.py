@@ -79,7 +79,12 @@ class RunOptions:
     def kept(self) -> RunOptions:
         """Only the options that say how a run is kept, for the runs that begin in the terminal UI."""
         return RunOptions(
-            store_path=self.store_path, no_store=self.no_store, no_control=self.no_control, log_level=self.log_level
+            store_path=self.store_path,
+            no_store=self.no_store,
+            no_control=self.no_control,
+            log_level=self.log_level,
+            lock=self.lock,
+            lock_folder=self.lock_folder,
         )
 
 

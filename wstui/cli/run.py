@@ -18,7 +18,7 @@ from wstui.cli.param_types import Whole
 from wstui.cli.prepare import prepare
 from wstui.cli.signals import draining, writing
 from wstui.cli.stdio import Output
-from wstui.cli.target_lock import lock_targets
+from wstui.cli.target_lock import TargetLocks, lock_targets
 from wstui.execution.preflight.probe import Unreachable
 from wstui.execution.run.result import Result, SuiteResult
 from wstui.execution.suite import SuiteRun
@@ -52,13 +52,21 @@ def run(presets: tuple[str, ...], detach: bool, options: RunOptions) -> None:
     if detach:
         from wstui.cli.detach import run_detached
 
-        sys.exit(run_detached(lambda: run_headless(suite, options), has_control=not options.no_control))
+        locks = lock_targets(suite.scenarios, options.lock, options.lock_folder)  # while this terminal shows the wait
+        sys.exit(run_detached(lambda: run_headless(suite, options, locks), has_control=not options.no_control))
     sys.exit(run_headless(suite, options))
 
 
-def run_headless(suite: SuiteRun, options: RunOptions) -> int:
-    """Run to the end and return the exit status. SIGINT, SIGTERM and SIGHUP drain; a second of the first two aborts."""
-    lock_targets(suite.scenarios, options.lock, options.lock_folder)
+def run_headless(suite: SuiteRun, options: RunOptions, locks: TargetLocks | None = None) -> int:
+    """Run to the end and return the exit status. SIGINT, SIGTERM and SIGHUP drain; a second of the first two aborts.
+
+    `locks` are those on its targets, if they are taken already.
+    """
+    if locks is None:
+        locks = lock_targets(suite.scenarios, options.lock, options.lock_folder)
+    else:
+        locks.sign()
+    suite.at_end = locks.free
     reports = OutputFiles(options)
     for scenario in suite.scenarios:
         if goes_without_token(scenario):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
@@ -23,41 +24,75 @@ if sys.platform != "win32":
     import fcntl
 
 POLL_S = 0.5
-_held: list[IO[str]] = []
-"""The kernel frees the locks with the process, however it ends."""
+_FIX = "name a folder that you can write to (--lock-folder, WSTUI_LOCK_FOLDER)"
 
 
-def lock_targets(scenarios: Sequence[Scenario], mode: str, folder: str | None) -> None:
-    """Lock every target until this process ends: `mode` says whether to wait for another run or to refuse to start.
+class LockFailed(Exception):
+    """A target can't be locked; the text says why and how to fix it."""
 
-    "ignore" takes no lock. Ends the process if it is refused, or if the folder can't be used.
-    """
-    if mode == "ignore":
-        return
-    if sys.platform == "win32":
-        fail(f"--lock {mode} is not available on Windows", USAGE)
-    place = Path(folder) if folder else platformdirs.user_data_path("wstui", appauthor=False) / "locks"
-    # In one order everywhere, so that two suites never wait for each other.
-    for target in sorted({target_of(scenario) for scenario in scenarios}):
+
+class TargetLocks:
+    """The locks on the targets of a run. The kernel frees them with the process, however it ends."""
+
+    def __init__(self, scenarios: Sequence[Scenario], mode: str, folder: str | None) -> None:
+        """`mode` says what to do while another run has a lock: "wait" or "refuse"; "ignore" takes none."""
+        self._name = scenarios[0].name
+        self._mode = mode
+        # In one order everywhere, so that two suites never wait for each other.
+        self._free = sorted({target_of(scenario) for scenario in scenarios}) if mode != "ignore" else []
+        self._folder = Path(folder) if folder else platformdirs.user_data_path("wstui", appauthor=False) / "locks"
+        self._held: list[IO[str]] = []
+
+    def take(self) -> str:
+        """Lock what is not locked yet; return who has the next one, or "". Raises LockFailed."""
+        if self._free and sys.platform == "win32":
+            raise LockFailed(f"--lock {self._mode} is not available on Windows")
         try:
-            place.mkdir(parents=True, exist_ok=True)
-            file = _open(place / file_name(target))
-            if not _lock(file):
-                told = f"another run loads {target}: {_holder(file)}"
-                if mode == "refuse":
-                    fail(f"{told}; wait for it (--lock wait) or go on all the same (--lock ignore)", USAGE)
-                tell(f"{told}; waiting for its end")
-                while not _lock(file):
-                    time.sleep(POLL_S)
+            while self._free:
+                self._folder.mkdir(parents=True, exist_ok=True)
+                file = _open(self._folder / file_name(self._free[0]))
+                if not _lock(file):
+                    told = f"another run loads {self._free[0]}: {_holder(file)}"
+                    file.close()
+                    if self._mode == "refuse":
+                        raise LockFailed(f"{told}; wait for it (--lock wait) or go on all the same (--lock ignore)")
+                    return told
+                self._held.append(file)
+                del self._free[0]
+            self.sign()
+        except OSError as error:
+            raise LockFailed(f"locks can't be kept in {self._folder}: {_why(error)}; {_FIX}") from None
+        return ""
+
+    def sign(self) -> None:
+        """Write into the locks who has them, which is this process."""
+        for file in self._held:
             file.truncate(0)
             file.seek(0)
-            file.write(f"{scenarios[0].name} on {socket.gethostname()}, process {os.getpid()}")
+            file.write(f"{self._name} on {socket.gethostname()}, process {os.getpid()}")
             file.flush()
-        except KeyboardInterrupt:
-            sys.exit(ABORTED)
-        except OSError as error:
-            fail(f"--lock-folder {place} can't be used: {error.strerror or error}", USAGE)
-        _held.append(file)
+
+    def free(self) -> None:
+        for file in self._held:
+            file.close()
+        self._held.clear()
+
+
+def lock_targets(scenarios: Sequence[Scenario], mode: str, folder: str | None) -> TargetLocks:
+    """Lock every target, and wait for that if so asked. Ends the process if it is refused or impossible."""
+    locks = TargetLocks(scenarios, mode, folder)
+    told = ""
+    try:
+        while busy := locks.take():
+            if busy != told:
+                tell(f"{busy}; waiting for its end")
+            told = busy
+            time.sleep(POLL_S)
+    except LockFailed as error:
+        fail(str(error), USAGE)
+    except KeyboardInterrupt:
+        sys.exit(ABORTED)
+    return locks
 
 
 def target_of(scenario: Scenario) -> str:
@@ -75,9 +110,15 @@ def file_name(target: str) -> str:
 
 
 def _open(path: Path) -> IO[str]:
-    file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666), "r+")
-    if os.fstat(file.fileno()).st_uid == os.geteuid():
-        os.fchmod(file.fileno(), 0o666)  # others of the team must be able to lock it too; the folder says who can
+    flags = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    try:
+        # Linux refuses O_CREAT for a file of another user in a folder such as /tmp.
+        descriptor = os.open(path, flags)
+    except FileNotFoundError:
+        descriptor = os.open(path, flags | os.O_CREAT, 0o666)
+    file = os.fdopen(descriptor, "r+", encoding="utf-8", errors="replace")
+    if os.fstat(descriptor).st_uid == os.geteuid():
+        os.fchmod(descriptor, 0o666)  # others of the team must be able to lock it too; the folder says who can
     return file
 
 
@@ -92,3 +133,11 @@ def _lock(file: IO[str]) -> bool:
 def _holder(file: IO[str]) -> str:
     file.seek(0)
     return sanitize(file.read(300), 200) or "it does not say which"
+
+
+def _why(error: OSError) -> str:
+    if isinstance(error, FileExistsError | NotADirectoryError):
+        return "it is not a folder"
+    if error.errno == errno.ELOOP and error.filename and Path(error.filename).is_symlink():
+        return f"{Path(error.filename).name} is a link"
+    return error.strerror or str(error)

@@ -42,7 +42,8 @@ def run_in_terminal(suite: SuiteRun, options: RunOptions, terminal: Detachable |
 
     if options.events == STDOUT:
         fail("--events - needs stdout for itself; in the terminal UI give it a file", USAGE)
-    lock_targets(suite.scenarios, options.lock, options.lock_folder)
+    # Free once the run has ended: its result may be looked at for days.
+    suite.at_end = lock_targets(suite.scenarios, options.lock, options.lock_folder).free
     reports = OutputFiles(options)
     followers = Exporters(suite, options)
     outcome, kept_as = _operate(suite, options, terminal)

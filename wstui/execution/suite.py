@@ -86,6 +86,7 @@ class SuiteRun:
         """Who has ended the cooldown, if it was not the operator here."""
         self._stopped = False
         self._fault = ""  # why a run could not be made
+        self.at_end: Callable[[], None] = lambda: None
 
     # -- the operator (any thread) -----------------------------------------------------------------------------
 
@@ -137,6 +138,7 @@ class SuiteRun:
                 return await self._run_all()
         finally:
             self._run.close()
+            self.at_end()
 
     async def _run_all(self) -> Result | SuiteResult:
         started = datetime.now().astimezone()

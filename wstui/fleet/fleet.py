@@ -138,6 +138,7 @@ class WorkerFleet:
 
     async def _beat(self) -> None:
         while True:
+            self.clock.tick()
             self._send(OperatorBeat(), list(self._specs))
             await asyncio.sleep(HEARTBEAT_S)
 

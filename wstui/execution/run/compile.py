@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from wstui.execution.run.compile_requests import RequestCompiler, of_role, varying, with_identity
 from wstui.execution.run.compile_roles import RoleCompiler
 from wstui.execution.run.compile_texts import NS, Columns, TextCompiler
-from wstui.load.lease import LEASE_S
+from wstui.load import lease
 from wstui.load.protocol import AuthSpec, ConnectSpec, ConversationSpec, SendSpec, Spec
 from wstui.load.role_spec import RolesSpec
 from wstui.scenario.errors import BadValue, Problem, ScenarioError
@@ -93,7 +93,7 @@ def spec_of(scenario: Scenario) -> Spec:
             ping_timeout_ns=round((scenario.target.ping_timeout or 0) * NS),
         ),
         conversation=_conversation(scenario, RolesSpec(roles, rows, messages.feed_per, names, scripts)),
-        lease_s=LEASE_S,
+        lease_s=lease.LEASE_S,
     )
 
 

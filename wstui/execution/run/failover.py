@@ -82,6 +82,9 @@ class Failover:
         for host in self._fleet.hosts():
             if host.alive and not host.workers and host.name not in self._joined:
                 self._joined.add(host.name)
+                if host.reason:
+                    self._mark("worker", f"{host.name} can't join: {host.reason}")
+                    continue
                 self._tried.clear()
                 self._mark("worker", f"{host.name} joined: it can take over lost load")
         if not self._automatic:

@@ -32,7 +32,9 @@ def host_statuses(fleet: WorkerFleet) -> tuple[HostStatus, ...]:
         found.append(
             HostStatus(
                 host.name,
-                host_mark(host.alive and bool(there), max(ages), round_trip_ms, lag_ms) if host.workers else "ok",
+                host_mark(host.alive and bool(there), max(ages), round_trip_ms, lag_ms)
+                if host.workers
+                else host_mark(not host.reason, 0.0, None, 0.0),
                 len(host.workers),
                 len(host.workers) - len(there),
                 sum(latest[worker].totals.counters.open for worker in there if worker in latest),

@@ -66,8 +66,8 @@ class WorkerStatus:
 class HostStatus:
     """One of several hosts that make load.
 
-    `mark` is "ok", "slow" (answers or loops late), "stale" (silent for 1 s) or "lost" (gone, or silent for 3 s, after
-    which its load drains by itself); `why` gives the reason of a loss. `cpu` is its busiest worker's share of a core,
+    `mark` is "ok", "slow" (answers or loops late), "stale" (silent for 1 s) or "lost" (its command has ended, or it was
+    given up); `why` gives the reason of a loss. `cpu` is its busiest worker's share of a core,
     `age_s` the age of its quietest worker's last message, `round_trip_ms` that of the last command.
     """
 

@@ -77,15 +77,17 @@ class ClusterTransport:
         self._looks = await self._source.look(self._question)
         if problems := [look.problem for look in self._looks if look.problem]:
             raise FleetError("\n".join(problems))
-        host, port = self._question.host, self._question.port
-        if problems := [
-            f"{look.name} can't reach the target at {host}:{port}: {look.facts.unreachable}; look at the network there"
-            for look in self._looks
-            if look.facts is not None and look.facts.unreachable
-        ]:
+        if problems := [f"{look.name} {why}" for look in self._looks if (why := self._unreached(look))]:
             raise TargetUnreachable("\n".join(problems))
         self._room = [workers_on(look, workers) for look in self._looks]
         return sum(self._room)
+
+    def _unreached(self, look: HostProbe) -> str:
+        """Return why a host can't reach the target, or ""."""
+        if look.facts is None or not look.facts.unreachable:
+            return ""
+        where = f"{self._question.host}:{self._question.port}"
+        return f"can't reach the target at {where}: {look.facts.unreachable}; look at the network there"
 
     async def start(self, specs: Mapping[int, Spec]) -> None:
         links = [self._links.get(look.name) for look in self._looks]
@@ -167,10 +169,13 @@ class ClusterTransport:
         while True:
             await asyncio.sleep(JOINS_S)
             for look in await self._source.joined():
-                if look.trouble is None and not (look.facts is not None and look.facts.unreachable):
+                trouble = str(look.trouble or self._unreached(look))
+                if not trouble:
                     self._looks.append(look)
                     self._room.append(workers_on(look, self._workers))
-                    self._joined[look.name] = HostState(look.name, (), heard_ns=time.monotonic_ns(), facts=look.facts)
+                self._joined[look.name] = HostState(
+                    look.name, (), reason=trouble, heard_ns=time.monotonic_ns(), facts=look.facts
+                )
 
     async def close(self, grace_s: float) -> None:
         self._closing = True

@@ -50,8 +50,8 @@ class _TracedHeartbeats(Heartbeats):
 
     __slots__ = ()
 
-    def _miss(self, beat: Beat) -> Cause:
-        cause = super()._miss(beat)
+    def _miss(self, beat: Beat, how: str) -> Cause:
+        cause = super()._miss(beat, how)
         talk = cast(Conversation, self._talk)
         cast(TracedRoles, talk.host).note_end(talk, cause.message)
         return cause
