@@ -80,14 +80,8 @@ def test_a_lock_is_free_when_its_run_has_ended_or_its_process_was_killed(tmp_pat
     assert second.take() == "" and second.take() == ""
     second.free()
     program = f"import fcntl, time; f = open({str(tmp_path / file_name('127.0.0.1:1'))!r}, 'r+'); fcntl.flock(f, 2)"
-    holder = subprocess.Popen(
-        [
-            sys.executable,
-            "-c",
-            f"{program}; f.truncate(0); f.write('gone'); f.flush(); print('has it', flush=True); time.sleep(60)",
-        ],
-        stdout=subprocess.PIPE,
-    )
+    program += "; f.truncate(0); f.write('gone'); f.flush(); print('has it', flush=True); time.sleep(60)"
+    holder = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
     assert holder.stdout is not None and holder.stdout.readline() == b"has it\n"
     assert second.take() == "", "it has what it asked for"
     third = TargetLocks([scenario(NOBODY)], "wait", str(tmp_path))

@@ -43,9 +43,10 @@ class HostState:
     """A remote host that makes load.
 
     `workers` includes lost ones; `reason` says why it is not `alive`, or why one that appeared late can't be used.
-    `heard_ns` is the time of its last message on our monotonic clock. `round_trip_ns` is that of the last command until its acknowledgement. Its monotonic clock is
-    `offset_ns` ± `uncertainty_ns` ahead of ours, the widest that its workers were told: stamps were made by that.
-    Figures are None before the first acknowledgement. A lost host had been silent for `unheard_s`.
+    `heard_ns` is the time of its last message on our monotonic clock. `round_trip_ns` is that of the last command
+    until its acknowledgement. Its monotonic clock is `offset_ns` ± `uncertainty_ns` ahead of ours, the widest that
+    its workers were told: stamps were made by that. Figures are None before the first acknowledgement. A lost host
+    had been silent for `unheard_s`.
     """
 
     name: str
