@@ -72,7 +72,6 @@ class Run:
         self._end = RunEnd()
         self._monitor = RunMonitor(scenario, self._recorder, self._fleet, self._mark)
         self._paused_s: float | None = None  # set when the load has ended
-        self._stalled_s = 0.0
         self._target = TargetPolling(scenario, self._fleet, self._sampler, lambda text: self._mark("health", text))
         self._failover = Failover(
             self._fleet,
@@ -145,7 +144,9 @@ class Run:
             self._target.start()
             while self._end.command is None:
                 await self._sleep()
-                await self._catch_up()
+                if stalled_s := await self._sampler.catch_up():
+                    text = f"the operator's process stood still for {stalled_s:.1f} s; the load went on"
+                    self._mark("warning", text)
                 self._handle_commands()
                 self._advance()
                 self._sampler.cut_stages()
@@ -189,7 +190,6 @@ class Run:
     def _begin(self) -> None:
         now_ns = time.monotonic_ns()
         self._sampler.start(now_ns)
-        self._fleet.clock.begin()
         self._state = State.RUNNING
         self._fleet.send(Go())
         self._mark("start", "run started")
@@ -201,15 +201,6 @@ class Run:
 
     async def _sleep(self) -> None:
         await self._queue.wait(TICK_S if self._controller.paused else min(TICK_S, self._controller.left_s))
-
-    async def _catch_up(self) -> None:
-        """If this process stood still, say so, and hear what the workers did meanwhile before judging them."""
-        self._fleet.clock.tick()
-        if self._fleet.clock.stalled_s > self._stalled_s:
-            stalled_s = self._fleet.clock.stalled_s - self._stalled_s
-            self._stalled_s += stalled_s
-            self._mark("warning", f"the operator's process stood still for {stalled_s:.1f} s; the load went on")
-            await self._sampler.counted()
 
     def _advance(self) -> None:
         self._watches.expire()

@@ -26,6 +26,7 @@ class Sampler:
         self._fleet = fleet
         self._begun_ns = 0
         self._row_totals = Totals()
+        self._stalled_s = 0.0
         self._rows_due = 1
         self._began: list[tuple[float, str]] = []  # start and name of each stage, and of the drain
         self._boundaries: deque[tuple[Stage, float, float]] = deque()
@@ -33,6 +34,7 @@ class Sampler:
     def start(self, now_ns: int) -> None:
         """Begin second 0 at `now_ns` of the monotonic clock."""
         self._begun_ns = now_ns
+        self._fleet.clock.begin()
 
     @property
     def at_ns(self) -> int:
@@ -103,6 +105,14 @@ class Sampler:
             if self._fleet.reached(due_ns) or elapsed > due_ns + PATIENCE_NS:
                 return
             await asyncio.sleep(_COUNT_TICK_S)
+
+    async def catch_up(self) -> float:
+        """Return how long this process stood still just now, or 0; hear first what the workers did meanwhile."""
+        self._fleet.clock.tick()
+        stalled_s, self._stalled_s = self._fleet.clock.stalled_s - self._stalled_s, self._fleet.clock.stalled_s
+        if stalled_s:
+            await self.counted()
+        return stalled_s
 
     async def counted(self) -> tuple[Totals, float]:
         """Return the totals up to now, and how many seconds ago they were counted."""
