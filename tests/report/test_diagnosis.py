@@ -49,6 +49,24 @@ def test_keepalive_pings_that_nobody_answers_are_found_and_shown(pongs: int, fou
     assert "keepalive pings 5 000" in shown and ("pings without a pong" in shown) == (pongs < 5000)
 
 
+@pytest.mark.parametrize(("stalled_s", "found"), [(0.0, []), (1.2, []), (5.0, ["operator"])])
+def test_an_operator_that_stood_still_is_a_finding_if_that_was_more_than_a_moment(
+    stalled_s: float, found: list[str]
+) -> None:
+    run = good()
+    run = msgspec.structs.replace(run, generator=msgspec.structs.replace(run.generator, operator_stalled_s=stalled_s))
+    assert causes(run) == found
+
+
+def test_workers_that_heard_nothing_of_their_operator_do_not_call_for_less_load() -> None:
+    run = limited()
+    lost = FailureSummary(
+        "worker lost", "worker 0 ended with status 1: no message from the operator for 30 s", 1, 9, 9, True
+    )
+    run = msgspec.structs.replace(run, failures=[lost])
+    assert "what stopped wstui" in findings(run)[0].next_step and findings(run)[0].cause == "generator"
+
+
 def test_a_little_more_than_very_fast_is_no_finding() -> None:
     assert findings(with_p99([0.3] * 20 + [1.5] * 40)) == []
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from wstui.execution.run.limits import SLOW_RAMP
+from wstui.execution.run.limits import SILENT_S, SLOW_RAMP
 from wstui.execution.run.result import Result
 from wstui.load.lease import SILENCE
 from wstui.measure import format
@@ -91,8 +91,8 @@ def _generator(result: Result) -> Finding | None:
 
 def _operator(result: Result) -> Finding | None:
     stalled_s = result.generator.operator_stalled_s
-    if not stalled_s:
-        return None
+    if stalled_s < SILENT_S:
+        return None  # a moment: the timeline has a mark for each
     return Finding(
         "operator",
         f"The operator's process stood still for {format.duration(stalled_s)}; the load went on.",
