@@ -1,7 +1,8 @@
 """`python -m tests.without_linux [PYTEST ARGUMENTS]`: tests without what only Linux has and without uvloop.
 
 The standard library must believe in its own system, so the parts are switched off rather than the name of the system
-changed: in every process, by a `sitecustomize` that all of them import.
+changed: in every process, by a `sitecustomize` that all of them import. What remains is Linux: the tests of the epoll
+set itself say so and are skipped, and kqueue, its signals and its limits can only be tried on a Mac.
 """
 
 from __future__ import annotations
