@@ -13,7 +13,7 @@ from tests.public_names import FILE, public_names
 from wstui.cli import main, wstui
 from wstui.scenario.errors import ScenarioError
 from wstui.scenario.file import loads
-from wstui.scenario.renamed import FLAGS, KEYS
+from wstui.scenario.validation_errors import RENAMED_FLAGS, RENAMED_KEYS
 
 
 def test_public_names_are_those_that_were_promised() -> None:
@@ -22,15 +22,15 @@ def test_public_names_are_those_that_were_promised() -> None:
     assert found == known, "a name that people and scripts rely on: if it must change, run python -m tests.public_names"
 
 
-@pytest.mark.parametrize("old", KEYS)
+@pytest.mark.parametrize("old", RENAMED_KEYS)
 def test_an_old_key_is_answered_with_the_new_one(old: str) -> None:
     table, _, name = old.rpartition(".")
     with pytest.raises(ScenarioError) as caught:
         loads(f"[{table}]\n{name} = 2\n", "old.toml")
-    assert f"{old}: is called {KEYS[old]} now" in str(caught.value)
+    assert f"{old}: is called {RENAMED_KEYS[old]} now" in str(caught.value)
 
 
-@pytest.mark.parametrize("old", FLAGS)
+@pytest.mark.parametrize("old", RENAMED_FLAGS)
 def test_an_old_option_is_answered_with_the_new_one(
     old: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -38,12 +38,12 @@ def test_an_old_option_is_answered_with_the_new_one(
     with pytest.raises(SystemExit) as caught:
         main()
     assert caught.value.code == 2
-    assert f"{old} is called {FLAGS[old]} now" in capsys.readouterr().err
+    assert f"{old} is called {RENAMED_FLAGS[old]} now" in capsys.readouterr().err
 
 
 def test_the_changelog_lists_what_was_renamed() -> None:
     page = (ROOT / "wstui" / "manual" / "changelog.md").read_text()
-    for old, new in FLAGS.items():
+    for old, new in RENAMED_FLAGS.items():
         assert f"| `{old}` | `{new}` |" in page
 
 

@@ -16,9 +16,9 @@ from tests.servers.server import Server
 from tests.tui import fake_roles
 from tests.tui.driving import running, shown, until
 from wstui.control.remote_run import attach
-from wstui.load.conversation.role_shares import RoleShares
 from wstui.load.protocol import TraceLine
-from wstui.report.live.trace_lines import watched_rows
+from wstui.load.role_spec import RoleShares
+from wstui.report.live.progress_line import watched_rows
 from wstui.tui.app import WstuiApp
 from wstui.tui.dashboard.steps_panel import StepsPanel
 from wstui.tui.dashboard.watch_screen import WatchScreen

@@ -19,7 +19,7 @@ from wstui.odin.server_settings import ServerSettings
 from wstui.odin.token import Verifier
 from wstui.report.formats.console import summary
 from wstui.scenario.model import Auth, Scenario, Threshold
-from wstui.scenario.token_mix import Mix
+from wstui.scenario.target import Mix
 
 SECRET = "a secret that is long enough to sign with"
 EXACT = Threshold(metric="auth.correct", limit=">= 100%")

@@ -18,7 +18,7 @@ from tests.servers.capacity import Doorkeeper, Seats, Worker, Wounded
 from tests.servers.server import Server, until
 from wstui.execution.run.commands import DrainRun, PauseRun, RampTo, ResumeRun, SkipStage
 from wstui.execution.run.result import BreakpointSummary, Result
-from wstui.execution.run.status import State
+from wstui.execution.run.state import State
 from wstui.execution.search.breakpoint_search import BreakpointRun
 from wstui.scenario.breakpoint import Breakpoint
 from wstui.scenario.model import Fleet, Messages, Scenario, Target, Threshold

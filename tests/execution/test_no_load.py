@@ -12,7 +12,7 @@ from tests.servers.server import Server
 from tests.servers.talk import ClosingEarly, Losing
 from wstui.cli.exit_codes import status_of
 from wstui.execution.run.verdict import judged_by
-from wstui.report.formats import junit
+from wstui.report.formats.ci_report import render_junit
 from wstui.scenario.checks import warnings
 from wstui.scenario.model import Auth, Messages, Scenario, Stage, Threshold
 
@@ -52,7 +52,7 @@ async def test_a_run_that_attempted_nothing_is_no_load(given: list[Threshold]) -
     assert status_of(result) == 2 and result.verdict.no_load and not result.passed
     assert result.verdict.reason.startswith("no load was made: no client was started (run 200ms")
     assert all(outcome.passed is None for outcome in result.verdict.thresholds), "nothing was kept"
-    assert 'type="no load"' in junit.render(result)
+    assert 'type="no load"' in render_junit(result)
 
 
 async def test_a_run_that_was_too_short_blames_nobody() -> None:

@@ -7,7 +7,7 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wstui.execution.run.plan_clock import Plan, PlanClock
+from wstui.execution.run.load_controller import Plan, PlanClock
 from wstui.scenario.model import Stage
 
 NS = 1_000_000_000

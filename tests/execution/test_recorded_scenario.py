@@ -11,7 +11,8 @@ from tests.execution.test_steering import steered
 from tests.servers.server import Server, until
 from wstui.execution.run.commands import PauseRun, RampTo, ResumeRun, SetInterval, SkipStage
 from wstui.execution.run.recorded_scenario import to_scenario, was_steered
-from wstui.execution.run.status import RampEvent, StageStatus, State, Status
+from wstui.execution.run.state import State
+from wstui.execution.run.status import RampEvent, StageStatus, Status
 from wstui.scenario.checks import check
 from wstui.scenario.file import load, save
 from wstui.scenario.model import Scenario, Stage, Target, Threshold

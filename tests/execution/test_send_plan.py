@@ -13,7 +13,7 @@ from tests.execution.running import scenario
 from tests.report.example import limited
 from tests.servers.server import until
 from wstui.execution.run.contention import Contention, Taken
-from wstui.execution.run.send_plan import SendPlan
+from wstui.execution.run.run_monitor import SendPlan
 from wstui.measure.snapshot import Counters, Snapshot, Totals
 from wstui.measure.steps import RoleCounts, Steps
 from wstui.report.analysis.diagnosis import findings

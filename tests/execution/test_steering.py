@@ -34,7 +34,7 @@ from wstui.execution.run.commands import (
 )
 from wstui.execution.run.load_controller import NS, LoadController
 from wstui.execution.run.run import Run
-from wstui.execution.run.status import State
+from wstui.execution.run.state import State
 from wstui.load.protocol import Arrive, Ramp
 from wstui.report.formats.console import summary
 from wstui.report.model.labels import ramp_rates, verdict_sign

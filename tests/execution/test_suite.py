@@ -21,7 +21,7 @@ from wstui.execution.run.client_watches import WatchedLines
 from wstui.execution.run.commands import AbortRun, DrainRun, SkipStage
 from wstui.execution.run.result import Result, SuiteResult
 from wstui.execution.run.run import Run
-from wstui.execution.run.status import State
+from wstui.execution.run.state import State
 from wstui.execution.suite import SuiteRun
 from wstui.fleet.transport import FleetError
 from wstui.report.store.store import Store

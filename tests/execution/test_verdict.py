@@ -16,7 +16,7 @@ from tests.servers.talk import ClosingEarly, Late, Losing
 from wstui.execution.run.commands import CompletePlan
 from wstui.execution.run.result_sections import ThresholdOutcome
 from wstui.execution.run.run import Run
-from wstui.execution.run.status import State
+from wstui.execution.run.state import State
 from wstui.execution.run.verdict import explain, figure_of
 from wstui.measure.format import limit_words
 from wstui.scenario.model import Stage, Threshold

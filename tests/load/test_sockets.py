@@ -16,8 +16,7 @@ import pytest
 from tests.servers.server import until
 from wstui.load.attempt import Attempt
 from wstui.load.connect_outcome import cause_of
-from wstui.load.socket_transport import HIGH_WATER, SocketTransport
-from wstui.load.sockets import EVENTS_A_TURN, TURN_NS, Sockets
+from wstui.load.socket_transport import EVENTS_A_TURN, HIGH_WATER, TURN_NS, Sockets, SocketTransport
 
 pytestmark = pytest.mark.skipif(not hasattr(select, "epoll"), reason="Linux only")
 MS = 1_000_000

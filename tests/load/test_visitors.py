@@ -14,7 +14,7 @@ from tests.servers.handshake import Refusing
 from tests.servers.server import Connection, Server, until
 from tests.servers.talk import ClosingEarly
 from wstui.execution.run.commands import SkipStage
-from wstui.execution.run.plan_clock import Plan
+from wstui.execution.run.load_controller import Plan
 from wstui.execution.run.run import Run
 from wstui.load.arrivals import ARRIVALS_FROM
 from wstui.load.protocol import Arrive, Pause, Ramp, Resume

@@ -18,9 +18,8 @@ from tests.cli.commands import call
 from tests.conversations.chat import Chat
 from tests.protocols import npm
 from wstui.recording.inference.infer import infer
-from wstui.recording.saving import address
 from wstui.recording.session import ImportFailed, RecordedSession
-from wstui.recording.sources import read_session
+from wstui.recording.sources import address, read_session
 from wstui.scenario.file import load, loads
 from wstui.scenario.model import Scenario
 

@@ -23,9 +23,8 @@ from tests.recording.test_record import recording
 from tests.servers.server import until
 from wstui.recording.inference.infer import infer
 from wstui.recording.proof import prove
-from wstui.recording.saving import save
 from wstui.recording.session import RecordedSession
-from wstui.recording.sources import read_session
+from wstui.recording.sources import read_session, save
 from wstui.scenario.file import load
 from wstui.scenario.model import Scenario
 

@@ -25,7 +25,7 @@ from tests.servers.server import PATIENCE_S, Connection, Server, until
 from wstui.recording.inference.infer import infer
 from wstui.recording.inference.inferred_scenario import InferredScenario
 from wstui.recording.proof import prove
-from wstui.recording.saving import save
+from wstui.recording.sources import save
 from wstui.scenario.file import load
 from wstui.scenario.model import Scenario
 

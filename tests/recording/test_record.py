@@ -28,9 +28,8 @@ from tests.cli.commands import call, start, until
 from tests.conversations.chat import Chat
 from tests.servers.server import PATIENCE_S
 from wstui.cli.record_lines import RecordLines
-from wstui.recording.certificate import made_certificate
 from wstui.recording.recording import Recorder
-from wstui.recording.recording_proxy import RecordingProxy, TrafficLine
+from wstui.recording.recording_proxy import RecordingProxy, TrafficLine, made_certificate
 from wstui.recording.session import RecordedSession, value_of
 from wstui.recording.sources import read_session
 from wstui.scenario.file import loads

@@ -15,9 +15,8 @@ from hypothesis import strategies as st
 from tests.recording.hars import START, entry, har, message
 from wstui.recording.inference.infer import infer
 from wstui.recording.recording import Recorder
-from wstui.recording.saving import choose
 from wstui.recording.session import ImportFailed, RecordedMessage, RecordedRequest
-from wstui.recording.sources import read_session
+from wstui.recording.sources import choose, read_session
 
 
 def written(path: Path, document: Any) -> Path:

@@ -30,7 +30,7 @@ from wstui.execution.run.result_sections import (
     Traffic,
     Verdict,
 )
-from wstui.measure.hdr import encode
+from wstui.measure.histogram import encode_hdr
 
 
 def good(name: str = "quick", *, median_ms: float = 1.2, seed: int = 1) -> Result:
@@ -95,7 +95,7 @@ def good(name: str = "quick", *, median_ms: float = 1.2, seed: int = 1) -> Resul
             Event(40.0, "end", "finished"),
         ],
         timeline=timeline(100, 10, 30, median_ms, seed=seed),
-        histograms={name: encode(distribution) for name, distribution in measured.items()},
+        histograms={name: encode_hdr(distribution) for name, distribution in measured.items()},
     )
 
 
@@ -373,7 +373,7 @@ def everything() -> Result:
             ],
             snapshots_missed=1,
         ),
-        histograms={**base.histograms, "fanout.spread": encode(spread), "delivery": encode(delivery)},
+        histograms={**base.histograms, "fanout.spread": encode_hdr(spread), "delivery": encode_hdr(delivery)},
     )  # fmt: skip
 
 

@@ -20,14 +20,8 @@ from wstui.execution.run.result_sections import (
     ThresholdOutcome,
     Traffic,
 )
-from wstui.execution.run.status import (
-    GeneratorStatus,
-    StageStatus,
-    State,
-    Status,
-    SuiteStatus,
-    WorkerStatus,
-)
+from wstui.execution.run.state import State
+from wstui.execution.run.status import GeneratorStatus, StageStatus, Status, SuiteStatus, WorkerStatus
 from wstui.measure.histogram import Distribution
 from wstui.measure.snapshot import Counters
 from wstui.measure.timeline import Mark, TimelineRow

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from tests.report.example import searched
 from tests.report.made_up import HOSTILE
 from wstui.execution.run.result import Result
-from wstui.execution.run.status import BreakpointStatus, State, Status
+from wstui.execution.run.state import State
+from wstui.execution.run.status import BreakpointStatus, Status
 from wstui.report.formats import format_registry
 from wstui.report.formats.console import summary
 from wstui.report.live.progress_line import live_line

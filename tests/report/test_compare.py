@@ -10,11 +10,11 @@ from tests.report.made_up import histogram, timeline
 from wstui.execution.run.result import Delivery, Result
 from wstui.execution.run.result_figures import figure
 from wstui.execution.run.result_sections import Connections, Event, Latency
-from wstui.measure.hdr import encode
+from wstui.measure.histogram import encode_hdr
 from wstui.report.analysis import regression
 from wstui.report.analysis.compare import compare, steady
 from wstui.report.analysis.significance import ALPHA, batch_means, holm, rank_test, share_test
-from wstui.report.formats import compare_markdown, compare_text
+from wstui.report.formats import compare_text, markdown
 from wstui.report.model.cell_text import width_of
 from wstui.scenario.errors import BadValue
 
@@ -139,7 +139,7 @@ def test_the_notes_and_spans_of_both_runs_stand_in_their_comparison() -> None:
     second.events.extend([Event(15.0, "span", "3 → 6 pods"), Event(20.0, "span_end", "end of 3 → 6 pods")])
     comparison = compare(first, second)
     assert comparison.notes[1:] == ("span in B at 0:15: 3 → 6 pods",)
-    for text in (compare_text.render(comparison), compare_markdown.render(comparison, "quick")):
+    for text in (compare_text.render(comparison), markdown.comment(comparison, "quick")):
         assert "note in A at 0:12: cache" in text and "span in B at 0:15: 3 → 6 pods" in text and "\x1b" not in text
 
 
@@ -159,7 +159,7 @@ def test_receipts_of_one_broadcast_are_one_trial() -> None:
         seen = msgspec.structs.replace(
             fanout, messages=messages, delivery_ms=Delivery(**msgspec.structs.asdict(Latency.of(delivery)))
         )
-        return msgspec.structs.replace(fan_out(), fanout=seen, histograms={"delivery": encode(delivery)})
+        return msgspec.structs.replace(fan_out(), fanout=seen, histograms={"delivery": encode_hdr(delivery)})
 
     few = compare(listening(12, 4.0, 1), listening(12, 8.0, 2)).change("delivery.p99")
     many = compare(listening(6000, 4.0, 1), listening(6000, 8.0, 2)).change("delivery.p99")
@@ -257,7 +257,7 @@ def test_a_comment_begins_with_its_marker_and_the_verdict(
     before: float, after: float, held: tuple[str, ...], head: str
 ) -> None:
     comparison = compare(good(median_ms=before), good(median_ms=after, seed=2))
-    marker, verdict, *rest = compare_markdown.render(comparison, "quick", held).splitlines()
+    marker, verdict, *rest = markdown.comment(comparison, "quick", held).splitlines()
     assert marker == "<!-- wstui compare: quick -->" and verdict.startswith(f"### {head}")
     assert ("worse" in verdict) == (before < after) and ("better" in verdict) == (before > after)
     assert any(line.startswith("- ✗ response") for line in rest) == bool(held)

@@ -10,13 +10,8 @@ import pytest
 from tests.report.example import EVERY, good, hostile, suite
 from wstui.execution.run.result import NOT_STARTED
 from wstui.execution.run.result_sections import Connections, Latency, LatencySet
-from wstui.execution.run.status import (
-    GeneratorStatus,
-    StageStatus,
-    State,
-    Status,
-    SuiteStatus,
-)
+from wstui.execution.run.state import State
+from wstui.execution.run.status import GeneratorStatus, StageStatus, Status, SuiteStatus
 from wstui.measure.sanitize import sanitize
 from wstui.measure.snapshot import Counters
 from wstui.measure.timeline import TimelineRow

@@ -18,7 +18,8 @@ from tests.report.stand_in import STARTED, StandIn, status
 from tests.report.test_store import until
 from wstui.execution.run.result import Result, SuiteResult, stamp
 from wstui.execution.run.result_sections import ThresholdOutcome
-from wstui.execution.run.status import State, Status
+from wstui.execution.run.state import State
+from wstui.execution.run.status import Status
 from wstui.report.live.event_stream import EventStream
 
 

@@ -20,8 +20,7 @@ from tests.report.example import EVERY, broken, good, hostile, suite
 from tests.report.test_runs_command import call
 from tests.report.test_store import record
 from tests.servers.server import Server, serving
-from wstui.measure.hdr import decode
-from wstui.measure.histogram import RELATIVE_ERROR
+from wstui.measure.histogram import RELATIVE_ERROR, decode_hdr
 from wstui.measure.sanitize import sanitize
 from wstui.report.formats import format_registry
 
@@ -29,7 +28,7 @@ from wstui.report.formats import format_registry
 def test_the_percentile_table_agrees_with_the_summary() -> None:
     result = good()
     rows = re.findall(r"^ *([\d.]+) ([\d.]+) +(\d+)", format_registry.named("hgrm").render(result), re.MULTILINE)
-    kept = decode(result.histograms["response"])
+    kept = decode_hdr(result.histograms["response"])
     for value, share, _ in rows:
         (expected,) = kept.quantiles((float(share),))
         assert float(value) == pytest.approx((expected or 0) / 1e6, rel=0.02)
@@ -55,7 +54,7 @@ def test_the_histogram_log_is_read_by_its_library(tmp_path: Path) -> None:
     path = tmp_path / "run.hlog"
     format_registry.write(suite(), "hlog", path)
     reader = HistogramLogReader(str(path), HdrHistogram(64, (1 << 43) - 1, 2))
-    kept = [decode(text) for run in suite().runs for text in run.histograms.values()]
+    kept = [decode_hdr(text) for run in suite().runs for text in run.histograms.values()]
     for expected in kept:
         histogram = reader.get_next_interval_histogram()
         assert histogram is not None and histogram.get_total_count() == expected.count

@@ -28,7 +28,7 @@ from tests.report.stand_in import StandIn, status
 from tests.report.test_step_figures import THRESHOLDS, Accounts, Stamping, made
 from tests.report.test_store import until
 from tests.servers.server import Connection, Server, now_ms
-from wstui.cli.grafana import grafana
+from wstui.cli.schema import grafana
 from wstui.execution.run.commands import CompletePlan
 from wstui.execution.run.status import HostStatus, RunView
 from wstui.execution.suite import SuiteRun

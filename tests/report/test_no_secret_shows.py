@@ -26,7 +26,8 @@ from wstui.cli.run_log import RunLog
 from wstui.execution.run.commands import OPERATOR, AddNote, BeginSpan
 from wstui.execution.run.result import Result
 from wstui.execution.run.run import Run
-from wstui.execution.run.status import State, Status
+from wstui.execution.run.state import State
+from wstui.execution.run.status import Status
 from wstui.measure.failure import FailureGroup, Occurrence
 from wstui.measure.sanitize import sanitize
 from wstui.measure.snapshot import Counters, Snapshot, Totals
@@ -157,7 +158,7 @@ def outputs(status: Status, result: Result, folder: Path) -> Iterator[tuple[str,
     yield "otlp", metrics_of(replace(status, started=NOW)).to_json()
     from opentelemetry.sdk._logs.export import LogRecordExportResult
 
-    from wstui.report.live.otlp_logs import OtlpLogs
+    from wstui.report.live.otlp import OtlpLogs
 
     sent: list[str] = []
     logs = OtlpLogs(StandIn(replace(status, started=NOW)), "http://127.0.0.1:9/v1/logs")

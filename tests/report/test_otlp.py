@@ -16,8 +16,7 @@ from tests.cli.commands import invoke
 from tests.report.example import broken
 from tests.report.stand_in import StandIn, status
 from tests.report.test_store import until
-from wstui.report.live.otlp import OtlpExport
-from wstui.report.live.otlp_logs import OtlpLogs
+from wstui.report.live.otlp import OtlpExport, OtlpLogs
 
 
 class Collector:

@@ -10,7 +10,8 @@ import pytest
 
 from tests.report import stand_in
 from tests.tui import fake
-from wstui.execution.run.status import State, Status
+from wstui.execution.run.state import State
+from wstui.execution.run.status import Status
 from wstui.report.store.pictures import PicturePacker, Recording
 from wstui.report.store.store import Store
 from wstui.report.store.writer import StoreWriter

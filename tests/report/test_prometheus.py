@@ -16,7 +16,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.report.made_up import HOSTILE
 from tests.report.stand_in import StandIn, status
 from wstui.execution.run.result_sections import FailureSummary
-from wstui.execution.run.status import HostStatus, State, Status
+from wstui.execution.run.state import State
+from wstui.execution.run.status import HostStatus, Status
 from wstui.report.live.prometheus import CannotListen, MetricsEndpoint, parse_address
 from wstui.scenario.model import Scenario
 

@@ -14,7 +14,7 @@ from tests.cli.commands import invoke
 from tests.report.prometheus_server import needs_prometheus, prometheus
 from tests.report.stand_in import StandIn, status
 from tests.report.test_store import until
-from wstui.execution.run.status import State
+from wstui.execution.run.state import State
 from wstui.report.live.remote_write import HEADERS, RemoteWrite, snappy_block
 
 RECEIVE = "--web.enable-remote-write-receiver"

@@ -31,7 +31,7 @@ from wstui.report.formats import format_registry
 from wstui.report.formats.console import summary
 from wstui.report.live.event_stream import EventStream
 from wstui.report.live.prometheus import RunCollector
-from wstui.report.model.step_tables import STEP_COLUMNS, step_row
+from wstui.report.model.part_tables import STEP_COLUMNS, step_row
 from wstui.scenario.threshold import parse_metric
 from wstui.tui.dashboard.steps_panel import StepsPanel
 

@@ -16,7 +16,8 @@ import pytest
 from tests.report.example import fan_out, good, searched, suite
 from tests.report.stand_in import STARTED, StandIn, status
 from wstui.execution.run.result import Result, SuiteResult, stamp
-from wstui.execution.run.status import BreakpointStatus, State, SuiteStatus
+from wstui.execution.run.state import State
+from wstui.execution.run.status import BreakpointStatus, SuiteStatus
 from wstui.execution.search.summary import so_far
 from wstui.report.formats.console import summary as summary_text
 from wstui.report.live.observer import ExportError

@@ -14,8 +14,8 @@ from wstui.scenario.errors import ScenarioError
 from wstui.scenario.file import dumps, loads
 from wstui.scenario.model import Scenario
 from wstui.scenario.overrides import apply
+from wstui.scenario.target import Mix
 from wstui.scenario.token_kind import TOKEN_KINDS
-from wstui.scenario.token_mix import Mix
 
 STAGE = '[[stages]]\nname = "hold"\nover = "1s"\nclients = 1\n'
 PARTS = st.integers(0, 30)

@@ -46,15 +46,8 @@ from wstui.execution.run.result_sections import (
     Traffic,
     Verdict,
 )
-from wstui.execution.run.status import (
-    GeneratorStatus,
-    ReportedMetric,
-    StageStatus,
-    State,
-    Status,
-    TargetHealth,
-    WorkerStatus,
-)
+from wstui.execution.run.state import State
+from wstui.execution.run.status import GeneratorStatus, ReportedMetric, StageStatus, Status, TargetHealth, WorkerStatus
 from wstui.measure.snapshot import Counters
 from wstui.measure.timeline import Mark, TimelineRow
 from wstui.scenario.model import Messages as Saying

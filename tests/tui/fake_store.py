@@ -17,8 +17,7 @@ from wstui.execution.preflight.checklist import Check, CheckMark
 from wstui.execution.preflight.probe import Probe, ProbeStep, Unreachable
 from wstui.execution.run.result import Result
 from wstui.execution.run.result_sections import Latency
-from wstui.measure.hdr import encode
-from wstui.measure.histogram import Histogram
+from wstui.measure.histogram import Histogram, encode_hdr
 from wstui.report.analysis.compare import Comparison, compare
 from wstui.report.analysis.trend import Point, Trend
 from wstui.report.store.pictures import Recording
@@ -64,7 +63,7 @@ def kept_result(
         messages=messages,
         latency_ms=msgspec.structs.replace(plain.latency_ms, response=response),
         timeline=rows,
-        histograms={"response": encode(histogram.data())},
+        histograms={"response": encode_hdr(histogram.data())},
         scenario={**plain.scenario, "stages": load},
     )
 

@@ -9,7 +9,8 @@ from tests.tui import fake, fake_trouble
 from tests.tui.driving import resized, running, shown, until
 from wstui.execution.run.result import Delivery
 from wstui.execution.run.result_sections import FailureSample, FailureSummary, Latency, ThresholdOutcome
-from wstui.execution.run.status import GeneratorStatus, State, Status, SuiteStatus, TargetHealth, WorkerStatus
+from wstui.execution.run.state import State
+from wstui.execution.run.status import GeneratorStatus, Status, SuiteStatus, TargetHealth, WorkerStatus
 from wstui.measure.snapshot import Counters
 from wstui.measure.timeline import Mark
 from wstui.scenario.model import Scenario, Target

@@ -20,8 +20,8 @@ from wstui.scenario.model import Scenario, Suite
 from wstui.tui.app import WstuiApp
 from wstui.tui.checklist.checklist_screen import ChecklistScreen
 from wstui.tui.dashboard.dashboard_screen import Dashboard
-from wstui.tui.dialogs.confirm import ConfirmDialog
-from wstui.tui.dialogs.save import SaveDialog
+from wstui.tui.dialogs.file_dialogs import SaveDialog
+from wstui.tui.dialogs.questions import ConfirmDialog
 from wstui.tui.editor.editor_screen import Editor
 from wstui.tui.editor.form import FormView
 from wstui.tui.editor.form_boxes import Folding

@@ -14,7 +14,7 @@ from tests.tui.driving import go_to, shown, started, until
 from wstui.execution.preflight.probe import Unreachable
 from wstui.tui.app import WstuiApp
 from wstui.tui.dashboard.dashboard_screen import Dashboard
-from wstui.tui.dialogs.failed_start import FailedStartDialog
+from wstui.tui.dialogs.questions import FailedStartDialog
 from wstui.tui.editor.editor_screen import Editor
 from wstui.tui.start.start_screen import StartScreen
 

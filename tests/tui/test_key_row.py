@@ -13,23 +13,20 @@ from tests.tui import fake, fake_store
 from tests.tui.driving import running, shown, shows, until
 from tests.tui.editing import control
 from wstui.execution.run.result_sections import FailureSummary
-from wstui.execution.run.status import State
+from wstui.execution.run.state import State
 from wstui.scenario.file import load
 from wstui.tui.app import WstuiApp
 from wstui.tui.checklist.checklist_screen import ChecklistScreen
 from wstui.tui.dashboard.dashboard_screen import Dashboard
-from wstui.tui.dashboard.errors_panel import Errors
+from wstui.tui.dashboard.errors_panel import Errors, SamplesDialog
 from wstui.tui.dashboard.steps_panel import StepsPanel
 from wstui.tui.dashboard.watch_screen import WatchScreen
 from wstui.tui.dialogs.command import CommandDialog
-from wstui.tui.dialogs.confirm import ConfirmDialog
 from wstui.tui.dialogs.dialog import Dialog
-from wstui.tui.dialogs.failed_start import FailedStartDialog
+from wstui.tui.dialogs.file_dialogs import SaveDialog
 from wstui.tui.dialogs.help import HelpDialog
-from wstui.tui.dialogs.ramp_dialog import PaceDialog, RampDialog
-from wstui.tui.dialogs.samples import SamplesDialog
-from wstui.tui.dialogs.save import SaveDialog
-from wstui.tui.dialogs.stop import StopDialog
+from wstui.tui.dialogs.questions import ConfirmDialog, FailedStartDialog, StopDialog
+from wstui.tui.dialogs.steering_dialogs import PaceDialog, RampDialog
 from wstui.tui.editor.editor_screen import Editor
 from wstui.tui.editor.roles.role_tree import RoleTree
 from wstui.tui.imports.import_screen import ImportScreen

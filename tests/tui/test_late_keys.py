@@ -9,13 +9,12 @@ import pytest
 
 from tests.tui import fake, fake_search
 from tests.tui.driving import running, shown, until
-from wstui.execution.run.status import StageStatus, State
+from wstui.execution.run.state import State
+from wstui.execution.run.status import StageStatus
 from wstui.tui.app import WstuiApp
 from wstui.tui.dashboard.dashboard_screen import Dashboard
-from wstui.tui.dialogs.notes import NoteDialog
-from wstui.tui.dialogs.ramp_dialog import PaceDialog, RampDialog, SkipDialog
-from wstui.tui.dialogs.stop import StopDialog
-from wstui.tui.dialogs.watch_dialog import WatchDialog
+from wstui.tui.dialogs.questions import StopDialog
+from wstui.tui.dialogs.steering_dialogs import NoteDialog, PaceDialog, RampDialog, SkipDialog, WatchDialog
 from wstui.tui.result.result_screen import ResultScreen
 
 

@@ -8,7 +8,8 @@ import pytest
 
 from tests.tui import fake
 from tests.tui.driving import running, shown, until
-from wstui.execution.run.status import RampEvent, State, Status
+from wstui.execution.run.state import State
+from wstui.execution.run.status import RampEvent, Status
 from wstui.tui.dashboard.steering import RampPresses
 
 

@@ -10,7 +10,7 @@ from textual.actions import parse
 
 from tests.tui import fake
 from tests.tui.driving import running, shown, started, until
-from wstui.execution.run.status import State
+from wstui.execution.run.state import State
 from wstui.tui.app import WstuiApp
 from wstui.tui.dashboard.dashboard_screen import Dashboard
 from wstui.tui.dialogs.dialog import Dialog

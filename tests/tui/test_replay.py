@@ -21,7 +21,7 @@ from tests.cli.test_terminal import Terminal
 from tests.servers.server import Server
 from tests.tui import fake
 from tests.tui.driving import running, shown, started, until
-from wstui.execution.run.status import State
+from wstui.execution.run.state import State
 from wstui.report.store.pictures import PicturePacker, Recording
 from wstui.report.store.store import Store
 from wstui.tui.app import WstuiApp

@@ -21,8 +21,8 @@ from wstui.execution.run.result import Result, SuiteResult
 from wstui.execution.run.result_sections import Connections, LatencySet, Traffic, Verdict
 from wstui.tui.app import WstuiApp
 from wstui.tui.dashboard.dashboard_screen import Dashboard
-from wstui.tui.dialogs.export import ExportDialog
-from wstui.tui.dialogs.stop import StopDialog
+from wstui.tui.dialogs.file_dialogs import ExportDialog
+from wstui.tui.dialogs.questions import StopDialog
 from wstui.tui.kit.page import Page
 from wstui.tui.result.result_screen import ResultScreen
 from wstui.tui.runs.runs_screen import RunsScreen

@@ -26,8 +26,7 @@ from wstui.tui.editor.draft import Draft
 from wstui.tui.editor.draft_reader import read
 from wstui.tui.editor.editor_screen import Editor
 from wstui.tui.editor.roles import edits, outline
-from wstui.tui.editor.roles.dialogs import AddDialog, ItemForm
-from wstui.tui.editor.roles.matching import tried
+from wstui.tui.editor.roles.dialogs import AddDialog, ItemForm, tried
 from wstui.tui.editor.roles.role_tree import RoleTree
 from wstui.tui.kit.toml_view import TomlView
 

@@ -22,7 +22,7 @@ from wstui.tui.dashboard.thresholds import threshold_name
 from wstui.tui.dialogs.help import HelpDialog
 from wstui.tui.editor.editor_screen import Editor
 from wstui.tui.imports.import_dialog import ImportDialog
-from wstui.tui.manual.markdown_rows import markdown_rows
+from wstui.tui.manual.manual_screen import markdown_rows
 from wstui.tui.result.result_screen import ResultScreen
 from wstui.tui.runs.comparison import change_rows
 from wstui.tui.runs.runs_screen import RunsScreen

@@ -19,8 +19,8 @@ from tests.tui.driving import shown, until
 from wstui.report.analysis.compare import Change, Comparison
 from wstui.tui.app import WstuiApp
 from wstui.tui.dashboard.dashboard_screen import Dashboard
-from wstui.tui.dialogs.confirm import ConfirmDialog
-from wstui.tui.dialogs.export import ExportDialog
+from wstui.tui.dialogs.file_dialogs import ExportDialog
+from wstui.tui.dialogs.questions import ConfirmDialog
 from wstui.tui.result.result_screen import ResultScreen
 from wstui.tui.runs.comparison import change_rows
 from wstui.tui.runs.run_table import RunTable

@@ -17,11 +17,11 @@ from wstui.scenario.load_curve import shape_of
 from wstui.scenario.model import Suite
 from wstui.scenario.presets import recent_files, remember_file
 from wstui.tui.dashboard.dashboard_screen import Dashboard
-from wstui.tui.dialogs.confirm import ConfirmDialog, is_local
-from wstui.tui.dialogs.new_dialog import NewDialog
+from wstui.tui.dialogs.file_dialogs import NewDialog
+from wstui.tui.dialogs.questions import ConfirmDialog, is_local
 from wstui.tui.editor.editor_screen import Editor
 from wstui.tui.kit import chart
-from wstui.tui.kit.load_chart import plot
+from wstui.tui.kit.chart import plot
 from wstui.tui.result.result_screen import ResultScreen
 from wstui.tui.start.preset_list import PresetTable
 from wstui.tui.start.start_screen import StartScreen

@@ -12,7 +12,7 @@ from tests.tui import fake, fake_roles
 from tests.tui.driving import running, shown, until
 from wstui.execution.run.result_sections import ThresholdOutcome
 from wstui.execution.run.role_sections import StepSummary
-from wstui.execution.run.status import State
+from wstui.execution.run.state import State
 from wstui.tui.dashboard.dashboard_screen import Dashboard
 from wstui.tui.dashboard.errors_panel import Errors
 from wstui.tui.dashboard.steps_panel import StepsPanel

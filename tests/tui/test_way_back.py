@@ -7,9 +7,9 @@ from pathlib import Path
 
 from tests.tui import fake
 from tests.tui.driving import go_to, running, shown, started, until
-from wstui.execution.run.status import State
+from wstui.execution.run.state import State
 from wstui.tui.dashboard.dashboard_screen import Dashboard
-from wstui.tui.dialogs.ramp_dialog import RampDialog, SkipDialog
+from wstui.tui.dialogs.steering_dialogs import RampDialog, SkipDialog
 from wstui.tui.result.result_screen import ResultScreen
 from wstui.tui.start.preset_list import PresetTable
 from wstui.tui.start.start_screen import StartScreen

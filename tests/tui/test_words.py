@@ -7,10 +7,9 @@ from pathlib import Path
 
 from tests.tui import fake
 from tests.tui.driving import go_to, running, shown, started, until
-from wstui.execution.run.status import State
+from wstui.execution.run.state import State
 from wstui.tui.dashboard.status_line import badge, verdict_of
-from wstui.tui.dialogs.confirm import ConfirmDialog
-from wstui.tui.dialogs.stop import StopDialog
+from wstui.tui.dialogs.questions import ConfirmDialog, StopDialog
 from wstui.tui.kit.key_row import KeyRow
 from wstui.tui.result.result_screen import ResultScreen
 

@@ -21,13 +21,13 @@ _COMMANDS = {
     "open": ("wstui.cli.tui", "open_terminal", "Open the terminal UI, on a preset when one is named."),
     "run": ("wstui.cli.run", "run", "Run a preset without a terminal UI: summary, files, exit status."),
     "demo": ("wstui.cli.demo", "demo", "Start NATS, the Odin server and its publisher, and load them."),
-    "attach": ("wstui.cli.attach", "attach_", "Open the dashboard of a run that goes on elsewhere."),
+    "attach": ("wstui.cli.tui", "attach_", "Open the dashboard of a run that goes on elsewhere."),
     "top": ("wstui.cli.top", "top", "Show all runs of this machine, a line each, live."),
     "ctl": ("wstui.cli.ctl", "ctl", "Steer a run that goes on elsewhere, from a script."),
     "new": ("wstui.cli.new", "new", "Make a preset for a server, by what it speaks."),
     "presets": ("wstui.cli.presets", "presets", "List, show, validate and copy presets."),
     "runs": ("wstui.cli.runs", "runs", "List, show, compare, export and delete stored runs."),
-    "replay": ("wstui.cli.replay", "replay", "Show stored runs on the dashboard as they were, at 1 to 100 times."),
+    "replay": ("wstui.cli.tui", "replay", "Show stored runs on the dashboard as they were, at 1 to 100 times."),
     "record": ("wstui.cli.record", "record", "Record what real clients and their server say, through a proxy."),
     "import": ("wstui.cli.session_import", "import_session", "Make a scenario from a recorded session, such as a HAR."),
     "calibrate": ("wstui.cli.calibrate", "calibrate", "Measure how much load this machine can make."),
@@ -36,7 +36,7 @@ _COMMANDS = {
     "publisher": ("wstui.cli.odin", "publisher", "Publish the Odin data to NATS."),
     "token": ("wstui.cli.odin", "token", "Print a JWT for the Odin server."),
     "schema": ("wstui.cli.schema", "schema", "Print the JSON Schema of a file: scenario or settings."),
-    "grafana": ("wstui.cli.grafana", "grafana", "Print a Grafana dashboard for the metrics of a run."),
+    "grafana": ("wstui.cli.schema", "grafana", "Print a Grafana dashboard for the metrics of a run."),
     "completion": ("wstui.cli.completion", "completion", "Print a script for bash, zsh or fish that completes."),
     "doctor": ("wstui.cli.doctor", "doctor", "Show versions, terminal, limits and paths for a bug report."),
     "manual": ("wstui.cli.manual", "manual", "Read the manual: a topic, or the list of topics."),
@@ -56,9 +56,9 @@ def _mistyped(word: str) -> str:
 
 
 def renamed_to(option: str) -> str:
-    from wstui.scenario.renamed import FLAGS
+    from wstui.scenario.validation_errors import RENAMED_FLAGS
 
-    return FLAGS.get(option, "")
+    return RENAMED_FLAGS.get(option, "")
 
 
 @contextlib.contextmanager

@@ -58,7 +58,6 @@ def runs(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[C
 
 
 def metrics(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Return the metrics of thresholds."""
     from wstui.scenario.threshold import METRICS
 
     return _beginning(METRICS, incomplete)

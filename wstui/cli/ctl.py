@@ -167,7 +167,7 @@ def _tell(known: dict[str, Any], as_json: bool, text: str) -> None:
 
 def _watch(reference: str, wanted: WatchOne) -> None:
     from wstui.execution.run.client_watches import WatchedLines, drawn
-    from wstui.report.live.trace_lines import watched_rows
+    from wstui.report.live.progress_line import watched_rows
 
     with attached(reference, _BY) as run:
         watched = WatchedLines(run, drawn(run.status) if wanted.client is None else wanted.client)

@@ -86,7 +86,6 @@ class MillionPlan:
         return (BROADCASTS + 2) * self.every_s + self.start_s
 
     def preset(self, url: str) -> str:
-        """Return the preset as TOML."""
         drain_s = max(2, math.ceil(self.clients / (CLOSES * self.cores)))
         stages = (("ramp", self.ramp_s, self.clients), ("hold", self.hold_s, self.clients), ("drain", drain_s, 0))
         return f"""name = "million"

@@ -43,7 +43,6 @@ MEANINGS = {
 
 
 def status_of(result: Result | SuiteResult, *, allow_limited: bool = False) -> int:
-    """Return the exit status of a result."""
     verdict = result.verdict
     if verdict.unreachable:
         return UNREACHABLE

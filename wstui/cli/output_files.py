@@ -19,7 +19,7 @@ from wstui.execution.run.result import Result, SuiteResult
 from wstui.report.formats.atomic_write import NotWritable, prove_writable, write_new
 from wstui.report.model.labels import name_of
 from wstui.report.store.store import default_path
-from wstui.scenario.file_rebase import files_of
+from wstui.scenario.file import files_of
 from wstui.scenario.file_refs import is_same
 from wstui.scenario.model import Scenario
 

@@ -17,9 +17,8 @@ import click
 from wstui.cli.exit_codes import KEPT, UNREACHABLE, USAGE, fail
 from wstui.cli.garbage import collect_as_usual
 from wstui.cli.record_lines import RecordLines
-from wstui.recording.certificate import made_certificate, served_with
 from wstui.recording.recording import Recorder
-from wstui.recording.recording_proxy import RecordingProxy
+from wstui.recording.recording_proxy import RecordingProxy, made_certificate, served_with
 from wstui.scenario.errors import BadValue, ScenarioError, printable
 from wstui.scenario.file import loads
 from wstui.scenario.model import Scenario

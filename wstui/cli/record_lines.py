@@ -115,7 +115,6 @@ class RecordLines:
                 self._print(line)
 
     def show(self, passed: TrafficLine) -> None:
-        """Print what passed."""
         self._learn(passed)
         if passed.sent is None and "can't be reached" in str(passed.data):
             self.failures += 1

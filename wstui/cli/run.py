@@ -23,8 +23,7 @@ from wstui.execution.preflight.probe import Unreachable
 from wstui.execution.run.result import Result, SuiteResult
 from wstui.execution.suite import SuiteRun
 from wstui.fleet.transport import FleetError, TargetUnreachable
-from wstui.report.live.progress_line import live_line
-from wstui.report.live.trace_lines import TracePrinter
+from wstui.report.live.progress_line import TracePrinter, live_line
 from wstui.scenario.errors import printable
 from wstui.scenario.target_checks import goes_without_token
 

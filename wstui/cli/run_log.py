@@ -38,7 +38,6 @@ _log = logging.getLogger("wstui.run")
 
 
 def folder() -> Path:
-    """Return the folder of log files."""
     return Path(user_log_dir("wstui", appauthor=False))
 
 

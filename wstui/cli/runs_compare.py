@@ -15,7 +15,7 @@ from wstui.cli.run_refs import one
 from wstui.measure.sanitize import sanitize
 from wstui.report.analysis import regression
 from wstui.report.analysis.compare import Comparison, compare, incomparable
-from wstui.report.formats import compare_markdown, compare_text
+from wstui.report.formats import compare_text, markdown
 from wstui.report.formats.atomic_write import STDOUT, write
 from wstui.report.model.labels import name_of
 from wstui.report.model.terminal import terminal_width, wants_colour
@@ -75,9 +75,7 @@ def compare_(
         if (text := _held(condition, comparison, proven))
     ]
     if comment:
-        told = [
-            compare_markdown.render(c, name_of(first[1]), [text for of, text in broken if of is c]) for c in comparisons
-        ]
+        told = [markdown.comment(c, name_of(first[1]), [text for of, text in broken if of is c]) for c in comparisons]
         write(STDOUT, "\n".join(told))
     elif as_json:
         described = [{**asdict(c), "broken": [text for of, text in broken if of is c]} for c in comparisons]

@@ -1,4 +1,4 @@
-"""`wstui schema`: the JSON Schema of the files that people write and of what programs read."""
+"""`wstui schema` and `wstui grafana`: JSON for other programs."""
 
 from __future__ import annotations
 
@@ -40,3 +40,12 @@ def _schema(file: str) -> dict[str, Any]:
     from wstui.scenario.scenario_schema import json_schema, suite_schema
 
     return suite_schema() if file == "suite" else json_schema()
+
+
+@click.command()
+@click.option("--no-suffixes", is_flag=True, help="For OTLP receivers that add no unit and no _total, such as Mimir.")
+def grafana(no_suffixes: bool) -> None:
+    """Print a Grafana dashboard for the metrics of --prometheus, --remote-write and --otlp, to import as JSON."""
+    from wstui.report.live.grafana import dashboard
+
+    click.echo(json.dumps(dashboard(suffixes=not no_suffixes), indent=2))

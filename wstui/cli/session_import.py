@@ -18,9 +18,8 @@ from wstui.recording.har import entries_of
 from wstui.recording.inference.infer import infer
 from wstui.recording.inference.inferred_scenario import InferredScenario
 from wstui.recording.proof import Proof, prove
-from wstui.recording.saving import address, choose, save
 from wstui.recording.session import ImportFailed
-from wstui.recording.sources import read_session
+from wstui.recording.sources import address, choose, read_session, save
 from wstui.scenario.conversation.known_dialects import known
 from wstui.scenario.errors import BadValue, PresetExistsError, ScenarioError, printable
 from wstui.scenario.presets import is_path, own_folder

@@ -1,4 +1,4 @@
-"""`wstui [PRESET]`: the terminal UI."""
+"""The commands that open the terminal UI: `wstui [PRESET]`, `wstui attach` and `wstui replay`."""
 
 from __future__ import annotations
 
@@ -7,15 +7,18 @@ import gc
 import io
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from wstui.cli import completion
 from wstui.cli.detach import detachable
 from wstui.cli.exit_codes import BROKEN, UNREACHABLE, USAGE, fail, tell
 from wstui.cli.garbage import collect_as_usual
 from wstui.cli.options import RunOptions, run_options
 from wstui.cli.output_files import OutputFiles
+from wstui.cli.param_types import STORE, Finite
 from wstui.cli.signals import writing
 from wstui.cli.stdio import STDOUT, Output
 
@@ -185,3 +188,42 @@ def open_terminal(presets: tuple[str, ...], options: RunOptions) -> None:
             remember_file(preset)
         sys.exit(run_in_terminal(suite, options, terminal))
     sys.exit(begin_in_terminal(options, terminal))
+
+
+@click.command("attach")
+@click.argument("reference", metavar="[RUN]", default="")
+@click.option("--read-only", is_flag=True, help="Only watch: every key that steers is refused.")
+@click.option("--name", default="attach", metavar="NAME", help="Who steers, for the timeline.")
+def attach_(reference: str, read_only: bool, name: str) -> None:
+    """Open the dashboard of a run that goes on elsewhere; closing it ends nothing.
+
+    RUN is what `wstui ctl` takes: an id, a number, a preset's name, "last", or [USER@]HOST:RUN through ssh.
+    """
+    from wstui.cli.ctl import attached
+
+    require_terminal("wstui ctl RUN status")
+    with attached(reference, name, read_only=read_only) as run:
+        sys.exit(watch_in_terminal(run))
+
+
+@click.command()
+@click.argument("references", nargs=-1, required=True, metavar="RUN [OTHER]", shell_complete=completion.runs)
+@click.option("--speed", type=Finite(1, 100), default=1.0, show_default=True, metavar="N", help="Times as fast, 1–100.")
+@STORE
+def replay(references: tuple[str, ...], speed: float, path: Path | None) -> None:
+    """Show a stored RUN on the dashboard as it was, or two side by side on one clock.
+
+    RUN is what `wstui runs show` takes: a number, a tag, a preset's name, "last", "last~1", or a JSON result.
+    """
+    from wstui.cli.run_refs import recorded
+    from wstui.tui.requests import OpenReplay
+
+    if len(references) > 2:
+        fail(f"{len(references)} runs: two can be shown side by side", USAGE)
+    runs = [recorded(path, reference) for reference in references]
+    for label, recording in runs:
+        if not recording.rows:
+            fail(f"{label} has no second to show: it ended before the first was over", USAGE)
+    require_terminal(f"wstui runs show {references[0]}")
+    options = RunOptions(store_path=str(path) if path else None)
+    sys.exit(replay_in_terminal(OpenReplay(runs, speed), options))

@@ -9,19 +9,7 @@ from typing import Any, TypeVar
 from wstui.control.condition import WaitCondition
 from wstui.control.remote_run import RemoteRun
 from wstui.control.remote_run import attach as attach_to
-from wstui.execution.run.commands import (
-    AbortRun,
-    AddNote,
-    BeginSpan,
-    DrainRun,
-    EndSpan,
-    PauseRun,
-    RampTo,
-    ResumeRun,
-    RunCommand,
-    SetInterval,
-    SkipStage,
-)
+from wstui.execution.run import commands
 from wstui.execution.run.result import Result, SuiteResult
 from wstui.execution.run.status import Status
 from wstui.scenario.units import parse_duration
@@ -54,45 +42,45 @@ class AttachedRun:
 
     def pause(self) -> str:
         """Stop sends, ramps and the plan's clock."""
-        return self.send(PauseRun())
+        return self.send(commands.PauseRun())
 
     def resume(self) -> str:
         """Continue after a pause."""
-        return self.send(ResumeRun())
+        return self.send(commands.ResumeRun())
 
     def ramp(self, clients: int, over: float | str = 0.0) -> str:
         """Bring the number of clients to `clients`, `over` seconds or a duration such as "30s"."""
-        return self.send(RampTo(clients, _seconds(over)))
+        return self.send(commands.RampTo(clients, _seconds(over)))
 
     def pace(self, every: float | str) -> str:
         """Make each client send every so often; 0 sends as soon as the reply is there."""
-        return self.send(SetInterval(_seconds(every)))
+        return self.send(commands.SetInterval(_seconds(every)))
 
     def skip(self) -> str:
         """End the current stage, or the cooldown of a suite."""
-        return self.send(SkipStage())
+        return self.send(commands.SkipStage())
 
     def drain(self) -> str:
         """End the run: wait for replies in flight, then close every connection."""
-        return self.send(DrainRun())
+        return self.send(commands.DrainRun())
 
     def abort(self) -> str:
         """End the run at once."""
-        return self.send(AbortRun())
+        return self.send(commands.AbortRun())
 
     def note(self, text: str) -> str:
         """Put a text on the timeline."""
-        return self.send(AddNote(text))
+        return self.send(commands.AddNote(text))
 
     def begin_span(self, text: str) -> str:
         """Mark the beginning of something that lasts, such as a deployment."""
-        return self.send(BeginSpan(text))
+        return self.send(commands.BeginSpan(text))
 
     def end_span(self) -> str:
         """Mark its end."""
-        return self.send(EndSpan())
+        return self.send(commands.EndSpan())
 
-    def send(self, command: RunCommand) -> str:
+    def send(self, command: commands.RunCommand) -> str:
         answer = self._run.send(command).result()
         if not answer.done:
             raise CommandRefused(answer.text)

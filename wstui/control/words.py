@@ -12,20 +12,7 @@ from typing import Any
 
 import click
 
-from wstui.execution.run.commands import (
-    AbortRun,
-    AddNote,
-    BeginSpan,
-    DrainRun,
-    EndSpan,
-    PauseRun,
-    RampTo,
-    Redistribute,
-    ResumeRun,
-    RunCommand,
-    SetInterval,
-    SkipStage,
-)
+from wstui.execution.run import commands
 from wstui.scenario.errors import BadValue, Unfinished, nearest
 from wstui.scenario.units import parse_duration
 
@@ -59,7 +46,7 @@ class WatchOne:
     pretty: bool
 
 
-Asked = RunCommand | ShowStatus | WaitUntil | WatchOne
+Asked = commands.RunCommand | ShowStatus | WaitUntil | WatchOne
 
 
 class Parsed(click.ParamType):  # type: ignore[type-arg]
@@ -96,19 +83,19 @@ def _time(flag: str, name: str, text: str, **more: Any) -> click.Option:
     return click.Option([flag, name], type=_DURATION, metavar="TIME", help=text, **more)
 
 
-def _span(text: str, end: bool) -> RunCommand:
+def _span(text: str, end: bool) -> commands.RunCommand:
     if end == bool(text):
         raise click.UsageError("Give the TEXT of a span that begins, or --end.")
-    return EndSpan() if end else BeginSpan(text)
+    return commands.EndSpan() if end else commands.BeginSpan(text)
 
 
 _JSON = click.Option(["--json", "as_json"], is_flag=True, help="JSON.")
 _TABLE: tuple[tuple[str, Callable[..., Asked], tuple[click.Parameter, ...], str], ...] = (
-    ("pause", PauseRun, (), "Stop sends, ramps and the plan's clock; connections stay open."),
-    ("resume", ResumeRun, (), "Continue after a pause."),
+    ("pause", commands.PauseRun, (), "Stop sends, ramps and the plan's clock; connections stay open."),
+    ("resume", commands.ResumeRun, (), "Continue after a pause."),
     (
         "ramp",
-        RampTo,
+        commands.RampTo,
         (
             click.Argument(["clients"], type=_NUMBER),
             _time("--over", "over_s", "How long to take: 30s. At once without it.", default=0.0),
@@ -117,12 +104,12 @@ _TABLE: tuple[tuple[str, Callable[..., Asked], tuple[click.Parameter, ...], str]
     ),
     (
         "pace",
-        SetInterval,
+        commands.SetInterval,
         (click.Argument(["every_s"], type=_DURATION, metavar="TIME"),),
         "Make each client send every TIME (500ms); 0 sends as soon as the reply is there.",
     ),
-    ("next", SkipStage, (), "End the current stage, the cooldown of a suite, or a search."),
-    ("note", AddNote, (click.Argument(["text"]),), "Put TEXT on the timeline."),
+    ("next", commands.SkipStage, (), "End the current stage, the cooldown of a suite, or a search."),
+    ("note", commands.AddNote, (click.Argument(["text"]),), "Put TEXT on the timeline."),
     (
         "span",
         _span,
@@ -132,9 +119,9 @@ _TABLE: tuple[tuple[str, Callable[..., Asked], tuple[click.Parameter, ...], str]
         ),
         'Begin a span on the timeline, such as "3 → 6 pods", or end it with --end.',
     ),
-    ("redistribute", Redistribute, (), "Give the load of lost workers or hosts to the others."),
-    ("drain", DrainRun, (), "End the run: await replies in flight, close every connection with 1000."),
-    ("abort", AbortRun, (), "End the run at once: drop every connection."),
+    ("redistribute", commands.Redistribute, (), "Give the load of lost workers or hosts to the others."),
+    ("drain", commands.DrainRun, (), "End the run: await replies in flight, close every connection with 1000."),
+    ("abort", commands.AbortRun, (), "End the run at once: drop every connection."),
     ("status", ShowStatus, (_JSON,), "Print where the run stands."),
     (
         "wait",

@@ -12,20 +12,12 @@ from dataclasses import replace
 from datetime import datetime
 
 from wstui.execution.preflight.probe import probe
+from wstui.execution.run import commands
 from wstui.execution.run.client_watches import Tracing
-from wstui.execution.run.commands import (
-    OPERATOR,
-    AbortRun,
-    CommandAnswer,
-    DrainRun,
-    RunCommand,
-    answered,
-    carried_out,
-    refusal,
-)
 from wstui.execution.run.result import Result, SuiteResult
 from wstui.execution.run.result_sections import Verdict
-from wstui.execution.run.status import State, Status, SuiteStatus
+from wstui.execution.run.state import State
+from wstui.execution.run.status import Status, SuiteStatus
 from wstui.execution.run.verdict import all_of
 from wstui.execution.search.breakpoint_search import run_for
 from wstui.fleet.transport import FleetError
@@ -101,18 +93,18 @@ class SuiteRun:
             status = replace(status, state=State.COOLDOWN, suite=self._suite_status(self.cooldown_s))
         return status if status.suite is not None else replace(status, suite=self._suite_status(0.0))
 
-    def send(self, command: RunCommand, *, by: str = OPERATOR) -> Future[CommandAnswer]:
+    def send(self, command: commands.RunCommand, *, by: str = commands.OPERATOR) -> Future[commands.CommandAnswer]:
         """Hand a command to the current run; the end of a run ends the suite too. From any thread."""
-        if isinstance(command, (DrainRun, AbortRun)):
+        if isinstance(command, (commands.DrainRun, commands.AbortRun)):
             self._stopped = True
         status = self.status
         if status.state is not State.COOLDOWN and not self._preparing:
             return self._run.send(command, by=by)
-        why = refusal(command, status)
+        why = commands.refusal(command, status)
         if not why:
             self._skipped = True
-            self._by = "" if by == OPERATOR else by
-        return answered(CommandAnswer(not why, why or carried_out(command, status)))
+            self._by = "" if by == commands.OPERATOR else by
+        return commands.answered(commands.CommandAnswer(not why, why or commands.carried_out(command, status)))
 
     @property
     def pauses_s(self) -> float:
@@ -155,7 +147,7 @@ class SuiteRun:
                 if self._by:
                     self._run.note("operator", f"{self._by}: cooldown skipped")
             if self._stopped:
-                self._run.send(DrainRun())
+                self._run.send(commands.DrainRun())
             try:
                 result = await self._run.execute()
             except FleetError as error:

@@ -110,7 +110,6 @@ class WorkerFleet:
             await asyncio.wait_for(self._changed.wait(), timeout_s)
 
     def send(self, command: Command) -> None:
-        """Send a command to every worker."""
         self._send(command, self._members)
 
     def _send(self, command: Command, members: Sequence[int]) -> None:

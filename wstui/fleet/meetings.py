@@ -18,7 +18,6 @@ class MeetingRelay:
         self._planned = 0
 
     def take(self, report: Waiting) -> None:
-        """Take the report of a worker."""
         self._told[report.worker] = [meet for meet in self._told.get(report.worker, ()) if meet.number > report.handled]
         self._planned = report.planned
         for name, (count, needed) in report.names.items():

@@ -162,7 +162,6 @@ class FleetTotals:
         return max(0, snapshot.totals.counters.in_flight) if snapshot else 0
 
     def sum(self) -> Totals:
-        """Return the totals of all workers."""
         added = Totals.add_all([snapshot.totals for snapshot in self._latest.values()])
         return msgspec.structs.replace(added, counters=self.counters())
 

@@ -14,8 +14,6 @@ ARRIVALS_FROM = 10_000_000
 
 
 class _Batch:
-    """The arrivals of one stage."""
-
     __slots__ = ("first", "line", "started", "stay_ns")
 
     def __init__(self, line: ArrivalLine, first: int, stay_ns: int) -> None:

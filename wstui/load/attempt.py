@@ -11,8 +11,7 @@ from collections.abc import Callable
 from ssl import SSLContext, SSLEOFError, SSLSocket, SSLWantReadError, SSLWantWriteError
 from typing import Any
 
-from wstui.load.socket_transport import SocketTransport, TlsTransport
-from wstui.load.sockets import IN, OUT, Sockets
+from wstui.load.socket_transport import IN, OUT, Sockets, SocketTransport, TlsTransport
 
 Done = Callable[[Exception | None], None]
 """Called once at the end of an attempt, with None if the connection is open."""

@@ -32,7 +32,6 @@ class Slots:
         self._leaving: set[int] = set()
 
     def take(self) -> int:
-        """Return a slot for a new client."""
         if self._free:
             return heappop(self._free)
         self._made += 1

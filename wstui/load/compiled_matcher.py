@@ -152,7 +152,6 @@ class Code:
         return eval(f"lambda {arguments}: {expression}", self._names)
 
     def name(self, constant: Any) -> str:
-        """Return a name for a value."""
         name = f"constant_{len(self._names)}"
         self._names[name] = constant
         return name

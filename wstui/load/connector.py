@@ -19,7 +19,7 @@ from wstui.load.credentials import Credentials
 from wstui.load.dialer import Dialer, TlsContexts, tls_context
 from wstui.load.protocol import Spec
 from wstui.load.role_paths import all_steps
-from wstui.load.sockets import Sockets
+from wstui.load.socket_transport import Sockets
 
 if TYPE_CHECKING:
     from wstui.load.http_client import HttpClient

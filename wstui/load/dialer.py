@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from wstui.load.attempt import Attempt, Done
 from wstui.load.connect_outcome import CertificateError, LocalAddressError, ProxyError, cause_of
 from wstui.load.protocol import ConnectSpec
-from wstui.load.sockets import Sockets
+from wstui.load.socket_transport import Sockets
 from wstui.load.tunnel import ask_connect, ask_socks, bridge, open_tls
 from wstui.scenario.proxy import parse_proxy
 from wstui.scenario.source_addresses import source_addresses

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from wstui.load.attempt import Attempt
 from wstui.load.dialer import Dialer, TlsContexts
 from wstui.load.protocol import ConnectSpec
-from wstui.load.sockets import Sockets
+from wstui.load.socket_transport import Sockets
 from wstui.scenario.url import Address
 
 MOST_BODY = 1 << 20
@@ -29,8 +29,6 @@ Header = tuple[str, str]
 
 
 class HttpAnswer(NamedTuple):
-    """The answer to a request."""
-
     status: int
     headers: list[tuple[bytes, bytes]]  # names in lower case
     body: bytes
@@ -76,7 +74,6 @@ class HttpConnection(asyncio.Protocol):
         return await self._answer
 
     def close(self) -> None:
-        """End the connection."""
         if self._transport is not None:
             self._transport.close()
 

@@ -8,12 +8,11 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from wstui.load.captured_values import Captures, values_of
 from wstui.load.compiled_matcher import Matcher
 from wstui.load.connect_outcome import Cause, Outcome, cause_of
 from wstui.load.cookies import Cookies
 from wstui.load.http_client import HttpAnswer, HttpClient, HttpConnection, HttpProtocolError
-from wstui.load.reply_matcher import ReplyMatcher
+from wstui.load.reply_matcher import Captures, ReplyMatcher, values_of
 from wstui.load.role_spec import HttpSpec
 from wstui.load.text import compile_parts
 from wstui.measure.sanitize import sanitize

@@ -52,7 +52,6 @@ class Identities:
         }
 
     def of(self, number: int) -> Identity:
-        """Return the identity of a client."""
         found = self._kept.get(number)
         if found is None:
             found = Identity(number, self.row(number), self._variables, self._epoch_ns)

@@ -245,7 +245,6 @@ class Messaging(FrameReceiver):
     # -- writing -----------------------------------------------------------------------------------------------
 
     def write(self, data: bytes) -> None:
-        """Write bytes that are not messages."""
         if self.transport is not None:
             self.context.counters.bytes_sent += len(data)
             self.transport.write(data)

@@ -43,7 +43,6 @@ def _paths(role: RoleSpec) -> Iterator[Sequence[str]]:
 
 
 def all_steps(role: RoleSpec) -> Iterator[StepSpec]:
-    """All steps of a role."""
     return steps_of([*role.open, *role.loop, *role.leave])
 
 

@@ -17,11 +17,9 @@ from wstui.load.context import READY, WorkerContext
 from wstui.load.conversation.roles import Roles
 from wstui.load.conversation.trace import TracedRoles
 from wstui.load.credentials import AuthOutcomes
-from wstui.load.deadlines import Deadlines
+from wstui.load.deadlines import Deadlines, Keepalive
 from wstui.load.drain import DrainController
 from wstui.load.exchange import EXCHANGES, Exchange
-from wstui.load.failure_reports import FailureReports
-from wstui.load.keepalive import Keepalive
 from wstui.load.pacer import Pacer
 from wstui.load.protocol import (
     Abort,
@@ -39,7 +37,7 @@ from wstui.load.protocol import (
     Spec,
     WatchClients,
 )
-from wstui.load.reports import Reports
+from wstui.load.reports import FailureReports, Reports
 from wstui.load.slow_readers import SlowReaders
 from wstui.load.subscription import Subscribing
 from wstui.measure.steps import Steps

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from functools import cached_property, partial
 from importlib import resources
 
-from wstui.manual import house, reference
+from wstui.manual import reference
 from wstui.scenario.conversation.known_dialects import DIALECTS
 
 Sections = Mapping[str, Callable[[], str]]
@@ -32,7 +32,7 @@ SECTIONS: Sections = {
     "control": reference.control,
     "client": reference.client,
     "attached": reference.attached,
-    "house": house.diagram,
+    "house": reference.diagram,
     **{f"protocol-{name}": partial(reference.protocol, name) for name in DIALECTS},
 }
 """The sections that need neither the commands nor the screens."""

@@ -46,7 +46,6 @@ class StepData(msgspec.Struct, array_like=True, frozen=True):
 
     @property
     def key(self) -> tuple[str, str, str]:
-        """Return the key that identifies the step."""
         return self.role, self.name, self.kind
 
     def __add__(self, other: StepData) -> StepData:
@@ -116,7 +115,6 @@ class StepTally:
         self.on_time = Histogram()  # both at once: of steps that began when they were meant to
 
     def data(self) -> StepData:
-        """The step as it travels."""
         on_time = self.on_time.data()
         response, round_trip = self.response.data() + on_time, self.round_trip.data() + on_time
         return StepData(self.role, self.name, self.kind, self.counts, response, round_trip)

@@ -130,7 +130,6 @@ class Connection(asyncio.Protocol):
             self.backlog = deque()
 
     def resume_writing(self) -> None:
-        """Write the backlog."""
         self._paused = False
         backlog = self.backlog
         while backlog and not self._paused:

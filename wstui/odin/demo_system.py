@@ -7,8 +7,7 @@ from collections.abc import Callable
 
 from wstui.odin.nats_server import NatsServer
 from wstui.odin.token import sign
-from wstui.servers.child_process import ChildProcess, python_child
-from wstui.servers.service import Service
+from wstui.servers.child_process import ChildProcess, Service, python_child
 
 START_TIMEOUT_S = 60.0
 SERVER_GRACE_S = 7.0

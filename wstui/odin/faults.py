@@ -39,7 +39,6 @@ class Faults:
 
     @property
     def active(self) -> dict[str, float | bool]:
-        """Return the faults that are on, by name."""
         return {f.name: value for f in fields(self) if f.name != "seed" and (value := getattr(self, f.name))}
 
     @property

@@ -17,8 +17,6 @@ TOKEN_NAME_MAX = 32
 
 
 class MessageHandler:
-    """Handles the messages of all clients."""
-
     def __init__(
         self, loop: asyncio.AbstractEventLoop, settings: ServerSettings, stats: Stats, hub: Hub, rate: RateLimit
     ) -> None:
@@ -39,7 +37,6 @@ class MessageHandler:
         client.send(odin_messages.welcome(self._rollout))
 
     def receive(self, client: Peer, payload: bytes) -> None:
-        """Handle one text message."""
         stats = self._stats
         stats.received += 1
         if (self._rate is not None or client.bucket is not None) and self._floods(client):

@@ -44,7 +44,6 @@ class NatsConnection:
 
     @property
     def connected(self) -> bool:
-        """Return whether there is a connection now."""
         return self.client is not None and self.client.is_connected
 
     async def connect(self) -> Client:

@@ -8,8 +8,7 @@ import sysconfig
 from collections.abc import Mapping
 from pathlib import Path
 
-from wstui.servers.child_process import ChildProcess, ProcessFailed
-from wstui.servers.service import Service
+from wstui.servers.child_process import ChildProcess, ProcessFailed, Service
 
 START_TIMEOUT_S = 60.0
 STOP_GRACE_S = 3.0
@@ -68,6 +67,5 @@ class NatsServer(Service):
                 self.port = int(port)
 
     async def stop(self) -> None:
-        """End it."""
         if self.process is not None:
             await self.process.stop(STOP_GRACE_S)

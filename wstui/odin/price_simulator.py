@@ -44,11 +44,9 @@ class PriceSimulator:
 
     @property
     def tokens(self) -> list[str]:
-        """Return the names of the tokens."""
         return list(self._tokens)
 
     def any_token(self) -> str:
-        """Return a random token."""
         return self._random.choice(self.tokens)
 
     def trade(self, name: str) -> dict[str, Any]:
@@ -73,12 +71,10 @@ class PriceSimulator:
         return self._stamped("price:update", **self._quote(self._tokens[name]), source=source)
 
     def batch(self) -> dict[str, Any]:
-        """Return the prices of all tokens."""
         quotes = [self._quote(token) for token in self._tokens.values()]
         return self._stamped("batch:update", updates=quotes, source="scheduler")
 
     def volume(self, name: str) -> dict[str, Any]:
-        """Return the volume of a token."""
         token = self._tokens[name]
         return self._stamped(
             "volume:update",

@@ -19,7 +19,7 @@ from wstui.odin.rate_limit import RateLimit
 from wstui.odin.server_settings import ServerSettings
 from wstui.odin.stats import ConnectionPhase, Stats
 from wstui.odin.token import Verifier
-from wstui.servers.service import Service
+from wstui.servers.child_process import Service
 
 BACKLOG = 4096
 _DRAIN_POLL_S = 0.02

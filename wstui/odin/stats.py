@@ -13,8 +13,6 @@ LATEST_MS = 1 << 53  # a timestamp beyond this is not one
 
 
 class ConnectionPhase(IntEnum):
-    """The state of a connection."""
-
     HANDSHAKE = 0
     OPEN = 1
     CLOSING = 2

@@ -34,14 +34,10 @@ Identifier = str | dict[str, Any] | None
 
 
 class ActionCableOptions(msgspec.Struct, kw_only=True):
-    """The keys of [target.options]."""
-
     silence: Annotated[Seconds, Meta(description="drop a server that sends no ping for so long")] = Seconds(6)
 
 
 class ActionCableKeys(msgspec.Struct, kw_only=True):
-    """The keys of a step."""
-
     subscribe: Annotated[Identifier, Meta(description='a channel: "ChatChannel" or { channel = …, room = 1 }')] = None
     unsubscribe: Annotated[Identifier, Meta(description="the channel to leave")] = None
     perform: Annotated[str, Meta(description="the action to call on a channel")] = ""
@@ -50,8 +46,6 @@ class ActionCableKeys(msgspec.Struct, kw_only=True):
 
 
 class ActionCable(Dialect):
-    """Action Cable, see the page of the manual."""
-
     title = "Action Cable of Rails, and AnyCable: channels and actions"
     option_keys, step_keys = ActionCableOptions, ActionCableKeys
     options: ActionCableOptions

@@ -33,15 +33,11 @@ _NEVER_MS = 86_400_000
 
 
 class CentrifugoOptions(msgspec.Struct, kw_only=True):
-    """The keys of [target.options]."""
-
     token: Annotated[str, Meta(description="the connection's JWT: {{token}} or a column of the feed")] = ""
     data: Annotated[Any, Meta(description="what the backend gets when clients connect")] = None
 
 
 class CentrifugoKeys(msgspec.Struct, kw_only=True):
-    """The keys of a step."""
-
     subscribe: Annotated[str, Meta(description="the channel to subscribe to")] = ""
     token: Annotated[str, Meta(description="the subscription's JWT, for private channels")] = ""
     publish: Annotated[str, Meta(description="the channel to publish to")] = ""
@@ -56,8 +52,6 @@ _COMMANDS = ("subscribe", "publish", "rpc", "presence", "history", "unsubscribe"
 
 
 class Centrifugo(Dialect):
-    """Centrifugo, see the page of the manual."""
-
     title = "Centrifugo: channels, publications, calls"
     option_keys, step_keys = CentrifugoOptions, CentrifugoKeys
     kinds = ("type",)

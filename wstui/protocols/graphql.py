@@ -19,8 +19,6 @@ _REASONS = ["payload.errors.0.message", "payload.0.message", "payload.message", 
 
 
 class GraphQLOptions(msgspec.Struct, kw_only=True):
-    """The keys of [target.options]."""
-
     payload: Annotated[
         Any, Meta(description='what connection_init carries: { Authorization = "Bearer {{token}}" }')
     ] = None
@@ -29,8 +27,6 @@ class GraphQLOptions(msgspec.Struct, kw_only=True):
 
 
 class GraphQLKeys(msgspec.Struct, kw_only=True):
-    """The keys of a step."""
-
     query: Annotated[str, Meta(description="an operation; expect and capture read its result: data.user.id")] = ""
     mutation: Annotated[str, Meta(description="the same")] = ""
     subscribe: Annotated[str, Meta(description="a subscription; with expect it waits for the first event")] = ""
@@ -41,8 +37,6 @@ class GraphQLKeys(msgspec.Struct, kw_only=True):
 
 
 class GraphQL(Dialect):
-    """GraphQL, see the page of the manual."""
-
     title = "GraphQL subscriptions, queries and mutations"
     option_keys, step_keys = GraphQLOptions, GraphQLKeys
     options: GraphQLOptions

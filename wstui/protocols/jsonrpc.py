@@ -15,24 +15,18 @@ from wstui.scenario.conversation.dialect import BadKey, Dialect, Heard, Json, Ma
 
 
 class JsonRpcOptions(msgspec.Struct, kw_only=True):
-    """The keys of [target.options]."""
-
     version: Annotated[str, Meta(description='the version in each call; "" leaves it out, as exchanges often do')] = (
         "2.0"
     )
 
 
 class JsonRpcKeys(msgspec.Struct, kw_only=True):
-    """The keys of a step."""
-
     call: Annotated[str, Meta(description="the method; expect and capture read its result")] = ""
     notify: Annotated[str, Meta(description="a method that is not answered")] = ""
     params: Annotated[Any, Meta(description="its parameters: a list or a table")] = None
 
 
 class JsonRpc(Dialect):
-    """JSON-RPC, see the page of the manual."""
-
     title = "JSON-RPC 2.0: calls, notifications, subscriptions"
     option_keys, step_keys = JsonRpcOptions, JsonRpcKeys
     kinds = ("method", "channel", "e")

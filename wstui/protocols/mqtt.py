@@ -45,8 +45,6 @@ class Will(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class MqttOptions(msgspec.Struct, kw_only=True):
-    """The keys of [target.options]."""
-
     version: Annotated[Literal["3.1.1", "5"], Meta(description="of the protocol: 3.1.1 or 5")] = "3.1.1"
     client_id: Annotated[str, Meta(description="a second client of the same id takes over the first")] = (
         "wstui-{{client}}"
@@ -59,8 +57,6 @@ class MqttOptions(msgspec.Struct, kw_only=True):
 
 
 class MqttKeys(msgspec.Struct, kw_only=True):
-    """The keys of a step."""
-
     publish: Annotated[str, Meta(description="the topic of a message")] = ""
     payload: Annotated[Any, Meta(description="its text, or a table or list as JSON")] = ""
     qos: Annotated[Literal[0, 1, 2], Meta(description="0, 1 (waits for PUBACK) or 2 (waits for PUBCOMP)")] = 0
@@ -70,8 +66,6 @@ class MqttKeys(msgspec.Struct, kw_only=True):
 
 
 class Mqtt(Dialect):
-    """MQTT, see the page of the manual."""
-
     title = "MQTT 3.1.1 and 5: publish and subscribe"
     option_keys, step_keys = MqttOptions, MqttKeys
     options: MqttOptions

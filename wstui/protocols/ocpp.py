@@ -29,8 +29,6 @@ from wstui.scenario.conversation.dialect import (
 
 
 class OcppOptions(msgspec.Struct, kw_only=True):
-    """The keys of [target.options]."""
-
     version: Annotated[Literal["1.6", "2.0.1"], Meta(description="the version that charge points offer")] = "1.6"
     boot: Annotated[
         dict[str, Any] | None, Meta(description="BootNotification's payload; unset: one of a charger; {}: none is sent")
@@ -42,8 +40,6 @@ class OcppOptions(msgspec.Struct, kw_only=True):
 
 
 class OcppKeys(msgspec.Struct, kw_only=True):
-    """The keys of a step."""
-
     call: Annotated[str, Meta(description="the action; expect and capture read the payload of its result")] = ""
     data: Annotated[dict[str, Any], Meta(description="the payload of the call")] = {}
 
@@ -105,8 +101,6 @@ _ERRORS = {
 
 
 class Ocpp(Dialect):
-    """OCPP-J, see the page of the manual."""
-
     title = "OCPP 1.6 and 2.0.1: charge points"
     option_keys, step_keys = OcppOptions, OcppKeys
     kinds = ("action", "type")

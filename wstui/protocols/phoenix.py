@@ -40,8 +40,6 @@ _REASONS = ["payload.response.reason", "payload.response.message", "payload.resp
 
 
 class PhoenixOptions(msgspec.Struct, kw_only=True):
-    """The keys of [target.options]."""
-
     version: Annotated[Literal[2, 1], Meta(description="the serializer: 2, or 1 for old servers (vsn=1.0.0)")] = 2
     topic: Annotated[str, Meta(description="the topic that clients join first, and push to if a step names none")] = ""
     data: Annotated[Any, Meta(description="what it is joined with: { token = … }")] = {}
@@ -51,8 +49,6 @@ class PhoenixOptions(msgspec.Struct, kw_only=True):
 
 
 class PhoenixKeys(msgspec.Struct, kw_only=True):
-    """The keys of a step."""
-
     join: Annotated[str, Meta(description="the topic to join; expect and capture read the response")] = ""
     push: Annotated[str, Meta(description="the event to send")] = ""
     leave: Annotated[str, Meta(description="the topic to leave; the step ends when the server has closed it")] = ""
@@ -63,8 +59,6 @@ class PhoenixKeys(msgspec.Struct, kw_only=True):
 
 
 class Phoenix(Dialect):
-    """Phoenix channels, see the page of the manual."""
-
     title = "Phoenix channels, Supabase Realtime: topics, events, replies"
     option_keys, step_keys = PhoenixOptions, PhoenixKeys
     kinds = ("event",)

@@ -39,15 +39,11 @@ PONG_WITHIN = "30s"
 
 
 class PusherOptions(msgspec.Struct, kw_only=True):
-    """The keys of [target.options]."""
-
     key: Annotated[str, Meta(description="the key of the app; only needed where the URL has no /app/KEY")] = ""
     secret: Annotated[str, Meta(description="the secret of the app: {{env PUSHER_SECRET}}")] = ""
 
 
 class PusherKeys(msgspec.Struct, kw_only=True):
-    """The keys of a step."""
-
     subscribe: Annotated[str, Meta(description="a channel; private-… and presence-… are signed with the secret")] = ""
     user: Annotated[dict[str, Any], Meta(description="who joins a presence channel: { user_id = …, … }")] = {}
     auth: Annotated[str, Meta(description="a signature from the backend instead: a captured KEY:HMAC")] = ""
@@ -58,8 +54,6 @@ class PusherKeys(msgspec.Struct, kw_only=True):
 
 
 class Pusher(Dialect):
-    """Pusher Channels, see the page of the manual."""
-
     title = "Pusher Channels, Soketi, Laravel Reverb: channels, presence"
     option_keys, step_keys = PusherOptions, PusherKeys
     kinds = ("event",)

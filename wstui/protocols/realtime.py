@@ -41,8 +41,6 @@ _NOT_HEARD = "conversation.item.input_audio_transcription.failed"
 
 
 class RealtimeOptions(msgspec.Struct, kw_only=True):
-    """The keys of [target.options]."""
-
     model: Annotated[str, Meta(description="the model, if the URL does not say it: ?model=…")] = ""
     session: Annotated[
         dict[str, Any], Meta(description="session.update: voice, instructions, turn_detection; {}: none is sent")
@@ -64,8 +62,6 @@ class RealtimeOptions(msgspec.Struct, kw_only=True):
 
 
 class RealtimeKeys(msgspec.Struct, kw_only=True):
-    """The keys of a step."""
-
     audio: Annotated[
         str | bool, Meta(description='speak: a tone of "3s", or true with file = "question.wav" (or the bare samples)')
     ] = ""
@@ -78,8 +74,6 @@ class RealtimeKeys(msgspec.Struct, kw_only=True):
 
 
 class Realtime(Dialect):
-    """The Realtime API, see the page of the manual."""
-
     title = "OpenAI Realtime and its kind: speech and language models"
     option_keys, step_keys = RealtimeOptions, RealtimeKeys
     takes_files = True

@@ -39,8 +39,6 @@ _from_msgpack = msgspec.msgpack.Decoder(ext_hook=lambda _kind, content: bytes(co
 
 
 class SignalROptions(msgspec.Struct, kw_only=True):
-    """The keys of [target.options]."""
-
     format: Annotated[Literal["json", "messagepack"], Meta(description="json or messagepack")] = "json"
     ping: Annotated[Seconds, Meta(description="how often clients say that they are there")] = Seconds(15)
     silence: Annotated[Seconds, Meta(description="drop a server that sends nothing for so long")] = Seconds(30)
@@ -51,8 +49,6 @@ class SignalROptions(msgspec.Struct, kw_only=True):
 
 
 class SignalRKeys(msgspec.Struct, kw_only=True):
-    """The keys of a step."""
-
     invoke: Annotated[str, Meta(description="the hub's method to call; the step ends with its `result`")] = ""
     stream: Annotated[str, Meta(description="the hub's method to stream from; the step ends with the last item")] = ""
     notify: Annotated[str, Meta(description="the hub's method to call without a result")] = ""
@@ -60,8 +56,6 @@ class SignalRKeys(msgspec.Struct, kw_only=True):
 
 
 class SignalR(Dialect):
-    """SignalR, see the page of the manual."""
-
     title = "SignalR of ASP.NET Core: hub methods, streams and events"
     option_keys, step_keys = SignalROptions, SignalRKeys
     kinds = ("target", "type")

@@ -42,16 +42,12 @@ _from_json = msgspec.json.Decoder().decode
 
 
 class SocketIOOptions(msgspec.Struct, kw_only=True):
-    """The keys of [target.options]."""
-
     namespace: Annotated[str, Meta(description="the namespace that clients join")] = "/"
     auth: Annotated[Any, Meta(description='what they join it with: { token = "{{token}}" }')] = None
     version: Annotated[Literal[4, 3], Meta(description="Engine.IO: 4, or 3 for servers of Socket.IO 2")] = 4
 
 
 class SocketIOKeys(msgspec.Struct, kw_only=True):
-    """The keys of a step."""
-
     emit: Annotated[str, Meta(description="the event to send")] = ""
     data: Annotated[Any, Meta(description="its argument")] = None
     args: Annotated[list[Any], Meta(description="its arguments, if it has several")] = []
@@ -63,8 +59,6 @@ class SocketIOKeys(msgspec.Struct, kw_only=True):
 
 
 class SocketIO(Dialect):
-    """Socket.IO, see the page of the manual."""
-
     title = "Socket.IO: events, acknowledgements, namespaces"
     option_keys, step_keys = SocketIOOptions, SocketIOKeys
     kinds = ("event", "type")

@@ -36,8 +36,6 @@ from wstui.scenario.errors import quote
 
 
 class StompOptions(msgspec.Struct, kw_only=True):
-    """The keys of [target.options]."""
-
     version: Annotated[Literal["1.2", "1.1", "1.0"], Meta(description="of the protocol: 1.2, 1.1 or 1.0")] = "1.2"
     sockjs: Annotated[bool, Meta(description="speak inside SockJS, at a session's own path below the URL")] = False
     subprotocol: Annotated[
@@ -55,8 +53,6 @@ class StompOptions(msgspec.Struct, kw_only=True):
 
 
 class StompKeys(msgspec.Struct, kw_only=True):
-    """The keys of a step."""
-
     publish: Annotated[str, Meta(description="the destination of a message (SEND)")] = ""
     body: Annotated[Any, Meta(description="its text, or a table or list as JSON")] = ""
     subscribe: Annotated[str, Meta(description="the destination to subscribe to")] = ""
@@ -71,8 +67,6 @@ class StompKeys(msgspec.Struct, kw_only=True):
 
 
 class Stomp(Dialect):
-    """STOMP, see the page of the manual."""
-
     title = "STOMP 1.0 to 1.2: publish and subscribe, also inside SockJS"
     option_keys, step_keys = StompOptions, StompKeys
     options: StompOptions

@@ -51,8 +51,6 @@ _PARTS = {
 
 
 class WampOptions(msgspec.Struct, kw_only=True):
-    """The keys of [target.options]."""
-
     realm: Annotated[str, Meta(description="the realm that clients join")] = "realm1"
     ticket: Annotated[str, Meta(description="authenticate by this ticket, as `user`: {{token}}")] = ""
     user: Annotated[str, Meta(description="the authid, with a ticket: user-{{client}}")] = ""
@@ -60,8 +58,6 @@ class WampOptions(msgspec.Struct, kw_only=True):
 
 
 class WampKeys(msgspec.Struct, kw_only=True):
-    """The keys of a step."""
-
     subscribe: Annotated[str, Meta(description="the topic to subscribe to")] = ""
     publish: Annotated[str, Meta(description="the topic to publish to")] = ""
     call: Annotated[str, Meta(description="the procedure to call; expect and capture read args and kwargs")] = ""
@@ -81,8 +77,6 @@ _DONE = {
 
 
 class Wamp(Dialect):
-    """WAMP, see the page of the manual."""
-
     title = "WAMP: topics and procedures"
     option_keys, step_keys = WampOptions, WampKeys
     options: WampOptions

@@ -24,7 +24,6 @@ Table = dict[str, Any]
 
 
 def is_asyncapi(document: Table) -> bool:
-    """Return whether a document is of AsyncAPI."""
     return "asyncapi" in document
 
 

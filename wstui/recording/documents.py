@@ -92,7 +92,6 @@ class MadeUpConnection:
 
     @classmethod
     def to(cls, session: RecordedSession, url: str) -> MadeUpConnection:
-        """Return one with a new connection of the session."""
         connection = RecordedConnection(len(session.connections) + 1, url, _START)
         session.connections.append(connection)
         return cls(session, connection)

@@ -208,7 +208,6 @@ class ListedConnection(NamedTuple):
 
 
 def entries_of(session: RecordedSession) -> Iterator[ListedConnection]:
-    """Return the WebSocket connections of a session."""
     for connection in session.connections:
         sent = sum(frame.sent for frame in connection.frames)
         yield ListedConnection(connection.number, sent, len(connection.frames) - sent, mask_url(connection.url))

@@ -66,7 +66,6 @@ class Breakpoint(TomlTable):
 
     @property
     def unit(self) -> str:
-        """The unit of the load."""
         return UNITS[self.of]
 
     @property

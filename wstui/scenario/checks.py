@@ -13,10 +13,8 @@ from wstui.scenario.identity_checks import identity_findings, identity_warnings
 from wstui.scenario.load_profile import arrivals
 from wstui.scenario.lowering import Lowered, logins_of
 from wstui.scenario.model import Scenario
-from wstui.scenario.name_checks import login_name_findings
-from wstui.scenario.role_checks import role_findings
+from wstui.scenario.role_checks import login_name_findings, role_findings, role_warnings
 from wstui.scenario.role_inputs import figures_of
-from wstui.scenario.role_warnings import role_warnings
 from wstui.scenario.target_checks import target_findings, target_warnings
 from wstui.scenario.threshold import step_of
 from wstui.scenario.units import format_duration

@@ -42,7 +42,6 @@ def requests_of(scenario: Scenario) -> Iterator[tuple[Key, HttpRequest]]:
 
 
 def requested_urls(scenario: Scenario) -> list[str]:
-    """Return the URLs of all HTTP requests."""
     return [request.url for _, request in requests_of(scenario) if request.url]
 
 

@@ -138,7 +138,6 @@ class Lowered:
 
 
 def _item(model: Any, name: str) -> Any:
-    """The model of the items of a list."""
     return next(each for each in _arguments(model.model_fields[name].annotation) if isinstance(each, type))
 
 

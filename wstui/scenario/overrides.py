@@ -65,7 +65,6 @@ class Overrides:
     most: int | None = None  # its largest load
 
     def given(self) -> dict[str, Any]:
-        """Return what was given, by name."""
         values = {name: getattr(self, name) for name in _NAMES}
         return {name: v for name, v in values.items() if not (v is None or v is False or v in ((), []))}
 

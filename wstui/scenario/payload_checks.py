@@ -6,8 +6,7 @@ import os
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
-from wstui.scenario.conversation.captures import capture_findings
-from wstui.scenario.conversation.conditions import alternatives_of
+from wstui.scenario.conversation.conditions import alternatives_of, capture_findings
 from wstui.scenario.conversation.http import METHODS, HttpRequest, without_status
 from wstui.scenario.conversation.payload import (
     Part,

@@ -89,7 +89,7 @@ class PresetEntry:
     @property
     def stands_alone(self) -> bool:
         """Return whether it can be used, and no other file has a say in that."""
-        from wstui.scenario.file_rebase import files_of
+        from wstui.scenario.file import files_of
         from wstui.scenario.model import Scenario
 
         return isinstance(self.content, Scenario) and len(files_of(self.content)) == 1
@@ -143,7 +143,6 @@ def find(name: str, *, shipped: bool = False) -> Path:
 
 
 def is_path(name: str) -> bool:
-    """Return whether a preset is named by its file."""
     return "/" in name or "\\" in name or name.endswith((".toml", ".py"))
 
 

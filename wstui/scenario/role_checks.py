@@ -1,20 +1,84 @@
-"""Checks of the roles of a scenario, one by one and together."""
+"""Checks of the roles of a scenario, one by one and together, and warnings about what is probably not meant."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from wstui.scenario.conversation.conditions import alternatives_of
 from wstui.scenario.conversation.delay import parse_delay
+from wstui.scenario.conversation.http import Login
 from wstui.scenario.conversation.role import Role, Step
-from wstui.scenario.errors import BadValue, Conflict, quote
+from wstui.scenario.errors import BadValue, Conflict, Key, dotted, quote
 from wstui.scenario.identity_checks import checked_feed
 from wstui.scenario.lowering import Lowered
 from wstui.scenario.model import Scenario
-from wstui.scenario.name_checks import role_name_findings
 from wstui.scenario.payload_checks import PayloadChecks
-from wstui.scenario.role_inputs import captured_at_login, captured_in, script_of
+from wstui.scenario.role_inputs import (
+    captured_at_login,
+    captured_in,
+    messages_of,
+    script_of,
+    steps_of,
+    steps_of_script,
+    stream_rows,
+)
 from wstui.scenario.script import lacking
 from wstui.scenario.step_checks import StepChecks
+from wstui.scenario.threshold import LOGIN, STEP_COUNTS, parse_metric, step_of
+from wstui.scenario.units import format_duration
+
+Row = tuple[str, str, Key]
+"""Kind and name of a row of figures, and where it is named."""
+
+
+def login_name_findings(logins: Sequence[Login]) -> Iterator[Conflict]:
+    """Yield the requests of a login whose row could not be told from another."""
+    names: dict[str, int] = {}
+    for index, login in enumerate(logins):
+        key: Key = (LOGIN, index, "name")
+        if login.name == LOGIN:
+            yield Conflict(key, 'is the row of all requests together: rename it, such as "session"', quote(LOGIN))
+        elif login.name in names:
+            yield Conflict(key, f"names login[{names[login.name]}] as well: rename one", quote(login.name))
+        if login.name:
+            names.setdefault(login.name, index)
+
+
+def role_name_findings(roles: Sequence[Role], added: int, file: str) -> Iterator[Conflict]:
+    """Yield the rows of roles that have the name of another of the same role, or of another kind in any role.
+
+    The first `added` steps of each role's `open` are those of the target's protocol.
+    """
+    kinds: dict[str, tuple[str, Key]] = {}
+    for index, role in enumerate(roles):
+        names: dict[str, Key] = {}
+        for kind, name, place in _rows(role, index, added if role.connect else 0, file):
+            key = (*place, "name")
+            first, where = kinds.setdefault(name, (kind, place))
+            if name in names:
+                yield Conflict(key, f"names {dotted(names[name])} as well: rename one", quote(name))
+            elif first != kind:
+                message = f"names {dotted(where)}, a {first}, as well, and this is a {kind}: rename one"
+                yield Conflict(key, message, quote(name))
+            names.setdefault(name, place)
+
+
+def _rows(role: Role, index: int, added: int, file: str) -> Iterator[Row]:
+    place: Key = ("roles", index)
+    for key, step in steps_of(role):
+        if step.name:
+            number = int(key[1]) - (added if key[0] == "open" else 0)
+            yield "step", step.name, ("target", "options") if number < 0 else (*place, key[0], number, *key[2:])
+    for number, beat in enumerate(role.heartbeats):
+        if beat.name:
+            yield "heartbeat", beat.name, (*place, "heartbeats", number)
+    for number, delivery in enumerate(role.delivery):
+        yield "delivery", delivery.name, (*place, "delivery", number)
+    for number, stream in enumerate(role.streams):
+        yield from (("stream", name, (*place, "streams", number)) for name in stream_rows(stream))
+    if role.script:
+        yield from (("step", name, (*place, "script")) for name in steps_of_script(role, file))
+
 
 MOST_BYTES_OF_ALL = 16 << 20
 
@@ -108,3 +172,69 @@ def _waits(step: Step) -> bool:
         or step.close
         or any(map(_waits, step.steps))
     )
+
+
+def role_warnings(scenario: Scenario) -> Iterator[str]:
+    every = scenario.shortest_every
+    for index, role in enumerate(scenario.roles):
+        place = dotted(("roles", index))
+        if every and role.loop and (least := sum(map(_least_s, role.loop))) >= every:
+            yield (
+                f"{place}: a round thinks for at least {format_duration(least)}, and one is due every "
+                f"{format_duration(every)}: rounds fall behind their schedule, and response times count that."
+            )
+        for key, step in steps_of(role):
+            if step.expect is not None and step.sources and not _tells_rounds_apart(step) and key[0] == "loop":
+                yield (
+                    f"{dotted(('roles', index, *key))}.expect is the same in each round: a late reply will be taken "
+                    'for the reply of the next round. If the server repeats a number, expect it: seq = "{{seq}}".'
+                )
+    yield from _unreached(scenario)
+    yield from _unmeasured(scenario)
+    messages = [message for role in scenario.roles for _, message in messages_of(role)]
+    sends_stamps = any("{{stamp" in str(message.json) + message.send for message in messages)
+    for index, role in enumerate(scenario.roles):
+        for number, delivery in enumerate(role.delivery):
+            if delivery.unit == "stamp" and not sends_stamps:
+                yield f"roles[{index}].delivery[{number}] is never measured: no step sends {{{{stamp}}}}."
+    if (
+        scenario.roles
+        and "every" in scenario.messages.model_fields_set
+        and not any(role.loop or role.script for role in scenario.roles)
+    ):
+        yield "messages.every has no effect: no role has a loop."
+
+
+def _unreached(scenario: Scenario) -> Iterator[str]:
+    """Yield the steps behind one that closes the connection."""
+    for index, role in enumerate(scenario.roles):
+        found = dict(steps_of(role))
+        for key in found:
+            before = found.get((*key[:-1], int(key[-1]) - 1))
+            if before is not None and before.close:
+                yield f"{dotted(('roles', index, *key))} is never reached: the step before closes the connection."
+
+
+def _unmeasured(scenario: Scenario) -> Iterator[str]:
+    """Yield thresholds on the time of steps that wait for nothing."""
+    named = [step for role in scenario.roles for _, step in steps_of(role) if step.name]
+    waiting = {step.name for step in named if step.expect is not None or not step.sources}
+    silent = {step.name for step in named} - waiting
+    for threshold in scenario.thresholds:
+        metric = parse_metric(threshold.metric)
+        if step_of(threshold.metric) in silent and metric.statistic not in STEP_COUNTS:
+            yield f"{threshold.metric} is never measured: the step expects nothing."
+
+
+def _least_s(step: Step) -> float:
+    """Return how long a step takes at least, by its thinking alone."""
+    if step.think is not None:
+        return parse_delay(step.think).low
+    if step.choose:
+        return min(sum(map(_least_s, choice.steps)) for choice in step.choose)
+    return (step.repeat or 0) * sum(map(_least_s, step.steps))
+
+
+def _tells_rounds_apart(step: Step) -> bool:
+    texts = [str(c.value) for conditions in alternatives_of(step.expect) for c in conditions]
+    return any("{{" in text for text in texts)

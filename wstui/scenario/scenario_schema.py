@@ -38,7 +38,6 @@ def json_schema() -> dict[str, Any]:
 
 
 def suite_schema() -> dict[str, Any]:
-    """Return the schema of a suite alone."""
     suite = _tables()["Suite"]
     return {"$schema": _DIALECT, **suite, "title": "wstui suite"}
 

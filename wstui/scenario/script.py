@@ -32,7 +32,6 @@ class Script:
     scenario: str | dict[str, Any] | None
 
     def role(self, name: str) -> ScriptRole | None:
-        """Return the role of this name."""
         return next((role for role in self.roles if role.name == name), None)
 
 

@@ -122,7 +122,6 @@ def _secrets_in_requests(scenario: Scenario) -> Iterator[str]:
 
 
 def mask_of(scenario: Scenario) -> Masker:
-    """Return a masker of this scenario's secrets."""
     return masker(tuple(secrets_of(scenario)))
 
 

@@ -66,7 +66,6 @@ class Masker:
         self._known = functools.lru_cache(maxsize=4096)(self._mask)
 
     def __call__(self, text: str) -> str:
-        """Return the text without secrets."""
         return self._known(text)
 
     def _mask(self, text: str) -> str:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 
-from wstui.scenario.conversation.captures import OF_ANSWER, capture_findings
-from wstui.scenario.conversation.conditions import alternatives_of
+from wstui.scenario.conversation.conditions import OF_ANSWER, alternatives_of, capture_findings
 from wstui.scenario.conversation.delay import parse_delay
 from wstui.scenario.conversation.role import Heartbeat, Role, Step, Watchdog
 from wstui.scenario.errors import Conflict, Key, quote

@@ -137,7 +137,6 @@ def _is_text(value: str) -> bool:
 
 
 def _route_findings(scenario: Scenario) -> Iterator[Conflict]:
-    """Yield conflicts of the route and the pings."""
     target = scenario.target
     if is_unix(target.url):
         for name in ("proxy", "connect_to"):
@@ -154,7 +153,6 @@ def _route_findings(scenario: Scenario) -> Iterator[Conflict]:
 
 
 def _route_warnings(scenario: Scenario) -> Iterator[str]:
-    """Yield warnings about the route."""
     target, fleet = scenario.target, scenario.fleet
     try:
         route = route_of(scenario)

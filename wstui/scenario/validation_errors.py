@@ -9,13 +9,28 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from wstui.scenario import renamed
 from wstui.scenario.env_refs import hide_defaults
 from wstui.scenario.errors import BadValue, Key, Problem, dotted, nearest, quote
 from wstui.scenario.model import Scenario, Suite
 from wstui.scenario.secret_fields import PROXY, is_secret
 from wstui.scenario.secrets import MASK, mask_text
 from wstui.scenario.types import TomlTable
+
+RENAMED_KEYS = {"fleet.shards": "fleet.workers"}
+"""Keys of a scenario file, dotted, that were replaced before they were frozen: the error says what to write instead."""
+GONE: dict[str, str] = {
+    "messages.templates": 'is gone: write each template as a step of a role, such as [[roles]] name = "member", '
+    'loop = [{ name = "order", send = \'{"id":{{id}}}\', expect = { "data.id" = "{{id}}" } }]. payload is now send (or '
+    "json, hex, base64, file), reply_field with its key a path in expect, and weights belong to a step choose: "
+    "see `wstui manual roles`",
+}
+"""Keys that have no successor of the same form."""
+GONE_VALUES: dict[tuple[str, str], str] = {
+    ("messages.exchange", "template"): "is gone: write [[roles]] with the steps of a client, and leave exchange out",
+}
+RENAMED_FLAGS = {"--box-python": "--host-python", "--every-line": "--progress-every", "--shards": "--workers"}
+"""Options of the command line that were replaced."""
+
 
 _SYNONYMS = {
     "connections": "clients",
@@ -98,7 +113,7 @@ def _explain(detail: ErrorDetails, path: Key, model: type[TomlTable]) -> tuple[s
     if kind == "missing":
         return "is missing", ""
     if kind == "literal_error":
-        if gone := renamed.GONE_VALUES.get((dotted(path), str(detail["input"]))):
+        if gone := GONE_VALUES.get((dotted(path), str(detail["input"]))):
             return gone, ""
         from wstui.scenario.fields import choices  # only a wrong file needs it
 
@@ -132,9 +147,9 @@ def _in_its_unit(bound: float, path: Key, model: type[TomlTable]) -> str:
 
 def _unknown_key(path: Key, model: type[TomlTable]) -> tuple[str, str]:
     key = str(path[-1])
-    if new := renamed.KEYS.get(dotted(path)):
+    if new := RENAMED_KEYS.get(dotted(path)):
         return f"is called {new} now", ""
-    if gone := renamed.GONE.get(dotted(path)):
+    if gone := GONE.get(dotted(path)):
         return gone, ""
     if model is Suite and key in Scenario.model_fields:
         return "has no place in a suite: write it into the presets that the suite names", ""

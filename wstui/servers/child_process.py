@@ -1,4 +1,4 @@
-"""A child process that reports when it is ready, and never outlives its parent."""
+"""Services that start and stop with an `async with` block, and child processes that never outlive their parent."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ import re
 import subprocess
 import sys
 import threading
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Mapping
 from concurrent.futures import Future, InvalidStateError
 from pathlib import Path
+from typing import Self
 
 from wstui.servers.parent_death import tethered
 
@@ -133,3 +135,22 @@ def python_child(name: str, *arguments: str, ready: str, environment: Mapping[st
     # -P keeps the current directory out of sys.path, so name the checkout in case it isn't installed.
     path = os.pathsep.join(filter(None, (_PACKAGES, os.environ.get("PYTHONPATH"))))
     return ChildProcess(name, [sys.executable, "-P", *arguments], ready, {"PYTHONPATH": path, **(environment or {})})
+
+
+class Service(ABC):
+    """Starts on entering its context and stops on leaving it."""
+
+    @abstractmethod
+    async def start(self) -> None:
+        """Start it, and wait until it is ready."""
+
+    @abstractmethod
+    async def stop(self) -> None:
+        """Stop it."""
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        await self.stop()

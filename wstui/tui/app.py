@@ -129,7 +129,6 @@ class WstuiApp(KeyQueue):
         super().exit(*args, **options)
 
     def action_mouse(self) -> None:
-        """Give the mouse to the terminal, so that it selects text, or take it back."""
         driver, self._mouse_given = self._driver, not self._mouse_given
         name = "_disable_mouse_support" if self._mouse_given else "_enable_mouse_support"
         getattr(driver, name, lambda: None)()

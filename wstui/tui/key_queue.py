@@ -14,7 +14,7 @@ from textual.message import Message
 from textual.widget import Widget
 
 from wstui.tui.services import SessionOutcome
-from wstui.tui.themed_app import ThemedApp
+from wstui.tui.theme import ThemedApp
 
 _ROUNDS = 4
 """How often the way of a key is looked at again for what came of it: a dialog, another focus, a message."""

@@ -64,7 +64,7 @@ class Navigation:
         self._app.push_screen(ChecklistScreen(self._services, wanted.scenarios, wanted.name, wanted.cooldown_s))
 
     def ask_export(self, wanted: requests.AskExport) -> None:
-        from wstui.tui.dialogs.export import ExportDialog
+        from wstui.tui.dialogs.file_dialogs import ExportDialog
 
         def written(path: Path | None) -> None:
             if path is not None:

@@ -131,16 +131,13 @@ def owners() -> tuple[type[DOMNode], ...]:
     """Return every class that declares keys, but the application: all screens, which take long to import."""
     from wstui.tui.checklist.checklist_screen import ChecklistScreen
     from wstui.tui.dashboard.dashboard_screen import Dashboard
-    from wstui.tui.dashboard.errors_panel import Errors
+    from wstui.tui.dashboard.errors_panel import Errors, SamplesDialog
     from wstui.tui.dashboard.steps_panel import StepsPanel
     from wstui.tui.dashboard.watch_screen import WatchScreen
     from wstui.tui.dialogs.command import CommandDialog
-    from wstui.tui.dialogs.confirm import ConfirmDialog
     from wstui.tui.dialogs.dialog import Dialog
-    from wstui.tui.dialogs.failed_start import FailedStartDialog
     from wstui.tui.dialogs.help import HelpDialog
-    from wstui.tui.dialogs.samples import SamplesDialog
-    from wstui.tui.dialogs.stop import StopDialog
+    from wstui.tui.dialogs.questions import ConfirmDialog, FailedStartDialog, StopDialog
     from wstui.tui.editor.editor_screen import Editor
     from wstui.tui.editor.roles.role_tree import RoleTree
     from wstui.tui.imports.import_screen import ImportScreen

@@ -17,8 +17,8 @@ from wstui.measure.sanitize import sanitize
 from wstui.scenario.model import Scenario
 from wstui.tui import requests
 from wstui.tui.alerts import Alerts
-from wstui.tui.dialogs.confirm import ConfirmDialog, launch_dialog, rerun_dialog
 from wstui.tui.dialogs.dialog import Dialog
+from wstui.tui.dialogs.questions import ConfirmDialog, launch_dialog, rerun_dialog
 from wstui.tui.key_queue import KeyQueue
 from wstui.tui.navigation import Navigation
 from wstui.tui.run_thread import Runner
@@ -61,7 +61,6 @@ class RunLifecycle:
 
     @property
     def busy(self) -> bool:
-        """Whether a run is in progress."""
         return self.runner is not None and not self.runner.done.is_set()
 
     @property
@@ -156,7 +155,7 @@ class RunLifecycle:
         session = runner.session
         if self._services.launcher is None or runner is self._demo:
             return False
-        from wstui.tui.dialogs.failed_start import FailedStartDialog, NextStep
+        from wstui.tui.dialogs.questions import FailedStartDialog, NextStep
 
         scenarios, name, cooldown_s = list(session.scenarios), session.name, session.cooldown_s
 
@@ -266,7 +265,7 @@ class RunLifecycle:
 
     def leave(self) -> None:
         """Quit; ask first while the run is in progress."""
-        from wstui.tui.dialogs.stop import StopDialog
+        from wstui.tui.dialogs.questions import StopDialog
 
         if self.runner is None or not self.busy or self.is_remote:
             self._app.exit(self.outcome)

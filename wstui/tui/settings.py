@@ -38,7 +38,6 @@ class Settings:
 
 
 def json_schema(ids: Collection[str], themes: Collection[str]) -> dict[str, Any]:
-    """Return the JSON Schema of the file."""
     key = {"type": "string", "description": 'A key such as "p", "ctrl+s" or "f5,plus".'}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

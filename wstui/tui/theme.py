@@ -5,16 +5,29 @@ Hues follow Okabe and Ito, so that they stay apart for colour-blind eyes; nothin
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
+from typing import TypeVar
 
 from rich.console import Console
 from rich.style import Style
+from textual.app import App
 from textual.color import Color
+from textual.filter import LineFilter
 from textual.theme import BUILTIN_THEMES, Theme
 
-from wstui.tui.theme_256 import Shades, by_likeness, entry, nearest
+from wstui.tui.theme_256 import (
+    ALL,
+    DARK_256,
+    LIGHT_256,
+    IndexedColours,
+    IndexedTheme,
+    Shades,
+    by_likeness,
+    entry,
+    nearest,
+)
 
 CONTRAST = 4.5
 """The least contrast of a text against its background (WCAG AA)."""
@@ -231,3 +244,34 @@ class Palette:
             bold=name in _BOLD,
             dim=name in ("muted", "rule", "track") and not ground,
         )
+
+
+Answer = TypeVar("Answer")
+
+
+class ThemedApp(App[Answer]):
+    """Registers the themes; a terminal of 256 colours gets them in entries of its palette and no others."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._palette_filter = IndexedColours()
+        self._indexed = self.console.color_system == "256" and not self.no_color
+        self.register_theme(DARK_256 if self._indexed else DARK)
+        self.register_theme(LIGHT_256 if self._indexed else LIGHT)
+        self.register_theme(DARK_16)
+
+    @property
+    def shades(self) -> Shades:
+        """The palette entries that the screen may use; () if the terminal has all colours, or only its own 16."""
+        if not self._indexed or self.native_ansi_color:
+            return ()
+        theme = self.current_theme
+        return theme.shades if isinstance(theme, IndexedTheme) else ALL
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Add the filter that keeps a terminal of 256 colours to the theme's."""
+        filters = super().get_line_filters()
+        if not (shades := self.shades):
+            return filters
+        self._palette_filter.shades = shades
+        return [*filters, self._palette_filter]

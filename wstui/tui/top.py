@@ -29,8 +29,7 @@ from wstui.tui.kit.key_row import KeyRow
 from wstui.tui.kit.title_bar import TitleBar
 from wstui.tui.services import utc_now
 from wstui.tui.settings import read_settings
-from wstui.tui.theme import usual_theme
-from wstui.tui.themed_app import ThemedApp
+from wstui.tui.theme import ThemedApp, usual_theme
 
 LOOK_S = 1.0
 AGAIN_S = 10.0
@@ -119,7 +118,6 @@ class WatchedRuns:
         return found
 
     def lines(self) -> dict[str, str]:
-        """Return a line for each run, by its id."""
         there = {entry.id: entry for entry in entries()}
         for gone in [id for id, run in self._runs.items() if id not in there or run.ended]:
             self._runs.pop(gone).close()
@@ -143,8 +141,6 @@ class WatchedRuns:
 
 
 class RunLines(OptionList):
-    """The list, a line for each run."""
-
     BINDINGS: ClassVar[list[BindingType]] = [
         key("enter", "select", "Attach", "top.attach", "Open the dashboard of this run", shown=True),
         key("down,j", "cursor_down", "Down", "top.down", "The next run"),

@@ -28,9 +28,7 @@ class BenchTarget(Protocol):
     """A server to measure against, in a process of its own."""
 
     @property
-    def url(self) -> str:
-        """Return the URL of its WebSocket."""
-        ...
+    def url(self) -> str: ...
 
     @property
     def pid(self) -> int: ...

@@ -82,7 +82,6 @@ class FirstAnswer(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
-        """A part of the answer."""
         if self._answer.done() or self._upgrade is None or self._transport is None:
             return
         answer = self._upgrade.read(data)

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wstui.execution.run.commands import CommandAnswer, WatchClient
-from wstui.load.conversation.role_shares import RoleShares
 from wstui.load.protocol import TraceLine, WatchClients
+from wstui.load.role_spec import RoleShares
 from wstui.measure.append_log import AppendLog, new_since
 
 if TYPE_CHECKING:

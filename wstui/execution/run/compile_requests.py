@@ -42,7 +42,6 @@ class RequestCompiler:
         self._texts = texts
 
     def request(self, request: HttpRequest, name: str = "", number: int | None = None) -> HttpSpec:
-        """One request."""
         texts = self._texts
         number = texts.begin() if number is None else number
         address = http_address(request.url)

@@ -26,8 +26,6 @@ from wstui.scenario.script import read_script
 
 
 class RoleCompiler:
-    """Compiles the roles of a scenario."""
-
     def __init__(self, scenario: Scenario, texts: TextCompiler) -> None:
         self._logins = captured_at_login(logins_of(scenario))
         self._requests = RequestCompiler(scenario, texts)
@@ -36,7 +34,6 @@ class RoleCompiler:
         self._texts = texts
 
     def role(self, role: Role) -> RoleSpec:
-        """One role."""
         texts = self._texts
         texts.variables = captured_in(role, self._logins)
         return RoleSpec(

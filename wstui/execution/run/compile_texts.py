@@ -10,8 +10,7 @@ from typing import Any
 import msgspec
 
 from wstui.load.role_spec import CaptureSpec, ConditionSpec, DelaySpec, MatcherSpec, Slot, TextSpec
-from wstui.scenario.conversation.captures import OF_ANSWER
-from wstui.scenario.conversation.conditions import Condition, alternatives_of, parse_path
+from wstui.scenario.conversation.conditions import OF_ANSWER, Condition, alternatives_of, parse_path
 from wstui.scenario.conversation.delay import parse_delay
 from wstui.scenario.conversation.pack import PIECEWISE, Unframed, packer
 from wstui.scenario.conversation.payload import (
@@ -57,7 +56,6 @@ class Columns:
 
     @property
     def names(self) -> list[str]:
-        """The names of all columns."""
         return [] if self._feed is None else list(self._feed.columns)
 
     def rows(self) -> list[list[str]]:
@@ -107,7 +105,6 @@ class TextCompiler:
         return CaptureSpec(variable, [*parse_path(source)], words=f"{name} at {source}")
 
     def message(self, message: Message) -> TextSpec:
-        """Return the compiled message of a step."""
         if message._frames:
             self._drawn = {}
             first, *more = [
@@ -140,7 +137,6 @@ class TextCompiler:
         return joined(made)
 
     def text(self, text: str) -> list[bytes | Slot]:
-        """A text with its places."""
         parts = text_places(text, self.variables)
         return joined([self.slot(p, "raw") if isinstance(p, Placeholder) else p.encode() for p in parts])
 

@@ -49,7 +49,6 @@ def host_statuses(fleet: WorkerFleet) -> tuple[HostStatus, ...]:
 
 
 def host_summaries(fleet: WorkerFleet) -> list[HostSummary]:
-    """Return the summary of each host."""
     latest = fleet.totals.latest()
     found = []
     for host in fleet.hosts():

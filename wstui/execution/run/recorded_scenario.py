@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from wstui.execution.run.status import RampEvent, State, Status
+from wstui.execution.run.state import State
+from wstui.execution.run.status import RampEvent, Status
 from wstui.scenario.model import Scenario, Stage
 
 _LEAST_S = 0.05

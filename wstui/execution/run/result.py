@@ -140,7 +140,7 @@ class BreakpointSummary(msgspec.Struct, frozen=True, kw_only=True):
 class Result(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that is stored about a run.
 
-    `histograms` are whole distributions in HdrHistogram's encoding (`wstui.measure.hdr`), for fair comparisons:
+    `histograms` are whole distributions in HdrHistogram's encoding (`wstui.measure.histogram`), for fair comparisons:
     "response", "round_trip", "connect", and per stage such as "response@hold".
     """
 

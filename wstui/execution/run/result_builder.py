@@ -28,9 +28,8 @@ from wstui.execution.run.timeline_recorder import StageRecord, TimelineRecorder
 from wstui.execution.run.verdict import conclude, found_no_target, missing_load
 from wstui.execution.run.window import Window, cut_short
 from wstui.fleet.fleet import WorkerFleet
-from wstui.measure import hdr
 from wstui.measure.failure import FailureGroup
-from wstui.measure.histogram import Distribution
+from wstui.measure.histogram import Distribution, encode_hdr
 from wstui.measure.snapshot import Counters
 from wstui.scenario.lowering import Lowered
 from wstui.scenario.model import Scenario
@@ -137,7 +136,7 @@ class ResultBuilder:
             stages=self._stages(active_s),
             events=[Event(mark.at_s, mark.kind, mark.text) for mark in recorder.marks] if ending else [],
             timeline=[row.values() for row in recorder.rows] if ending else [],
-            histograms={name: hdr.encode(data) for name, data in self.distributions().items()} if ending else {},
+            histograms={name: encode_hdr(data) for name, data in self.distributions().items()} if ending else {},
         )
 
     def distributions(self) -> dict[str, Distribution]:

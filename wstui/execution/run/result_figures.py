@@ -7,8 +7,7 @@ from functools import lru_cache
 from wstui.execution.run.metrics import FAMILIES, Figures, failures_of, share, steps_of
 from wstui.execution.run.result import Result
 from wstui.execution.run.result_sections import Latency
-from wstui.measure.hdr import decode
-from wstui.measure.histogram import Distribution, add_all
+from wstui.measure.histogram import Distribution, add_all, decode_hdr
 from wstui.measure.snapshot import Counters
 from wstui.measure.steps import StepCounts
 from wstui.scenario.threshold import parse_metric
@@ -104,7 +103,7 @@ def distribution_in(result: Result, family: str) -> Distribution | None:
 
 @lru_cache(maxsize=64)
 def _decoded(text: str) -> Distribution:
-    return decode(text)
+    return decode_hdr(text)
 
 
 def _latency_in(result: Result, family: str) -> Latency | None:

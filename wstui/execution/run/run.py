@@ -23,9 +23,10 @@ from wstui.execution.run.result_builder import Ending, settle_of
 from wstui.execution.run.run_end import SHORT_DRAIN, RunEnd, last_drain
 from wstui.execution.run.run_monitor import RunMonitor
 from wstui.execution.run.sampler import Sampler
-from wstui.execution.run.status import State, Status
+from wstui.execution.run.state import State
+from wstui.execution.run.status import Status
 from wstui.execution.run.status_builder import StatusBuilder
-from wstui.execution.run.target.polling import TargetPolling
+from wstui.execution.run.target.monitor import TargetPolling
 from wstui.execution.run.timeline_recorder import TimelineRecorder
 from wstui.fleet.fleet import WorkerFleet
 from wstui.fleet.transport import Transport

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from wstui.execution.run.result import NOT_STARTED, BreakpointStep, Result
 from wstui.execution.run.result_sections import ThresholdOutcome
-from wstui.execution.run.state import State as State  # noqa: PLC0414 - imported from here by all who show one
+from wstui.execution.run.state import State
 from wstui.load.protocol import TraceLine
 from wstui.measure.format import grouped
 from wstui.measure.histogram import Distribution
@@ -192,7 +192,6 @@ class Status:
 
     @property
     def thresholds(self) -> list[ThresholdOutcome]:
-        """Return the thresholds as of now."""
         return self.result.verdict.thresholds
 
     @property

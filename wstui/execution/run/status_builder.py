@@ -10,13 +10,13 @@ from datetime import datetime
 import msgspec
 
 from wstui.execution.run.host_status import host_statuses, ports_limit, unreplaced_workers
-from wstui.execution.run.load_controller import LoadController
-from wstui.execution.run.plan_clock import Plan
+from wstui.execution.run.load_controller import LoadController, Plan
 from wstui.execution.run.result import NOT_STARTED
 from wstui.execution.run.result_builder import Ending, ResultBuilder
 from wstui.execution.run.result_sections import NS_PER_MS
 from wstui.execution.run.run_monitor import RunMonitor
-from wstui.execution.run.status import GeneratorStatus, StageStatus, State, Status, TargetHealth, WorkerStatus
+from wstui.execution.run.state import State
+from wstui.execution.run.status import GeneratorStatus, StageStatus, Status, TargetHealth, WorkerStatus
 from wstui.execution.run.target.monitor import TargetWatch
 from wstui.execution.run.timeline_recorder import TimelineRecorder
 from wstui.execution.run.verdict import undecided

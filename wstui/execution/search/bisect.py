@@ -51,7 +51,6 @@ class Bisection:
         self._broke = {broken: times for broken, times in self._broke.items() if broken > load}
 
     def broke(self, load: int) -> None:
-        """A load broke."""
         self._broke = {**self._broke, load: self._broke.get(load, 0) + 1}
 
     @property

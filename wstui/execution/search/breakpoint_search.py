@@ -9,24 +9,13 @@ from dataclasses import replace
 import msgspec
 
 from wstui.execution.preflight.host_checks import host_warnings
+from wstui.execution.run import commands
 from wstui.execution.run.client_watches import UNTRACED, Tracing
-from wstui.execution.run.commands import (
-    OPERATOR,
-    AbortRun,
-    CommandAnswer,
-    CompletePlan,
-    RampTo,
-    RunCommand,
-    SetInterval,
-    SkipStage,
-    answered,
-    carried_out,
-    refusal,
-)
 from wstui.execution.run.result import NOT_STARTED, BreakpointStep, BreakpointSummary, Result
 from wstui.execution.run.result_sections import Verdict
 from wstui.execution.run.run import Run
-from wstui.execution.run.status import BreakpointStatus, StageStatus, State, Status
+from wstui.execution.run.state import State
+from wstui.execution.run.status import BreakpointStatus, StageStatus, Status
 from wstui.execution.run.verdict import undecided
 from wstui.execution.search.bisect import Bisection
 from wstui.execution.search.drivers import KINDS, Ended
@@ -97,7 +86,6 @@ class BreakpointRun:
         )
 
     def _so_far(self, result: Result, found: BreakpointStatus) -> Result:
-        """Return the result of a search that goes on."""
         verdict = msgspec.structs.replace(NOT_STARTED.verdict, thresholds=list(self._outcomes))
         return msgspec.structs.replace(
             result,
@@ -111,24 +99,26 @@ class BreakpointRun:
             breakpoint=so_far(found),
         )
 
-    def send(self, command: RunCommand, *, by: str = OPERATOR) -> Future[CommandAnswer]:
+    def send(self, command: commands.RunCommand, *, by: str = commands.OPERATOR) -> Future[commands.CommandAnswer]:
         """Pass a command to the run; the search refuses to have its load set, and ends when its stage is skipped."""
         status = self.status
-        why = refusal(command, status)
-        if why and isinstance(command, (RampTo, SetInterval)):
+        why = commands.refusal(command, status)
+        if why and isinstance(command, (commands.RampTo, commands.SetInterval)):
             what = (
-                f"{grouped(command.clients)} clients" if isinstance(command, RampTo) else f"every {command.every_s:g} s"
+                f"{grouped(command.clients)} clients"
+                if isinstance(command, commands.RampTo)
+                else f"every {command.every_s:g} s"
             )
             self._run.note("operator", f"{by}: {what} not done: {why}")
-            return answered(CommandAnswer(False, why))
-        if not isinstance(command, SkipStage):
+            return commands.answered(commands.CommandAnswer(False, why))
+        if not isinstance(command, commands.SkipStage):
             return self._run.send(command, by=by)
         if not why:
             self._ended = "ended by the operator before it was known more precisely"
             self._steering.ended = True
-            if by != OPERATOR:
+            if by != commands.OPERATOR:
                 self._run.note("operator", f"{by}: search ended")
-        return answered(CommandAnswer(not why, why or carried_out(command, status)))
+        return commands.answered(commands.CommandAnswer(not why, why or commands.carried_out(command, status)))
 
     def note(self, kind: str, text: str) -> None:
         """Mark the timeline, from any thread."""
@@ -147,9 +137,9 @@ class BreakpointRun:
         try:
             await asyncio.wait({running, searching}, return_when=asyncio.FIRST_COMPLETED)
             if searching.done() and searching.exception() is not None:
-                self._run.send(AbortRun())
+                self._run.send(commands.AbortRun())
             else:
-                self._run.send(CompletePlan())
+                self._run.send(commands.CompletePlan())
             result = await running
         finally:
             searching.cancel()

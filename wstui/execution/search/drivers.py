@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from wstui.execution.run.commands import SEARCH, RampTo, SetInterval
 from wstui.execution.run.run import Run
-from wstui.execution.run.status import State
+from wstui.execution.run.state import State
 from wstui.execution.search.step import Checkpoint, Measured, frozen
 from wstui.measure.snapshot import Counters
 from wstui.scenario.breakpoint import Breakpoint

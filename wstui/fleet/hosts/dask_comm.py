@@ -94,7 +94,6 @@ class PipeMux:
             self._write(number, _CLOSE)
 
     def close(self) -> None:
-        """Close all connections and the pipe."""
         if self.closed:
             return
         self.closed = True

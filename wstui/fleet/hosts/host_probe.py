@@ -42,13 +42,11 @@ class HostProbe:
 
 
 def question_of(scenario: Scenario) -> HostQuery:
-    """Return what to ask each host."""
     host, port = route_of(scenario).first_hop
     return HostQuery(host, port, list(scenario.fleet.local_addresses))
 
 
 def hosts_of(scenario: Scenario) -> list[HostSpec]:
-    """Return the hosts of a scenario."""
     return [parse_host(text) for text in scenario.fleet.hosts]
 
 

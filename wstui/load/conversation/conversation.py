@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Coroutine, Generator, Sequence
 from typing import Any, Protocol
 
-from wstui.load.captured_values import Head
 from wstui.load.client import LoadClient
 from wstui.load.conversation.conversation_state import ENDED, LEAVE, LOOP, OPEN, WAIT, Phase, StreamState
 from wstui.load.conversation.heartbeats import Heartbeats
@@ -22,7 +21,7 @@ from wstui.load.conversation.rounds import Rounds
 from wstui.load.conversation.server_rules import look_for_silence
 from wstui.load.conversation.timers import Timers
 from wstui.load.identity import Identity
-from wstui.load.reply_matcher import MISSING
+from wstui.load.reply_matcher import MISSING, Head
 
 _now = time.monotonic_ns
 
@@ -229,7 +228,6 @@ class Conversation:
     # -- rounds ------------------------------------------------------------------------------------------------
 
     def begin_round(self) -> None:
-        """A round begins."""
         self.in_round = True
         self.awaits_round = False
         self.role.counts.begun += 1
@@ -237,7 +235,6 @@ class Conversation:
             self.host.deal_row(self)
 
     def finish_round(self) -> None:
-        """A round is done."""
         if self.in_round:
             self.in_round = False
             self.role.counts.completed += 1

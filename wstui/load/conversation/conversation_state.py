@@ -7,16 +7,14 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Protocol
 
-from wstui.load.captured_values import Head
 from wstui.load.client import LoadClient
 from wstui.load.context import WorkerContext
 from wstui.load.conversation.program import WorkerRole
 from wstui.load.conversation.timers import Timers
+from wstui.load.reply_matcher import Head
 
 
 class Phase(IntEnum):
-    """What a conversation is at."""
-
     OPEN = 0
     LOOP = 1
     LEAVE = 2

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, Protocol
 
-from wstui.load.captured_values import Captures, Head
 from wstui.load.compiled_matcher import BoundValues, Matcher
 from wstui.load.connect_outcome import Cause
 from wstui.load.context import WorkerContext
 from wstui.load.conversation.kinds import kind_reader
 from wstui.load.frames import BINARY, TEXT
+from wstui.load.reply_matcher import Captures, Head
 from wstui.load.rng import draw, fraction
 from wstui.load.role_paths import all_steps, reader_of
 from wstui.load.role_spec import DelaySpec, HttpSpec, RoleSpec, StepSpec, StreamSpec

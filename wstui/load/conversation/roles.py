@@ -18,7 +18,6 @@ from wstui.load.conversation.heartbeats import Heartbeats
 from wstui.load.conversation.kinds import MessageKind
 from wstui.load.conversation.meeting_points import Meetings
 from wstui.load.conversation.program import WorkerRole
-from wstui.load.conversation.role_shares import RoleShares
 from wstui.load.conversation.rounds import Rounds
 from wstui.load.conversation.rules import follow_delivery, follow_sequence, follow_stream
 from wstui.load.conversation.script_client import converse
@@ -30,6 +29,7 @@ from wstui.load.exchange import BINARY_TYPE, EMPTY, NO_TYPE, Exchange
 from wstui.load.frames import BINARY, TEXT
 from wstui.load.protocol import Spec
 from wstui.load.reply_matcher import UNREADABLE
+from wstui.load.role_spec import RoleShares
 from wstui.measure.steps import Steps
 from wstui.scenario.conversation.dialect import Malformed
 from wstui.scenario.conversation.pack import Unframed
@@ -79,7 +79,6 @@ class Roles(Exchange):
     # -- clients -----------------------------------------------------------------------------------------------
 
     def role_of(self, number: int) -> WorkerRole:
-        """Return the role of a client."""
         return self.roles[self._shares.index_of(number)]
 
     def role_name(self, number: int) -> str:

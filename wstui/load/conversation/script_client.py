@@ -9,13 +9,12 @@ from typing import Any, TypeVar, overload
 
 import msgspec
 
-from wstui.load.captured_values import Head
 from wstui.load.conversation.conversation import Conversation
 from wstui.load.conversation.conversation_state import ENDED, LOOP, OPEN
 from wstui.load.conversation.program import MEET, MESSAGE, DelaySampler, Operation
-from wstui.load.conversation.script_matcher import matcher_of
-from wstui.load.conversation.script_steps import HELD, ScriptRounds, ScriptStep, StepFailed
+from wstui.load.conversation.script_steps import HELD, ScriptRounds, ScriptStep, StepFailed, matcher_of
 from wstui.load.frames import BINARY, TEXT
+from wstui.load.reply_matcher import Head
 from wstui.load.role_spec import DelaySpec
 from wstui.scenario.conversation.delay import Delay as Seconds
 from wstui.scenario.conversation.delay import parse_delay

@@ -50,7 +50,6 @@ class ClientWatch:
                 self.note_state(client, client.step.name.lower())
 
     def begin(self, client: LoadClient) -> None:
-        """Watch a client from its birth."""
         set_watched(client, True)
         self.note_state(client, "connecting")
 

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
-from wstui.recording.inference.http_polling import with_polled
 from wstui.recording.inference.inferred_role import RoleBuilder
 from wstui.recording.inference.inferred_scenario import Guess, InferredScenario
 from wstui.recording.inference.inferred_target import put_protocol, target_of
@@ -17,7 +17,7 @@ from wstui.recording.inference.pushes import broadcasts, deliveries, sequences
 from wstui.recording.inference.speech import PLAIN, listen
 from wstui.recording.inference.traffic import SortedTraffic, sort_traffic
 from wstui.recording.inference.values import Values
-from wstui.recording.session import ImportFailed, RecordedConnection, RecordedSession
+from wstui.recording.session import ImportFailed, RecordedConnection, RecordedMessage, RecordedSession
 
 MOST_CLIENTS = 200
 
@@ -143,3 +143,29 @@ def _messages(draft: InferredScenario, traffic: SortedTraffic, everys: Sequence[
     if (shared := broadcasts(traffic)) is not None:
         table["fanout"] = "on"
         draft.guesses["messages", "fanout"] = shared
+
+
+_SEPARATOR = "\x1e"
+
+
+def with_polled(session: RecordedSession, connections: Sequence[RecordedConnection]) -> list[RecordedConnection]:
+    """Return the connections, each beginning with what its Engine.IO session said by HTTP."""
+    return [_whole(session, connection) for connection in connections]
+
+
+def _whole(session: RecordedSession, connection: RecordedConnection) -> RecordedConnection:
+    sid = _value(connection.url, "sid")
+    if not sid or "transport=websocket" not in connection.url:
+        return connection
+    frames: list[RecordedMessage] = []
+    for request in session.requests:
+        opens = not _value(request.url, "sid") and f'"{sid}"' in request.answer_body
+        if "transport=polling" in request.url and (opens or _value(request.url, "sid") == sid):
+            for sent, body in ((True, request.body), (False, request.answer_body)):
+                packets = body.split(_SEPARATOR) if body and body != "ok" else []
+                frames += [RecordedMessage(request.at, sent, packet) for packet in packets]
+    return replace(connection, frames=[*frames, *connection.frames])
+
+
+def _value(url: str, name: str) -> str:
+    return parse_qs(urlsplit(url).query).get(name, [""])[0]

@@ -66,7 +66,6 @@ class Message:
 
 
 def words_of(text: str) -> list[tuple[int, int]]:
-    """Return where the words of a text are."""
     return [match.span() for match in _TOKEN.finditer(text)][:MOST_FIELDS]
 
 

@@ -31,7 +31,6 @@ def told_headers(headers: Headers) -> Headers:
 
 
 def cookies_of(headers: Headers) -> dict[str, str]:
-    """Return the cookies that a request sends."""
     pairs = (pair.partition("=") for name, value in headers if name.lower() == "cookie" for pair in value.split(";"))
     return {name.strip(): value.strip() for name, _, value in pairs if name.strip()}
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from wstui.execution.run.result import Result
 from wstui.execution.run.result_sections import FailureSummary
 from wstui.measure import format
-from wstui.report.analysis.evidence import (
+from wstui.report.analysis.finding import (
+    Finding,
     clients_hit,
     column_at,
     counted_in,
@@ -13,9 +14,9 @@ from wstui.report.analysis.evidence import (
     mean_of,
     most_frequent,
     remedy,
+    stages_between,
     top_failure,
 )
-from wstui.report.analysis.finding import Finding, stages_between
 
 BROKEN = ("protocol", "invalid text")
 """Failures after which wstui itself ends the connection."""

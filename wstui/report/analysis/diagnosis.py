@@ -13,8 +13,7 @@ from wstui.execution.run.result import Result
 from wstui.load.lease import SILENCE
 from wstui.measure import format
 from wstui.report.analysis.connection_rules import drops, network, on_entry, proxy, refusals, slow_accept, unreached
-from wstui.report.analysis.evidence import addresses_hit, most_frequent, remedy, top_failure
-from wstui.report.analysis.finding import Finding, stages_since
+from wstui.report.analysis.finding import Finding, addresses_hit, most_frequent, remedy, stages_since, top_failure
 from wstui.report.analysis.latency_rules import slow_responses
 from wstui.report.analysis.message_rules import (
     OWN_LIMITS,

@@ -9,8 +9,7 @@ from wstui.execution.run.result import Result
 from wstui.execution.run.result_figures import counters_in
 from wstui.measure import format
 from wstui.report.analysis.connection_rules import BROKEN
-from wstui.report.analysis.evidence import clients_hit, counted_in, finding_of, last_seen
-from wstui.report.analysis.finding import Finding, stages_between
+from wstui.report.analysis.finding import Finding, clients_hit, counted_in, finding_of, last_seen, stages_between
 
 STRAY = 0.01
 """Fewer replies than this share may match no message: servers may send pong frames unasked (RFC 6455 5.5.3)."""

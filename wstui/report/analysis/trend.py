@@ -68,7 +68,6 @@ class Trend:
         return cls(preset, metric, parse_metric(metric).unit, tuple(points), tuple(change_points(points)))
 
     def change_at(self, point: Point) -> ChangePoint | None:
-        """Return the change that begins at a point."""
         return next((change for change in self.changes if change.run == point.run), None)
 
 

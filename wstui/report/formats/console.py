@@ -101,3 +101,8 @@ def _findings(run: Result, width: int, paint: Paint) -> list[str]:
         lines += paragraph(sanitize(finding.evidence), width=width, indent="    ")
         lines += paint.dim(paragraph(finding.next_step, width=width, indent="      ", first="    → "))
     return lines
+
+
+def plain_summary(result: Result | SuiteResult) -> str:
+    """The summary that a terminal of 100 columns shows, without colours."""
+    return summary(result, width=100) + "\n"

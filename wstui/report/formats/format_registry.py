@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from pkgutil import resolve_name
 
 from wstui.execution.run.result import Result, SuiteResult
 from wstui.report.formats import atomic_write
+
+_HERE = "wstui.report.formats"
 
 
 class UnknownFormat(Exception):
@@ -21,12 +23,12 @@ class MissingExtra(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """One way to write a result. `module` has the function `render(result) -> str`; it is loaded when needed."""
+    """One way to write a result, by a function ("MODULE:NAME") that is loaded when needed."""
 
     name: str
     endings: tuple[str, ...]
     description: str
-    module: str
+    function: str
     extra: str = ""
 
     def render(self, result: Result | SuiteResult, of: str = "") -> str:
@@ -39,7 +41,7 @@ class Format:
 
     def _renderer(self) -> Callable[..., str]:
         try:
-            render: Callable[..., str] = importlib.import_module(self.module).render
+            render: Callable[..., str] = resolve_name(self.function)
         except ModuleNotFoundError as error:
             if not self.extra or (error.name or "").startswith("wstui"):
                 raise
@@ -52,28 +54,26 @@ class Format:
 FORMATS = {
     made.name: made
     for made in (
-        Format("json", (".json",), "the whole result; its schema is stable", "wstui.report.formats.json_file"),
-        Format("csv", (".csv",), "the timeline, one row a second", "wstui.report.formats.csv_file"),
-        Format("markdown", (".md", ".markdown"), "tables for a merge request", "wstui.report.formats.markdown"),
-        Format("junit", (".xml",), "thresholds and stages as test cases for CI", "wstui.report.formats.junit"),
+        Format("json", (".json",), "the whole result; its schema is stable", f"{_HERE}.json_file:render"),
+        Format("csv", (".csv",), "the timeline, one row a second", f"{_HERE}.timeline_file:render_csv"),
+        Format("markdown", (".md", ".markdown"), "tables for a merge request", f"{_HERE}.markdown:render"),
+        Format("junit", (".xml",), "thresholds and stages as test cases for CI", f"{_HERE}.ci_report:render_junit"),
         Format(
-            "html",
-            (".html", ".htm"),
-            "one page with charts, readable offline",
-            "wstui.report.formats.html",
-            extra="html",
+            "html", (".html", ".htm"), "one page with charts, readable offline", f"{_HERE}.html:render", extra="html"
         ),
         Format(
             "codequality",
             (".codeclimate",),
             "findings for GitLab's merge requests",
-            "wstui.report.formats.code_quality",
+            f"{_HERE}.ci_report:render_code_quality",
         ),
-        Format("k6", (".k6",), "the shape of k6's end-of-test summary", "wstui.report.formats.k6"),
-        Format("influx", (".lp",), "the timeline in InfluxDB's line protocol", "wstui.report.formats.influx"),
-        Format("hgrm", (".hgrm",), "response times as HdrHistogram's percentile table", "wstui.report.formats.hgrm"),
-        Format("hlog", (".hlog",), "every distribution as an HdrHistogram log", "wstui.report.formats.hlog"),
-        Format("text", (".txt",), "the summary as the terminal shows it", "wstui.report.formats.text_file"),
+        Format("k6", (".k6",), "the shape of k6's end-of-test summary", f"{_HERE}.k6:render"),
+        Format("influx", (".lp",), "the timeline in InfluxDB's line protocol", f"{_HERE}.timeline_file:render_influx"),
+        Format(
+            "hgrm", (".hgrm",), "response times as HdrHistogram's percentile table", f"{_HERE}.hdr_file:render_hgrm"
+        ),
+        Format("hlog", (".hlog",), "every distribution as an HdrHistogram log", f"{_HERE}.hdr_file:render_hlog"),
+        Format("text", (".txt",), "the summary as the terminal shows it", f"{_HERE}.console:plain_summary"),
     )
 }
 """Every format by name."""

@@ -50,7 +50,6 @@ def page_environment() -> jinja2.Environment:
 
 
 def render(result: Result | SuiteResult) -> str:
-    """Return the result as HTML."""
     runs = [_run(run, number) for number, run in enumerate(runs_of(result))]
     return (
         page_environment()

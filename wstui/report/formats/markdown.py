@@ -1,14 +1,19 @@
-"""The result as Markdown: for a merge request, a ticket or the summary page of a CI job."""
+"""The result, or a comparison, as Markdown: for a merge request, a ticket or the summary page of a CI job."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from wstui.execution.run.result import Result, SuiteResult
+from wstui.measure import format
 from wstui.measure.sanitize import sanitize
+from wstui.report.analysis.compare import Change, Comparison
 from wstui.report.analysis.diagnosis import findings
+from wstui.report.analysis.significance import ALPHA
+from wstui.report.formats.compare_text import difference, judgement
 from wstui.report.model.labels import facts_of, name_of, route_of, runs_of, url_of, verdict_sign
-from wstui.report.model.table import MOST_ROWS, Row, Table
+from wstui.report.model.table import MOST_ROWS, Column, Row, Table
 from wstui.report.model.tables import judged, measured, overview
 
 
@@ -90,3 +95,64 @@ def _findings(run: Result) -> list[str]:
             f"  - {plain(finding.next_step)}",
         ]
     return lines
+
+
+_COMMENT_COLUMNS = (
+    Column("metric", number=False, code=True),
+    *(Column(title) for title in ("before", "after", "change")),
+    Column("", number=False),
+    Column("p"),
+)
+
+
+def marker(preset: str) -> str:
+    """Return the hidden line by which a script finds its comment again, to update it."""
+    return f"<!-- wstui compare: {sanitize(preset).replace('--', '- -')} -->"
+
+
+def comment(comparison: Comparison, preset: str, broken: Sequence[str] = ()) -> str:
+    """Return the comment; `broken` are the conditions of `--fail-if` that hold."""
+    proven = [change for change in comparison.changes if change.significant]
+    worse = [change for change in proven if change.better is False]
+    better = [change for change in proven if change.better]
+    measured = [c for c in comparison.changes if c not in proven and not (c.before is None and c.after is None)]
+    lines = [
+        marker(preset),
+        f"### {'✗' if broken else '▲' if worse else '✓'} {code(preset)}: {_judged(worse, better, broken)}",
+        "",
+        f"{code(comparison.before)} → {code(comparison.after)}",
+    ]
+    lines += ["", *(f"- ✗ {plain(text)}" for text in broken)] if broken else []
+    lines += ["", *(f"- ▲ {plain(text)}" for text in comparison.warnings)] if comparison.warnings else []
+    lines += ["", plain(comparison.limits)] if comparison.limits else []
+    lines += ["", *(f"- {plain(note)}" for note in comparison.notes)] if comparison.notes else []
+    if proven:
+        lines += ["", *_changes(proven)]
+    if measured:
+        summary = f"<summary>{len(measured)} metrics without a proven change</summary>"
+        lines += ["", "<details>", summary, "", *_changes(measured), "", "</details>"]
+    note = f"Proven: p < {ALPHA:g}, judged by the noise within these runs; the noise between runs is not in it."
+    return "\n".join([*lines, "", f"<sub>{note}</sub>"]) + "\n"
+
+
+def _judged(worse: Sequence[Change], better: Sequence[Change], broken: Sequence[str]) -> str:
+    counts = [f"{len(changes)} {word}" for changes, word in ((worse, "worse"), (better, "better")) if changes]
+    told = " and ".join(counts) or "no proven change"
+    return f"{'not accepted, ' if broken else ''}{told}"
+
+
+def _changes(changes: Sequence[Change]) -> list[str]:
+    rows = [
+        Row(
+            (
+                change.metric,
+                format.limit_figure(change.before, change.unit),
+                format.limit_figure(change.after, change.unit),
+                difference(change),
+                judgement(change),
+                "" if change.p_value is None else f"{change.p_value:.2g}",
+            )
+        )
+        for change in changes
+    ]
+    return grid(Table("", _COMMENT_COLUMNS, rows))

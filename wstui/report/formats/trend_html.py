@@ -10,7 +10,6 @@ from wstui.report.formats.trend_text import change_words, remarks
 
 
 def render(trend: Trend) -> str:
-    """Return the page."""
     points, unit = trend.points, trend.unit
     line = {
         "x": list(range(len(points))),

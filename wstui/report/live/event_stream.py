@@ -31,8 +31,6 @@ from wstui.scenario.secret_fields import masked
 
 
 class RunEvents:
-    """The events of a run, each once."""
-
     def __init__(self) -> None:
         self._seen: _Seen | None = None
         self._ended: set[str] = set()

@@ -42,7 +42,6 @@ def _by(labels: list[str]) -> str:
 
 
 def _rows() -> dict[str, dict[str, list[tuple[LiveMetric, GrafanaPanel]]]]:
-    """Return what each panel of each row draws."""
     rows: dict[str, dict[str, list[tuple[LiveMetric, GrafanaPanel]]]] = {}
     for metric in METRICS:
         if (panel := metric.panel) is not None:

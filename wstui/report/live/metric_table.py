@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
-from wstui.report.live import metric_readers as readers
+from wstui.execution.run.status import HostStatus
+from wstui.report.live import live_metric as readers
 from wstui.report.live.live_metric import GrafanaPanel, LiveMetric
 
 _STEP = ("role", "step", "kind")
@@ -15,15 +17,24 @@ _BYTES = GrafanaPanel("Messages", "Bytes", "Bps", "sent")
 _REPLIES = GrafanaPanel("Messages", "Replies by outcome", "rps", "{{outcome}}")
 
 
-def _drawn(name: str, told: str, group: str, title: str) -> LiveMetric:
+def _distribution(name: str, told: str, group: str, title: str) -> LiveMetric:
     """Return the row of a distribution that a panel of its own draws."""
-    return LiveMetric(
-        f"wstui_{name.replace('.', '_')}",
-        told,
-        "histogram",
-        readers.distribution(name),
-        panel=GrafanaPanel(group, title, "s", ""),
-    )
+    panel = GrafanaPanel(group, title, "s", "")
+    return LiveMetric(f"wstui_{name.replace('.', '_')}", told, "histogram", readers.distribution(name), panel=panel)
+
+
+def _counter(name: str, told: str, field: str, panel: GrafanaPanel, legend: str = "") -> LiveMetric:
+    """Return the row of a field of the counters: a line, with a legend of its own, of a panel that others share."""
+    read = readers.number(lambda status: getattr(status.counters, field))
+    return LiveMetric(f"wstui_{name}", told, "counter", read, panel=replace(panel, legend=legend or panel.legend))
+
+
+def _host(
+    name: str, told: str, read: Callable[[HostStatus], float | None], title: str, unit: str, combine: str = "max"
+) -> LiveMetric:
+    """Return the row of a figure of each machine that makes load."""
+    panel = GrafanaPanel("Hosts", title, unit, "{{host}}", combine)
+    return LiveMetric(f"wstui_host_{name}", told, "gauge", readers.each_host(read), ("host",), panel)
 
 
 METRICS: tuple[LiveMetric, ...] = (
@@ -41,13 +52,7 @@ METRICS: tuple[LiveMetric, ...] = (
         ("state",),
         GrafanaPanel("Connections", "Clients", "none", "{{state}}"),
     ),
-    LiveMetric(
-        "wstui_connects_attempted",
-        "Connections tried",
-        "counter",
-        readers.number(lambda s: s.counters.attempted),
-        panel=replace(_CONNECTS, legend="attempted"),
-    ),
+    _counter("connects_attempted", "Connections tried", "attempted", _CONNECTS, "attempted"),
     LiveMetric(
         "wstui_connects",
         "Connections by outcome",
@@ -56,26 +61,12 @@ METRICS: tuple[LiveMetric, ...] = (
         ("outcome",),
         _CONNECTS,
     ),
-    _drawn("connect", "From the first attempt until ready", "Connections", "Time to connect"),
-    _drawn("reconnect", "From a drop until ready again", "Connections", "Time to reconnect"),
+    _distribution("connect", "From the first attempt until ready", "Connections", "Time to connect"),
+    _distribution("reconnect", "From a drop until ready again", "Connections", "Time to reconnect"),
     LiveMetric("wstui_failures", "Failures by kind", "counter", readers.failures, ("kind", "local"), _FAILURES),
-    LiveMetric(
-        "wstui_connections_dropped",
-        "Ready clients that the other side ended",
-        "counter",
-        readers.number(lambda s: s.counters.dropped),
-        panel=replace(_FAILURES, legend="dropped"),
-    ),
-    LiveMetric(
-        "wstui_messages_sent", "Messages sent", "counter", readers.number(lambda s: s.counters.sent), panel=_MESSAGES
-    ),
-    LiveMetric(
-        "wstui_messages_received",
-        "Messages received",
-        "counter",
-        readers.number(lambda s: s.counters.received),
-        panel=replace(_MESSAGES, legend="received"),
-    ),
+    _counter("connections_dropped", "Ready clients that the other side ended", "dropped", _FAILURES, "dropped"),
+    _counter("messages_sent", "Messages sent", "sent", _MESSAGES),
+    _counter("messages_received", "Messages received", "received", _MESSAGES, "received"),
     LiveMetric(
         "wstui_messages_received_by_type",
         "Messages received by type",
@@ -84,22 +75,10 @@ METRICS: tuple[LiveMetric, ...] = (
         ("type",),
         GrafanaPanel("Messages", "Messages received by type", "mps", "{{type}}"),
     ),
-    LiveMetric(
-        "wstui_bytes_sent",
-        "Bytes of payload sent",
-        "counter",
-        readers.number(lambda s: s.counters.bytes_sent),
-        panel=_BYTES,
-    ),
-    LiveMetric(
-        "wstui_bytes_received",
-        "Bytes of payload received",
-        "counter",
-        readers.number(lambda s: s.counters.bytes_received),
-        panel=replace(_BYTES, legend="received"),
-    ),
-    _drawn("response", "From the intended send to the reply", "Messages", "Response time"),
-    _drawn("round_trip", "From the actual write to the reply", "Messages", "Round trip"),
+    _counter("bytes_sent", "Bytes of payload sent", "bytes_sent", _BYTES),
+    _counter("bytes_received", "Bytes of payload received", "bytes_received", _BYTES, "received"),
+    _distribution("response", "From the intended send to the reply", "Messages", "Response time"),
+    _distribution("round_trip", "From the actual write to the reply", "Messages", "Round trip"),
     LiveMetric(
         "wstui_response_quantile_seconds",
         "Response time over the whole run",
@@ -115,15 +94,11 @@ METRICS: tuple[LiveMetric, ...] = (
         ("outcome",),
         _REPLIES,
     ),
-    LiveMetric(
-        "wstui_replies_altered",
-        "Of the unmatched replies: not what was sent",
-        "counter",
-        readers.number(lambda s: s.counters.altered),
-        panel=replace(_REPLIES, legend="altered"),
+    _counter("replies_altered", "Of the unmatched replies: not what was sent", "altered", _REPLIES, "altered"),
+    _distribution("delivery", "From publishing to the receipt of a broadcast", "Messages", "Delivery"),
+    _distribution(
+        "fanout.spread", "From the first receipt of a broadcast to each other", "Messages", "Spread of a broadcast"
     ),
-    _drawn("delivery", "From publishing to the receipt of a broadcast", "Messages", "Delivery"),
-    _drawn("fanout.spread", "From the first receipt of a broadcast to each other", "Messages", "Spread of a broadcast"),
     LiveMetric(
         "wstui_sequence",
         "Numbered messages by what was found",
@@ -230,45 +205,34 @@ METRICS: tuple[LiveMetric, ...] = (
         ("host", "state"),
         GrafanaPanel("Hosts", "Workers of each host", "none", "{{host}} {{state}}"),
     ),
-    LiveMetric(
-        "wstui_host_clients",
-        "Open clients of a host",
-        "gauge",
-        readers.each_host(lambda host: host.clients),
-        ("host",),
-        GrafanaPanel("Hosts", "Clients of each host", "none", "{{host}}"),
-    ),
-    LiveMetric(
-        "wstui_host_cpu_ratio",
+    _host("clients", "Open clients of a host", lambda host: host.clients, "Clients of each host", "none", "sum"),
+    _host(
+        "cpu_ratio",
         "Share of a core, busiest worker of a host",
-        "gauge",
-        readers.each_host(lambda host: host.cpu),
-        ("host",),
-        GrafanaPanel("Hosts", "CPU of each host's busiest worker", "percentunit", "{{host}}", "max"),
+        lambda host: host.cpu,
+        "CPU of each host's busiest worker",
+        "percentunit",
     ),
-    LiveMetric(
-        "wstui_host_loop_lag_seconds",
+    _host(
+        "loop_lag_seconds",
         "Loop lag, worst worker of a host",
-        "gauge",
-        readers.each_host(lambda host: host.loop_lag_ms / 1000),
-        ("host",),
-        GrafanaPanel("Hosts", "Loop lag of each host's worst worker", "s", "{{host}}", "max"),
+        lambda host: host.loop_lag_ms / 1000,
+        "Loop lag of each host's worst worker",
+        "s",
     ),
-    LiveMetric(
-        "wstui_host_silent_seconds",
+    _host(
+        "silent_seconds",
         "Since the last word of a worker of a host",
-        "gauge",
-        readers.each_host(lambda host: host.age_s),
-        ("host",),
-        GrafanaPanel("Hosts", "Silence of each host", "s", "{{host}}", "max"),
+        lambda host: host.age_s,
+        "Silence of each host",
+        "s",
     ),
-    LiveMetric(
-        "wstui_host_round_trip_seconds",
+    _host(
+        "round_trip_seconds",
         "From a command to its acknowledgement",
-        "gauge",
-        readers.each_host(lambda host: None if host.round_trip_ms is None else host.round_trip_ms / 1000),
-        ("host",),
-        GrafanaPanel("Hosts", "Command to acknowledgement", "s", "{{host}}", "max"),
+        lambda host: None if host.round_trip_ms is None else host.round_trip_ms / 1000,
+        "Command to acknowledgement",
+        "s",
     ),
 )
 """Every live metric, in the order in which they are shown."""

@@ -45,7 +45,6 @@ class MetricsEndpoint:
 
     @property
     def url(self) -> str:
-        """Return the address of the metrics."""
         host, port = self._server.server_address[:2]
         name = str(host)
         return f"http://{f'[{name}]' if ':' in name else name}:{port}/metrics"
@@ -104,7 +103,6 @@ class RunCollector:
         self._run = run
 
     def collect(self) -> Iterator[Metric]:
-        """The metrics of this moment."""
         status = self._run.status
         for row in METRICS:
             # The library adds the suffix of a counter to the name of its family, but no other.

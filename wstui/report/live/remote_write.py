@@ -18,7 +18,7 @@ from urllib.parse import unquote, urlsplit
 
 from wstui.execution.run.result import Result, SuiteResult
 from wstui.execution.run.status import RunView
-from wstui.measure.hdr import varint
+from wstui.measure.histogram import varint
 from wstui.measure.sanitize import sanitize
 from wstui.report.live.metric_table import METRICS
 from wstui.report.live.observer import ExportError, Observer

@@ -81,7 +81,6 @@ def runs_of(result: Result | SuiteResult) -> list[Result]:
 
 
 def name_of(result: Result | SuiteResult) -> str:
-    """The name of the scenario or the suite."""
     return result.name if isinstance(result, SuiteResult) else str(result.scenario.get("name", "scenario"))
 
 

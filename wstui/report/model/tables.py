@@ -6,7 +6,7 @@ from wstui.execution.run.result import FanOutSummary, FanOutType, Result, SuiteR
 from wstui.execution.run.result_sections import Latency, SlowReadersResult
 from wstui.execution.run.verdict import figure_of
 from wstui.measure import format
-from wstui.report.model import breakpoint_table, machine_tables, step_tables
+from wstui.report.model import breakpoint_table, part_tables
 from wstui.report.model.labels import Tone, limit_of, name_of, peak_clients, ramp_rates, threshold_sign, verdict_sign
 from wstui.report.model.stretches import noted, stretch
 from wstui.report.model.table import Column, Row, Style, Table
@@ -28,19 +28,19 @@ def measured(run: Result) -> list[Table]:
         _subscriptions(run),
         _slow_readers(run.slow_readers),
         _latency(run),
-        step_tables.login(run),
-        step_tables.steps(run),
-        step_tables.roles(run),
-        step_tables.sequence(run),
+        part_tables.login(run),
+        part_tables.steps(run),
+        part_tables.roles(run),
+        part_tables.sequence(run),
         _failures(run),
         _messages(run),
         _types(run),
         _fan_out(run.fanout),
         _stages(run),
         _notes(run),
-        machine_tables.target(run.target),
-        machine_tables.generator(run),
-        machine_tables.hosts(run),
+        part_tables.target(run.target),
+        part_tables.generator(run),
+        part_tables.hosts(run),
     )
     return [table for table in found if table is not None]
 

@@ -14,7 +14,8 @@ import msgspec
 
 from wstui.execution.run.result import NOT_STARTED, Result
 from wstui.execution.run.result_sections import Connections, Traffic
-from wstui.execution.run.status import State, Status
+from wstui.execution.run.state import State
+from wstui.execution.run.status import Status
 from wstui.execution.run.status_codec import decode, encode
 from wstui.measure.snapshot import Counters
 from wstui.measure.timeline import Mark, TimelineRow
@@ -32,8 +33,6 @@ Packed = tuple[int, int, float, bytes]
 
 
 class PicturePacker:
-    """Packs the pictures of one run."""
-
     def __init__(self) -> None:
         self._number = self._key = 0
         self._dictionary = b""

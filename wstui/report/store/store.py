@@ -77,7 +77,6 @@ def find(reference: str, names: Mapping[int, str], tags: Mapping[str, int]) -> i
 
 
 def default_path() -> Path:
-    """Return the default file of the store."""
     return platformdirs.user_data_path("wstui", appauthor=False) / "runs.db"
 
 

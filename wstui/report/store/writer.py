@@ -15,8 +15,7 @@ from wstui.execution.run.result import Result, SuiteResult, stamp
 from wstui.execution.run.result_sections import Event, FailureSummary
 from wstui.execution.run.status import RunView, Status
 from wstui.measure.append_log import new_since
-from wstui.measure.hdr import encode
-from wstui.measure.histogram import Distribution
+from wstui.measure.histogram import Distribution, encode_hdr
 from wstui.report.live.observer import ExportError, Observer
 from wstui.report.model.environment import environment
 from wstui.report.model.labels import name_of, runs_of, url_of
@@ -188,7 +187,9 @@ class _Written:
             rows=[row.values() for row in rows],
             events=[Event(mark.at_s, mark.kind, mark.text) for mark in marks],
             failures=result.failures if result.failures != self._failures else None,
-            histograms={name: encode(data) for name, data in histograms.items() if data != self._histograms.get(name)},
+            histograms={
+                name: encode_hdr(data) for name, data in histograms.items() if data != self._histograms.get(name)
+            },
             pictures=[self._packer.pack(status)],
         )
         # Only after the commit, so that a failed write is repeated.

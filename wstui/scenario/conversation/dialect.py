@@ -85,12 +85,10 @@ class Frame:
 
 
 def text(*pieces: Piece) -> list[Frame]:
-    """Return one text frame."""
     return [Frame(pieces)]
 
 
 def binary(*pieces: Piece) -> list[Frame]:
-    """Return one binary frame."""
     return [Frame(pieces, True)]
 
 

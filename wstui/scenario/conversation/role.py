@@ -10,8 +10,16 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, Private
 from wstui.scenario.conversation.delay import EXAMPLES, parse_delay
 from wstui.scenario.conversation.dialect import Frame, check_json
 from wstui.scenario.conversation.http import HttpRequest
-from wstui.scenario.conversation.matcher import Matcher, OptionalMatcher
-from wstui.scenario.conversation.role_types import Name, OptionalPath, Path, Paths, Variable, Weight
+from wstui.scenario.conversation.role_types import (
+    Matcher,
+    Name,
+    OptionalMatcher,
+    OptionalPath,
+    Path,
+    Paths,
+    Variable,
+    Weight,
+)
 from wstui.scenario.errors import BadValue
 from wstui.scenario.message_files import MOST_BYTES
 from wstui.scenario.types import (

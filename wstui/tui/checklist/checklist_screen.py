@@ -62,7 +62,6 @@ class ChecklistScreen(Screen[None]):
         self.action_again()
 
     def action_again(self) -> None:
-        """Look at everything once more."""
         self._look()
 
     @work(exclusive=True, group="checklist")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from wstui.execution.run.status import State, Status
+from wstui.execution.run.state import State
+from wstui.execution.run.status import Status
 from wstui.measure.format import ms, rate, short, size
 from wstui.report.model.cell_text import pad
 from wstui.tui.dashboard import tile_models
@@ -81,7 +82,6 @@ class Throughput(ChartPanel):
         return line
 
     def paint(self, width: int, height: int) -> list[Line]:
-        """Columns or a chart, by the height."""
         if (status := self.status) is None:
             return []
         history, view = self.history, self.view

@@ -17,20 +17,20 @@ from textual.screen import Screen
 from wstui.execution.run.client_watches import drawn
 from wstui.execution.run.commands import WatchClient, refusal
 from wstui.execution.run.recorded_scenario import to_scenario, was_steered
-from wstui.execution.run.status import State, Status
+from wstui.execution.run.state import State
+from wstui.execution.run.status import Status
 from wstui.report.model.cell_text import tilde
 from wstui.tui import requests
 from wstui.tui.bindings import key
-from wstui.tui.dashboard.errors_panel import Errors, matches
+from wstui.tui.dashboard.errors_panel import Errors, SamplesDialog, matches
 from wstui.tui.dashboard.panel import View
 from wstui.tui.dashboard.picture import TRAITS, Picture
 from wstui.tui.dashboard.run_summary import error_lines, summary, write_told
 from wstui.tui.dashboard.status_line import outcome_badge
 from wstui.tui.dashboard.steering import Steering
 from wstui.tui.dashboard.steps_panel import StepKey, StepsPanel
+from wstui.tui.dialogs.file_dialogs import SaveDialog
 from wstui.tui.dialogs.filter import FilterDialog
-from wstui.tui.dialogs.samples import SamplesDialog
-from wstui.tui.dialogs.save import SaveDialog
 from wstui.tui.kit.compact_view import LEAST, CompactView
 from wstui.tui.kit.key_row import KeyRow
 from wstui.tui.kit.list_table import ListTable
@@ -222,12 +222,10 @@ class Dashboard(Screen[None]):
         self.redraw_charts()
 
     def action_window(self) -> None:
-        """The next span of time."""
         self.notify(f"charts show the {self.view.next_window()}")
         self.redraw_charts()
 
     def action_maximise(self, panel: int) -> None:
-        """One panel alone, or all again."""
         self.view.maximised = 0 if self.view.maximised == panel else panel
         for number in (1, 2, 3, 4, 5):
             self.set_class(number == self.view.maximised, f"-max-{number}")
@@ -246,7 +244,7 @@ class Dashboard(Screen[None]):
 
     def action_change(self) -> None:
         """Compare the stretch before the last note or span with the one after it."""
-        from wstui.tui.dialogs.notes import ChangeDialog
+        from wstui.tui.dialogs.steering_dialogs import ChangeDialog
 
         self.app.push_screen(ChangeDialog(self._status))
 
@@ -258,7 +256,7 @@ class Dashboard(Screen[None]):
         if why := refusal(WatchClient(0), self._status):
             self.notify(why, severity="warning")
             return
-        from wstui.tui.dialogs.watch_dialog import WatchDialog
+        from wstui.tui.dialogs.steering_dialogs import WatchDialog
 
         steps, step = self.query_one(StepsPanel), ""
         if steps.has_focus and steps.selected is not None:
@@ -276,8 +274,7 @@ class Dashboard(Screen[None]):
             self.app.push_screen(WatchScreen(self.session, client, self.services, step))
 
     def action_command(self) -> None:
-        """Ask for a command, and do it."""
-        from wstui.tui.dashboard.typed_commands import TypedCommands
+        from wstui.tui.dashboard.steering import TypedCommands
         from wstui.tui.dialogs.command import CommandDialog, History
 
         typed = TypedCommands(self, self.session, self.steering, self._watch_client)
@@ -324,7 +321,6 @@ class Dashboard(Screen[None]):
             self.app.push_screen(SamplesDialog(event.table.selected))
 
     def action_export(self) -> None:
-        """The errors as JSON lines."""
         groups = [g for g in self._status.result.failures if matches(g, self.view.pattern)]
         if not groups:
             self.notify("no errors to export", severity="warning")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 from textual.binding import BindingType
+from textual.content import Content
+from textual.widget import Widget
+from textual.widgets import Static
 
 from wstui.execution.run.result_sections import FailureSummary
 from wstui.measure.format import count, fitting, rate, stamp
@@ -13,6 +16,7 @@ from wstui.measure.sanitize import sanitize
 from wstui.measure.snapshot import Counters
 from wstui.report.model.cell_text import clip, pad, width_of
 from wstui.tui.bindings import key
+from wstui.tui.dialogs.dialog import Dialog
 from wstui.tui.kit.list_table import ListTable
 from wstui.tui.kit.row_widget import Line, cells
 
@@ -38,8 +42,6 @@ def odd_replies(seen: Counters) -> list[FailureSummary]:
 
 
 class Errors(ListTable[FailureSummary]):
-    """The table of errors."""
-
     BINDINGS: ClassVar[list[BindingType]] = [
         key("enter", "choose", "Samples", "errors.samples", "Latest samples of a group"),
         key("l", "order", "Latest", "errors.order", "Sort by when they were last seen, or by count"),
@@ -78,7 +80,6 @@ class Errors(ListTable[FailureSummary]):
         self.set_items(shown)
 
     def action_order(self) -> None:
-        """Sort by the last time, or by the count again."""
         self._latest = not self._latest
         self._list()
 
@@ -180,3 +181,45 @@ def _row(
         line += [(pad(message, max(4, room)), plain), *tail]
     line.append((" " * max(0, width - cells(line)), plain))
     return line
+
+
+class SamplesDialog(Dialog[None]):
+    """Shows one group."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [key("y", "copy", "Copy", "samples.copy", "Copy all samples")]
+
+    def __init__(self, group: FailureSummary) -> None:
+        super().__init__()
+        self._group = group
+        self.add_class("wide-dialog")
+
+    def body(self) -> Iterable[Widget]:
+        """What, how often, when, and each sample."""
+        group = self._group
+        owner = "  of this generator, not the server's" if group.local else ""
+        yield Static(
+            Content.assemble(
+                (sanitize(group.kind), "bold $error"),
+                f"  {sanitize(group.message)}\n",
+                f"{count(group.count)} times, first at {stamp(group.first_s)}, last at {stamp(group.last_s)}{owner}\n",
+            )
+        )
+        if not group.samples:
+            yield Static(Content("no samples were kept"), classes="muted")
+        for sample in group.samples:
+            yield Static(
+                Content.assemble(
+                    (f"{stamp(sample.at_s)}  client {sample.client}  ", "$text-muted"), sanitize(sample.detail)
+                )
+            )
+
+    def subtitle(self) -> str:
+        return "y copies, esc closes"
+
+    def action_copy(self) -> None:
+        """The group and its samples into the clipboard."""
+        group = self._group
+        lines = [f"{group.kind}: {group.message}, {count(group.count)} times"]
+        lines += [f"{stamp(s.at_s)}  client {s.client}  {s.detail}".rstrip() for s in group.samples]
+        self.app.copy_to_clipboard("\n".join(sanitize(line) for line in lines) + "\n")
+        self.notify(f"{len(group.samples)} samples copied")

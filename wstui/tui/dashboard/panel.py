@@ -6,7 +6,8 @@ import math
 import re
 from dataclasses import dataclass
 
-from wstui.execution.run.status import State, Status
+from wstui.execution.run.state import State
+from wstui.execution.run.status import Status
 from wstui.measure.sanitize import sanitize
 from wstui.measure.timeline import MARKS, Mark
 from wstui.report.model.cell_text import clip

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from wstui.execution.run.status import StageStatus, State, Status
+from wstui.execution.run.state import State
+from wstui.execution.run.status import StageStatus, Status
 from wstui.measure.format import clock, count
 from wstui.measure.sanitize import sanitize
 from wstui.report.model.cell_text import clip, width_of

@@ -9,23 +9,44 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical, VerticalScroll
 
 from wstui.execution.run.limits import generator_level, worst_threshold
-from wstui.execution.run.status import RunView, State, Status
+from wstui.execution.run.state import State
+from wstui.execution.run.status import RunView, Status
+from wstui.execution.run.verdict import kept_words
+from wstui.measure.format import clock
+from wstui.measure.sanitize import sanitize
 from wstui.tui.dashboard import tile_models
 from wstui.tui.dashboard.charts import LatencyPanel, SearchCurve, Throughput
-from wstui.tui.dashboard.compact_facts import run_facts
 from wstui.tui.dashboard.errors_panel import Errors, odd_replies
-from wstui.tui.dashboard.generator import Generator
-from wstui.tui.dashboard.hosts_panel import Hosts
+from wstui.tui.dashboard.generator import Generator, Hosts
 from wstui.tui.dashboard.panel import ChartPanel, Panel, View, accent_of
 from wstui.tui.dashboard.phase_bar import PhaseBar
-from wstui.tui.dashboard.side_panels import ConnectionsPanel, Events, FanOutPanel, Spread
-from wstui.tui.dashboard.status_line import Banner, StatusLine
+from wstui.tui.dashboard.side_panels import ConnectionsPanel, Events, FanOutPanel, Spread, TargetPanel, target_trouble
+from wstui.tui.dashboard.status_line import Banner, StatusLine, badge
 from wstui.tui.dashboard.steps_panel import StepsPanel
-from wstui.tui.dashboard.target_panel import TargetPanel, target_trouble
 from wstui.tui.dashboard.thresholds import SIGNS, ThresholdsPanel, kept_in
-from wstui.tui.dashboard.tile import Tile
+from wstui.tui.dashboard.tile_models import Tile
 from wstui.tui.kit.row_widget import Line
 from wstui.tui.time_series import TimeSeries
+
+
+def run_facts(status: Status, history: TimeSeries) -> list[Line]:
+    """State, time, clients, messages, latency, errors and limits, one a row."""
+    word, meaning = badge(status)
+    left = status.plan_total_s - status.plan_s
+    time = clock(status.elapsed_s) + (
+        f" · {clock(left)} left" if status.plan_total_s > 0 and not status.state.ended else ""
+    )
+    lines: list[Line] = [[(f" {word} ", meaning), (f" {sanitize(status.scenario.name)}", "strong")], [(time, "text")]]
+    for read in (tile_models.connections, tile_models.messages, tile_models.latency, tile_models.errors):
+        face = read(status, history)
+        glyph, mark = SIGNS[face.sign]
+        unit = f"{face.unit} · {face.details[-1]}" if face.judges_detail else face.unit
+        lines.append(
+            [(f"{face.title} ", "muted"), (face.figure, "strong"), (f" {unit} ", "muted"), (glyph.strip(), mark)]
+        )
+    glyph, mark = SIGNS[worst_threshold(status.thresholds)]
+    return [*lines, [("limits ", "muted"), (f"{kept_words(status.thresholds)} ", "text"), (glyph.strip(), mark)]]
+
 
 _TILES = {
     "tile-connections": tile_models.connections,

@@ -6,7 +6,8 @@ from datetime import datetime
 
 from wstui.execution.run.result import Result
 from wstui.execution.run.result_sections import Verdict
-from wstui.execution.run.status import State, Status
+from wstui.execution.run.state import State
+from wstui.execution.run.status import Status
 from wstui.measure.sanitize import sanitize
 from wstui.report.model.cell_text import clip, pad, width_of
 from wstui.report.model.labels import Tone, verdict_sign

@@ -17,12 +17,12 @@ from wstui.measure.sanitize import sanitize
 from wstui.measure.timeline import step_columns
 from wstui.report.model.cell_text import GAP
 from wstui.report.model.labels import Tone
-from wstui.report.model.step_tables import STEP_COLUMNS, step_row
+from wstui.report.model.part_tables import STEP_COLUMNS, step_row
 from wstui.report.model.table import Fitted, Row, Table, fitted
 from wstui.tui.bindings import key
 from wstui.tui.kit.list_table import ListTable
+from wstui.tui.kit.page import MEANINGS
 from wstui.tui.kit.row_widget import Line, cells, cut
-from wstui.tui.kit.table_rows import MEANINGS
 from wstui.tui.time_series import TimeSeries
 
 StepKey = tuple[str, str]
@@ -75,7 +75,6 @@ class StepsPanel(ListTable[StepLine]):
         self._list()
 
     def action_fold(self) -> None:
-        """Fold or unfold the role under the cursor."""
         if (line := self.selected) is not None:
             self._folded ^= {line.role.name}
             self._list()

@@ -78,8 +78,6 @@ def kept_in(room: int, outcomes: Sequence[ThresholdOutcome]) -> str:
 
 
 class ThresholdsPanel(Panel):
-    """The panel of thresholds."""
-
     def row_count(self) -> int:
         return max(1, len(self.status.thresholds))
 

@@ -16,7 +16,7 @@ from textual.widgets import RichLog
 from wstui.execution.run.client_watches import LINES_KEPT, WatchedLines
 from wstui.load.protocol import TraceLine
 from wstui.measure.sanitize import sanitize
-from wstui.report.live.trace_lines import watched_rows
+from wstui.report.live.progress_line import watched_rows
 from wstui.report.model.cell_text import clip
 from wstui.tui.bindings import key
 from wstui.tui.dashboard.run_summary import write_told
@@ -103,7 +103,6 @@ class WatchScreen(Screen[None]):
         self.call_after_refresh(self._draw)
 
     def action_back(self) -> None:
-        """One step back: clear the filter, then leave."""
         if self._pattern:
             self._filter("")
         else:

@@ -207,7 +207,6 @@ class Dialog(ModalScreen[Answer], Generic[Answer]):
 
 
 def button(label: str, shown_key: str, name: str, *, classes: str = "") -> Button:
-    """A button that tells its key."""
     return Button(
         Content.assemble((label, "bold"), f"  {shown_key}"), id=f"button-{name}", classes=classes, compact=True
     )

@@ -153,5 +153,4 @@ class HelpDialog(Dialog[bool]):
         return "m manual · esc closes"
 
     def action_manual(self) -> None:
-        """Go on to the manual."""
         self.dismiss(True)

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import copy
 import itertools
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import SecretStr
 
+from wstui.measure.sanitize import sanitize
 from wstui.scenario.env_refs import Reference, hide_defaults, value_at
-from wstui.scenario.errors import Key
+from wstui.scenario.errors import Key, dotted
 from wstui.scenario.fields import Field, FieldKind, editable, row_fields
 from wstui.scenario.model import Scenario, Suite
 from wstui.scenario.secrets import is_secret_header
 from wstui.tui.editor.field_text import text_of
 from wstui.tui.editor.layout import SEARCH
 from wstui.tui.editor.roles.outline import conversation_in
+from wstui.tui.kit.compact_view import as_rows
+from wstui.tui.kit.row_widget import Line
 
 STAGES, SEARCHES = "stages", "search"
 """The two kinds of load."""
@@ -96,7 +100,6 @@ class Draft:
         return known if known is not None and known.value == value_at(self.values, source or ()) else None
 
     def field(self, key: Key) -> Field:
-        """The field at a key."""
         return self._fields[key]
 
     def text(self, name: str) -> str:
@@ -142,7 +145,6 @@ class Draft:
         return self._saved != self._state
 
     def saved(self) -> None:
-        """What there is now is saved."""
         self._saved = self._state
 
     # what can be done with it
@@ -188,3 +190,30 @@ class Draft:
             for key, text in self.texts.items()
             if key[: len(row)] == row
         )
+
+
+def title(draft: Draft, url: str) -> Line:
+    """Return name, whether it is saved, and the URL, if it has one."""
+    unsaved: Line = [("  ● unsaved", "warn@panel")] if draft.changed else []
+    return [(_name(draft), "strong@panel"), *unsaved, *([(f" → {url}", "muted@panel")] if url else [])]
+
+
+def compact(draft: Draft, wrong: Mapping[Key, str], width: int) -> list[Line]:
+    """Return the name, and how many values are to be fixed."""
+    errors = as_rows(f"✗ {len(wrong)} to fix", width, "bad") if wrong else []
+    return [_compact_name(draft), *errors]
+
+
+def compact_value(draft: Draft, key: Key, text: str, wrong: str, hint: str, width: int) -> list[Line]:
+    """Return the name, the value that is typed at `key`, and what is wrong with it or else its hint."""
+    note = as_rows(f"✗ {wrong}" if wrong else hint, width, "bad" if wrong else "muted")
+    return [_compact_name(draft), [(f"{dotted(key)} ", "muted"), (sanitize(text), "text")], *note]
+
+
+def _compact_name(draft: Draft) -> Line:
+    unsaved: Line = [("  ● unsaved", "warn")] if draft.changed else []
+    return [("editor  ", "muted"), (_name(draft), "strong"), *unsaved]
+
+
+def _name(draft: Draft) -> str:
+    return sanitize(draft.texts["name",]) or "no name"

@@ -25,11 +25,10 @@ from wstui.scenario.presets import PresetEntry
 from wstui.scenario.secret_fields import shown_url
 from wstui.tui import requests
 from wstui.tui.bindings import key
-from wstui.tui.dialogs.confirm import ConfirmDialog
-from wstui.tui.dialogs.save import SaveDialog
-from wstui.tui.editor.draft import Draft
+from wstui.tui.dialogs.file_dialogs import SaveDialog
+from wstui.tui.dialogs.questions import ConfirmDialog
+from wstui.tui.editor.draft import Draft, compact, compact_value, title
 from wstui.tui.editor.draft_reader import DraftReading, problems_at, read
-from wstui.tui.editor.draft_summary import compact, compact_value, title
 from wstui.tui.editor.form import FormView
 from wstui.tui.editor.form_lines import RowRequest, Value
 from wstui.tui.editor.hints import hints
@@ -231,7 +230,6 @@ class Editor(Screen[None]):
             tree.edit(event.entry, self.preview.messages, check)
 
     async def action_add(self) -> None:
-        """A row after this one, or at the end of the list."""
         if self._tree is not None:
             self._tree.ask_what_to_add()
             return
@@ -256,12 +254,10 @@ class Editor(Screen[None]):
             self._again(here)
 
     def action_line(self, by: int) -> None:
-        """Go to the nearest value in the next line, or the line before."""
         if self.focused is not None and (self._tree or self.form.key_of(self.focused) is not None):
             self.form.go_line(self.focused, by)
 
     def action_section(self, by: int) -> None:
-        """Go to the first value of the next section, or of the one before."""
         self.form.go_section(self.focused, by)
 
     # what can be done with it
@@ -315,21 +311,18 @@ class Editor(Screen[None]):
         self.read()
 
     async def action_run(self) -> None:
-        """Run it as it stands in the form."""
         content = await self._right()
         if content is not None:
             pause = getattr(content, "cooldown", 0.0)
             self.post_message(requests.Launch(list(self._reading.scenarios), content.name, pause))
 
     async def action_checklist(self) -> None:
-        """Look at everything that it needs."""
         content = await self._right()
         if content is not None:
             pause = getattr(content, "cooldown", 0.0)
             self.post_message(requests.OpenChecklist(list(self._reading.scenarios), content.name, pause))
 
     def action_view(self) -> None:
-        """The next of what can be beside the form."""
         self.preview.next_view()
 
     async def action_connect(self) -> None:

@@ -92,8 +92,6 @@ class Folding(Vertical):
 
 
 class GroupBox(Folding):
-    """A group of a section."""
-
     def __init__(self, draft: Draft, group: Group, opened: set[Key]) -> None:
         self.group = group
         super().__init__(draft, (group.name,), group.title, opened, classes="group-host")

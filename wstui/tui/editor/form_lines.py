@@ -39,8 +39,6 @@ _PLACEHOLDERS = {
 
 
 class Value(Message):
-    """A value was changed."""
-
     def __init__(self, key: Key, text: str) -> None:
         super().__init__()
         self.key, self.text = key, text
@@ -278,8 +276,6 @@ class PressableLine(RowWidget, can_focus=True):
 
 
 class AddRow(PressableLine):
-    """Adds a row to a list."""
-
     def __init__(self, rows: Key, name: str) -> None:
         super().__init__("add", rows)
         self._text = name
@@ -299,7 +295,6 @@ class Foldout(PressableLine):
         self.wrong = False
 
     def words(self, width: int) -> Line:
-        """The title and what is in it."""
         line: Line = [("▾ " if self.open else "▸ ", "accent"), (sanitize(self._title), "text")]
         if self.wrong:
             line.append(("  ✗ something is wrong in here", "bad"))

@@ -24,7 +24,7 @@ from textual.widgets import Static
 from wstui.measure.sanitize import sanitize
 from wstui.recording.inference.inferred_scenario import InferredScenario, inline
 from wstui.recording.proof import prove
-from wstui.recording.saving import save
+from wstui.recording.sources import save
 from wstui.report.model.cell_text import clip, tilde
 from wstui.scenario.errors import BadValue, Key, PresetExistsError, ScenarioError
 from wstui.scenario.file import loads
@@ -286,9 +286,8 @@ async def imported(
     """Return the screen for a recorded session; `progress` is told what was read. Raises ImportFailed."""
     from wstui.recording.har import entries_of
     from wstui.recording.inference.infer import infer
-    from wstui.recording.saving import address, choose
     from wstui.recording.session import ImportFailed
-    from wstui.recording.sources import read_session
+    from wstui.recording.sources import address, choose, read_session
 
     session = await asyncio.to_thread(read_session, path, progress)
     chosen = choose(session, entry)

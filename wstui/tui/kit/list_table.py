@@ -66,7 +66,6 @@ class ListTable(RowWidget, Generic[Item], can_focus=True):
         raise NotImplementedError
 
     def empty(self) -> str:
-        """The text of an empty table."""
         raise NotImplementedError
 
     def key_of(self, item: Item) -> Hashable:
@@ -95,14 +94,12 @@ class ListTable(RowWidget, Generic[Item], can_focus=True):
 
     @property
     def visible_items(self) -> list[Item]:
-        """The items on the screen."""
         return self.items[self._top : self._top + max(1, self.size.height - _HEADS)]
 
     def action_move(self, by: int) -> None:
         self._go(self._cursor + by)
 
     def action_choose(self) -> None:
-        """Open the item under the cursor."""
         if self.selected is not None:
             self.post_message(self.Chosen(self))
 

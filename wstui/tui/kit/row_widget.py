@@ -20,7 +20,6 @@ Line = list[Part]
 
 
 def cells(line: Iterable[Part]) -> int:
-    """The width of a row in cells."""
     return sum(width_of(text) for text, _ in line)
 
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import datetime
 from functools import lru_cache
 from typing import ClassVar
 
+from rich.console import Console
+from rich.markdown import Markdown
+from rich.style import Style
+from rich.theme import Theme
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -24,6 +29,52 @@ from wstui.tui.kit.page import Page
 from wstui.tui.kit.row_widget import Line, spread
 from wstui.tui.kit.title_bar import TitleBar
 
+_THEME = Theme(
+    {
+        **{f"markdown.h{level}": "bold" for level in range(1, 8)},
+        "markdown.code": "cyan",
+        "markdown.code_block": "cyan",
+        "markdown.table.header": "bold",
+        "markdown.table.border": "dim",
+        "markdown.item.bullet": "cyan",
+        "markdown.hr": "dim",
+        "markdown.link": "none",
+        "markdown.link_url": "dim",
+    }
+)
+_HEADLESS = re.compile(r"(?<=\n\n)\|(?:-{3,}\|)+$", re.MULTILINE)
+"""The line below the heads of a table that has none: the pages leave them out, and Markdown needs them."""
+
+
+def markdown_rows(text: str, width: int) -> list[Line]:
+    """Return a page in rows of at most `width` cells."""
+    text = _HEADLESS.sub(lambda rule: f"{'| ' * (rule[0].count('|') - 1)}|\n{rule[0]}", text)
+    console = Console(width=max(width, 20), theme=_THEME, color_system="truecolor", force_terminal=True)
+    rows = console.render_lines(Markdown(text, hyperlinks=False), pad=False)
+    return [[(segment.text, _meaning(segment.style)) for segment in row if segment.text] for row in rows]
+
+
+def _meaning(style: Style | None) -> str:
+    if style is None:
+        return "text"
+    if style.bold and not style.bgcolor:
+        return "strong"
+    return "muted" if style.dim else "accent" if style.color and not style.color.is_default else "text"
+
+
+def highlighted(line: Line, words: list[str]) -> Line:
+    """Return a row with the words on the ground of the cursor."""
+    if not words:
+        return line
+    found = re.compile(f"({'|'.join(map(re.escape, words))})", re.IGNORECASE)
+    return [
+        (part, f"{meaning}@cursor" if place % 2 else meaning)
+        for text, meaning in line
+        for place, part in enumerate(found.split(text))
+        if part
+    ]
+
+
 _NAMES = max(map(len, TOPICS)) + 1
 
 
@@ -37,7 +88,6 @@ class Topics(ListTable[Place]):
         return [(f' {len(self.items)} found: "{self.words}" ' if self.words else " topics ", "strong")]
 
     def names(self, width: int) -> Line:
-        """Name the columns."""
         return [(f" {'TOPIC':<{_NAMES}}{'WHERE' if self.words else 'ABOUT'}", "muted")]
 
     def row(self, item: Place, width: int, *, selected: bool) -> Line:
@@ -105,7 +155,6 @@ class ManualScreen(Screen[None]):
 
     @property
     def words(self) -> str:
-        """The words to find."""
         return self._input.value.strip()
 
     def _topics(self) -> list[Place]:
@@ -144,12 +193,10 @@ class ManualScreen(Screen[None]):
         return self._page.size.width
 
     def _laid_out(self, topic: str, width: int) -> list[Line]:
-        from wstui.tui.manual.markdown_rows import markdown_rows  # takes a tenth of a second to load
 
         return markdown_rows(self._manual.text(topic), width)
 
     def _section(self, width: int) -> list[Line]:
-        from wstui.tui.manual.markdown_rows import highlighted
 
         words = self.words.split()
         return [highlighted(row, words) for row in self._rows(self._shown.topic, width)]
@@ -160,7 +207,6 @@ class ManualScreen(Screen[None]):
     # finding
 
     def action_find(self) -> None:
-        """Type the words."""
         self.add_class("-finding")
         self._input.focus()
 
@@ -200,7 +246,6 @@ class ManualScreen(Screen[None]):
         self.call_after_refresh(self._go_to_place)
 
     def action_topics(self) -> None:
-        """Choose a topic."""
         self.remove_class("-reading")
         self.topics.focus()
 
@@ -216,9 +261,7 @@ class ManualScreen(Screen[None]):
             self.app.pop_screen()
 
     def action_scroll(self, rows: int) -> None:
-        """Move the page."""
         self._scroll.scroll_relative(y=rows, animate=False)
 
     def action_page(self, pages: int) -> None:
-        """Move by what fits the screen."""
         self._scroll.scroll_relative(y=pages * max(1, self._scroll.size.height - 2), animate=False)

@@ -29,9 +29,8 @@ from wstui.tui.dashboard.status_line import StatusLine, outcome_badge
 from wstui.tui.kit import chart
 from wstui.tui.kit.compact_view import CompactView
 from wstui.tui.kit.key_row import KeyRow
-from wstui.tui.kit.page import Page, Section, beside
+from wstui.tui.kit.page import Page, Section, beside, table_rows
 from wstui.tui.kit.row_widget import Line, rule
-from wstui.tui.kit.table_rows import table_rows
 from wstui.tui.kit.title_bar import TitleBar
 from wstui.tui.result.verdict_view import (
     error_rows,
@@ -256,7 +255,6 @@ class ResultScreen(Screen[None]):
             self.post_message(requests.RerunStored(self.stored))
 
     def action_compare(self) -> None:
-        """With the run before, on the screen of the runs."""
         if self._since is not None and self.stored is not None:
             self.post_message(requests.CompareRuns(self._since[0].id, self.stored.id))
 

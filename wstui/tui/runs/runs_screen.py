@@ -16,9 +16,9 @@ from wstui.execution.run.result import Result
 from wstui.measure.format import moment
 from wstui.tui import requests
 from wstui.tui.bindings import key
-from wstui.tui.dialogs.confirm import ConfirmDialog
 from wstui.tui.dialogs.dialog import DialogField, Form
 from wstui.tui.dialogs.filter import FilterDialog
+from wstui.tui.dialogs.questions import ConfirmDialog
 from wstui.tui.kit.compact_view import CompactView
 from wstui.tui.kit.key_row import KeyRow
 from wstui.tui.kit.list_table import ListTable
@@ -167,7 +167,6 @@ class RunsScreen(Screen[None]):
             self.action_compare()
 
     def action_sort(self) -> None:
-        """Sort by the next column."""
         shown = [column.title for column in self.query_one(RunTable).columns(self.size.width)]
         self.sort(shown[(shown.index(self.query_one(RunTable).sort) + 1) % len(shown)])
 
@@ -223,7 +222,6 @@ class RunsScreen(Screen[None]):
         self.query_one(ChangeTable).show(comparison, first, second)
 
     def action_trend(self) -> None:
-        """A metric over the runs of the preset of this one."""
         from wstui.tui.runs.trend_screen import TrendScreen
 
         if (run := self._chosen) is not None:
@@ -231,19 +229,16 @@ class RunsScreen(Screen[None]):
 
     @on(ListTable.Chosen)
     def _opened(self) -> None:
-        """The result of a run."""
         run = self._chosen
         if run is not None:
             self.post_message(requests.OpenStored(run))
 
     def action_rerun(self) -> None:
-        """Run it again, after asking."""
         run = self._chosen
         if run is not None:
             self.post_message(requests.RerunStored(run))
 
     def action_replay(self) -> None:
-        """A run on the dashboard as it was; two that are marked side by side."""
         numbers = sorted(self._marks) if len(self._marks) == 2 else [self._chosen.id] if self._chosen else []
         runs = self._attempt(lambda: [(f"run {number}", self._runs.recording(number)) for number in numbers])
         if runs and all(recording.rows for _, recording in runs):
@@ -252,7 +247,6 @@ class RunsScreen(Screen[None]):
             self.notify("nothing to replay: it ended before its first second was over", severity="warning")
 
     def action_export(self) -> None:
-        """A run as a report."""
         run = self._chosen
         result = self._attempt(lambda: self._runs.result(run.id)) if run is not None else None
         if run is not None and result is not None:
@@ -313,7 +307,6 @@ class RunsScreen(Screen[None]):
         self.notify(f"{told} deleted")
 
     def action_back(self) -> None:
-        """One step back: clear the filter, then the marks with their comparison, then leave."""
         if self._pattern:
             self._filter("")
         elif (self._marks or self.has_class("-comparing")) and self._marks != self._brought:

@@ -118,8 +118,6 @@ class TrendTable(ListTable["Point"]):
 
 
 class TrendScreen(Screen[None]):
-    """The trend of one preset."""
-
     manual_topic = "runs"
     AUTO_FOCUS = "TrendTable"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -195,8 +193,6 @@ class TrendScreen(Screen[None]):
 
 
 class MetricDialog(Form[str]):
-    """Asks for a metric."""
-
     title_text = "Show another metric"
     SEND = "Show"
 

@@ -18,9 +18,9 @@ from wstui.tui.bindings import key
 from wstui.tui.dashboard.status_line import verdict_of
 from wstui.tui.dashboard.thresholds import metric_words
 from wstui.tui.kit import chart
+from wstui.tui.kit.chart import plot, sketch
 from wstui.tui.kit.compact_view import as_rows
 from wstui.tui.kit.list_table import ListTable
-from wstui.tui.kit.load_chart import plot, sketch
 from wstui.tui.kit.row_widget import Line, RowWidget, cells, rule
 from wstui.tui.start.preset_choice import GROUPS, PresetChoice
 

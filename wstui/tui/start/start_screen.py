@@ -21,10 +21,9 @@ from wstui.scenario.presets import available, recent_files
 from wstui.scenario.secrets import mask_url
 from wstui.tui import requests
 from wstui.tui.bindings import key
-from wstui.tui.dialogs.confirm import ConfirmDialog
+from wstui.tui.dialogs.file_dialogs import NewDialog, SaveDialog
 from wstui.tui.dialogs.filter import FilterDialog
-from wstui.tui.dialogs.new_dialog import NewDialog
-from wstui.tui.dialogs.save import SaveDialog
+from wstui.tui.dialogs.questions import ConfirmDialog
 from wstui.tui.kit import chart
 from wstui.tui.kit.compact_view import CompactView
 from wstui.tui.kit.key_row import KeyRow
@@ -199,16 +198,13 @@ class StartScreen(Screen[None]):
             self.post_message(requests.Launch(list(chosen.scenarios), chosen.entry.name, chosen.cooldown_s))
 
     def action_checklist(self) -> None:
-        """Look at everything that a run of the preset needs."""
         if (chosen := self._runnable()) is not None:
             self.post_message(requests.OpenChecklist(list(chosen.scenarios), chosen.entry.name, chosen.cooldown_s))
 
     def action_demo(self) -> None:
-        """Start a server here, and load it."""
         self.post_message(requests.LaunchDemo())
 
     def action_edit(self) -> None:
-        """Open the preset in the editor."""
         chosen = self._chosen
         if chosen is None:
             return
@@ -218,7 +214,6 @@ class StartScreen(Screen[None]):
             self.post_message(requests.OpenEditor(chosen.entry.content, chosen.entry))
 
     def action_new(self) -> None:
-        """Ask for a server, and what it speaks; open the editor on a scenario for it."""
         self.app.push_screen(NewDialog(), self._begin)
 
     def _begin(self, asked: tuple[str, str] | None) -> None:
@@ -275,7 +270,6 @@ class StartScreen(Screen[None]):
             self.app.push_screen(screen)
 
     def action_duplicate(self) -> None:
-        """Copy the preset under another name."""
         chosen = self._chosen
         if chosen is None or chosen.entry.content is None:
             return

@@ -37,7 +37,6 @@ class SinkLog:
     """Wall clock minus monotonic clock."""
 
     def add(self, client: int, connection: int, key: int, received_ns: int, sent_ns: int) -> int:
-        """Add a message and return its row."""
         self.client.append(client)
         self.connection.append(connection)
         self.key.append(key)

@@ -39,9 +39,7 @@ class SinkEvents(Protocol):
         """A client has completed its upgrade."""
         ...
 
-    def closed(self, client: SinkConnection) -> None:
-        """A connection has ended."""
-        ...
+    def closed(self, client: SinkConnection) -> None: ...
 
     def page(self, path: bytes) -> tuple[bytes, bytes, bytes]:
         """Return status, content type and body of the answer to a GET request."""
@@ -49,8 +47,6 @@ class SinkEvents(Protocol):
 
 
 class SinkConnection(asyncio.Protocol):
-    """One client of the sink."""
-
     __slots__ = (
         "blocked",
         "broadcasts",

@@ -9,8 +9,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from wstui.execution.calibrate.sink.message_log import SinkLog
-from wstui.servers.child_process import python_child
-from wstui.servers.service import Service
+from wstui.servers.child_process import Service, python_child
 
 START_TIMEOUT_S = 60.0
 STOP_GRACE_S = 2.0

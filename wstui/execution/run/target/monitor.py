@@ -8,11 +8,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from wstui.execution.run.machine_sections import TargetSummary
+from wstui.execution.run.sampler import Sampler
 from wstui.execution.run.status import TargetHealth
 from wstui.execution.run.target.endpoint_poller import EndpointPoller
 from wstui.execution.run.target.reported_metrics import Claims, counts_differ
+from wstui.fleet.fleet import WorkerFleet
 from wstui.measure.format import grouped
 from wstui.measure.theil_sen import theil_sen
+from wstui.scenario.model import Scenario
 
 POLLS_MOST = 1000
 """So many polls are kept; of older ones every other goes."""
@@ -103,7 +106,6 @@ class TargetWatch:
                 await asyncio.wait_for(self.poll(), LAST_POLL_S)
 
     def take(self, poll: Poll) -> None:
-        """Take in what a poll has found."""
         state, before = poll.claims.shown.state, self.latest
         self._polls.append(poll)
         self._polled += 1
@@ -248,3 +250,49 @@ def _broadcasts(first: Poll, last: Poll) -> int:
 
 def _last(polls: Sequence[Poll], wanted: Callable[[Poll], bool]) -> Poll | None:
     return next((poll for poll in reversed(polls) if wanted(poll)), None)
+
+
+class TargetPolling:
+    """`mark` takes the text of a mark on the timeline."""
+
+    def __init__(self, scenario: Scenario, fleet: WorkerFleet, sampler: Sampler, mark: Callable[[str], None]) -> None:
+        self._scenario = scenario
+        self._fleet = fleet
+        self._sampler = sampler
+        self._mark = mark
+        self._task: asyncio.Task[None] | None = None
+        self.watch: TargetWatch | None = None
+
+    def start(self) -> None:
+        """Ask from now on."""
+        if (endpoints := EndpointPoller.of(self._scenario)) is None:
+            return
+        told = self._scenario.target
+        self.watch = TargetWatch(
+            endpoints, self._client_view, self._mark, gate=told.health_gate, every_s=told.health_every
+        )
+        self._task = asyncio.create_task(self.watch.watch())
+
+    def stop(self) -> None:
+        """Ask no more."""
+        if self._task is not None:
+            self._task.cancel()
+
+    async def poll_last(self) -> None:
+        """Ask once more, when the load has ended."""
+        if self.watch is not None:
+            await self.watch.poll_last()
+
+    @property
+    def memory_growth(self) -> float | None:
+        """The target's memory growth an hour, as far as it tells."""
+        return self.watch.growth.per_hour if self.watch and self.watch.growth else None
+
+    def stop_reason(self) -> str:
+        """Return why the target's health ends the run, or ""."""
+        return self.watch.stop_reason() if self.watch else ""
+
+    def _client_view(self) -> ClientView:
+        counters, types = self._fleet.totals.counters(), self._fleet.totals.types()
+        personal = sum(types.get(name, 0) for name in {*PERSONAL, self._scenario.target.welcome})
+        return ClientView(self._sampler.at_s, counters.wanted, counters.open, counters.received, personal)

@@ -125,7 +125,6 @@ class OutlineRow:
 
 
 def step_kind(step: Mapping[str, Any]) -> str:
-    """What a step is."""
     for kind in _KINDS:
         if step.get(kind):
             return kind
@@ -258,7 +257,6 @@ def value_of(text: str, *, table: bool) -> Any:
 
 
 def editable_fields(kind: str, item: Mapping[str, Any]) -> list[Field]:
-    """The fields of the form for an item."""
     if kind in RULES:
         model = RULES[kind].model
         assert model is not None

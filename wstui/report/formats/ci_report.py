@@ -1,7 +1,9 @@
-"""The result as JUnit XML, which CI systems show as tests: thresholds and stages are the test cases."""
+"""The result for CI systems: as JUnit XML, and as a Code Climate report, which GitLab shows in a merge request."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from wstui.execution.run.metrics import family_of
@@ -12,10 +14,19 @@ from wstui.execution.run.verdict import figure_of
 from wstui.measure import format
 from wstui.measure.sanitize import sanitize
 from wstui.report.analysis.diagnosis import findings
-from wstui.report.model.labels import limit_of, name_of, peak_clients, route_of, runs_of, threshold_words, url_of
+from wstui.report.model.labels import (
+    limit_of,
+    name_of,
+    peak_clients,
+    route_of,
+    runs_of,
+    threshold_words,
+    url_of,
+    verdict_sign,
+)
 
 
-def render(result: Result | SuiteResult) -> str:
+def render_junit(result: Result | SuiteResult) -> str:
     """JUnit XML with a test suite for each run.
 
     A broken threshold fails, one without a figure is skipped, a stage that was not reached is skipped, and a run
@@ -150,3 +161,37 @@ def _stages(suite: Element, run: Result) -> None:
     for unreached in planned[len(run.stages) :] if isinstance(planned, list) else []:
         name = str(unreached.get("name", "")) if isinstance(unreached, dict) else ""
         _case(suite, f"stage {name}", "stages", skipped="not reached")
+
+
+def render_code_quality(result: Result | SuiteResult) -> str:
+    """Return a JSON array: an issue for each broken threshold or failed run (major), and for each finding (minor).
+
+    Fingerprints depend on the run's name and the kind of issue only, so that two pipelines can be compared.
+    """
+    issues = []
+    for run in runs_of(result):
+        name = name_of(run)
+        broken = [outcome for outcome in run.verdict.thresholds if outcome.passed is False]
+        issues += [
+            _issue(name, f"threshold {outcome.metric} {outcome.limit} {outcome.stage}", threshold_words(outcome), True)
+            for outcome in broken
+        ]
+        if not (broken or run.verdict.passed or run.verdict.running):
+            issues.append(_issue(name, f"verdict {verdict_sign(run.verdict).word}", run.verdict.reason, True))
+        issues += [
+            _issue(name, f"finding {found.cause}", f"{found.headline}. {found.evidence}. {found.next_step}", False)
+            for found in findings(run)
+        ]
+    return json.dumps(issues, indent=2, ensure_ascii=False) + "\n"
+
+
+def _issue(name: str, kind: str, text: str, failed: bool) -> dict[str, object]:
+    return {
+        "type": "issue",
+        "check_name": sanitize(f"wstui {kind.partition(' ')[0]}"),
+        "description": sanitize(f"{name}: {text}"),
+        "categories": ["Performance"],
+        "severity": "major" if failed else "minor",
+        "fingerprint": hashlib.sha256(f"{name}\n{kind}".encode()).hexdigest(),
+        "location": {"path": sanitize(name), "lines": {"begin": 1}},
+    }

@@ -1,18 +1,28 @@
-"""Dialogs that steer the load: ramp to a number of clients, or change how often each of them sends."""
+"""Dialogs that ask for what steers a run: clients, pace, notes, which client to watch."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Generic
+from typing import Any, Generic
 
-from wstui.execution.run.commands import unsteered
+from textual.content import Content
+from textual.widget import Widget
+from textual.widgets import Static
+
+from wstui.execution.run.commands import NOTE_LENGTH, WatchClient, refusal, unsteered
 from wstui.execution.run.limits import shortage
 from wstui.execution.run.status import Status
-from wstui.measure.format import count, duration, rate
+from wstui.measure.format import clock, count, duration, rate
+from wstui.measure.sanitize import sanitize
+from wstui.report.analysis.compare import compare_around
+from wstui.report.formats import compare_text
+from wstui.report.model.stretches import noted
 from wstui.scenario.units import format_duration, parse_duration
-from wstui.tui.dialogs.confirm import ConfirmDialog
-from wstui.tui.dialogs.dialog import Answer, DialogField, Form
+from wstui.tui.dialogs.dialog import Answer, Dialog, DialogField, Form
+from wstui.tui.dialogs.questions import ConfirmDialog
 from wstui.tui.kit.amount import parse_clients
+from wstui.tui.kit.page import Page
+from wstui.tui.kit.row_widget import Line
 
 
 class LoadForm(Form[Answer], Generic[Answer]):
@@ -113,3 +123,84 @@ class PaceDialog(LoadForm[float]):
 
     def answer(self, values: dict[str, float]) -> float:
         return float(values["every"])
+
+
+class WatchDialog(Form[int]):
+    """Asks for the number of a client; the one given stands there already."""
+
+    SEND = "Watch"
+    title_text = "Watch one client"
+
+    def __init__(self, client: int) -> None:
+        super().__init__()
+        self._client = client
+
+    def moot(self, status: Status) -> str:
+        return refusal(WatchClient(0), status)
+
+    def fields(self) -> Iterable[DialogField]:
+        yield DialogField("client", "client", str(self._client), self._read)
+
+    def _read(self, text: str) -> int:
+        if not text.isdecimal() or len(text) > 9:
+            raise ValueError("takes the number of a client, such as 0 or 4711")
+        return int(text)
+
+    def answer(self, values: dict[str, Any]) -> int:
+        return int(values["client"])
+
+
+_MEANINGS = {"✓": "ok", "✗": "bad", "▲": "warn"}
+
+
+class NoteDialog(Form[str]):
+    """Asks for a text for the timeline."""
+
+    def __init__(self, title: str, example: str, send: str) -> None:
+        """`send` is the word on the button."""
+        super().__init__()
+        self.title_text, self.SEND = title, send  # type: ignore[misc]
+        self._example = example
+
+    def moot(self, status: Status) -> str:
+        return unsteered(status)
+
+    def fields(self) -> Iterable[DialogField]:
+        yield DialogField("text", "text", "", self._read, placeholder=self._example)
+
+    def _read(self, text: str) -> str:
+        if len(text) > NOTE_LENGTH:
+            raise ValueError(f"{len(text)} characters: {NOTE_LENGTH} at most")
+        return text
+
+    def answer(self, values: dict[str, str]) -> str | None:
+        if not values["text"]:
+            self.refuse("text", "a note needs a text")
+            return None
+        return values["text"]
+
+
+class ChangeDialog(Dialog[None]):
+    """Shows the change at a note or a span: the stretch before and the one after, compared like two runs."""
+
+    title_text = "Before and after"
+
+    def __init__(self, status: Status) -> None:
+        """The last note or span of a run that has one."""
+        super().__init__()
+        self._what = noted(status.marks, status.elapsed_s)[-1]
+        self._comparison = compare_around(status.result, [row.values() for row in status.rows], self._what)
+        self.add_class("wide-dialog")
+
+    def body(self) -> Iterable[Widget]:
+        what = self._what
+        parts = " and ".join(f"{clock(start)}–{clock(end)}" for start, end in (what.before, what.after))
+        yield Static(Content(f"{sanitize(what.text)}\n{parts}; each figure is the mean of its seconds\n"))
+        yield Page([self._changes])
+
+    def _changes(self, width: int) -> list[Line]:
+        rows = compare_text.render(self._comparison, width=max(40, width)).split("\n")
+        return [[(row, _MEANINGS.get(row.strip()[:1], "text"))] for row in rows]
+
+    def subtitle(self) -> str:
+        return "esc closes"
