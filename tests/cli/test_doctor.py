@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
 import uuid
 from pathlib import Path
 
@@ -58,7 +60,7 @@ def test_it_names_the_colours_of_a_terminal_and_no_secret(environ: dict[str, str
 def test_text_and_json_have_the_same_facts() -> None:
     found = json.loads(CliRunner().invoke(doctor, ["--json"], env=SECRETS).output)
     assert "s3cret" not in json.dumps(found)
-    assert set(found) == {"versions", "extras", "terminal", "machine", "paths", "advice"}
+    assert set(found) == {"versions", "extras", "terminal", "machine", "engine", "paths", "advice"}
     text = told()
     for title, facts in found.items():
         assert f"\n{title}\n" in f"\n{text}" and all(f"\n  {name} " in text for name in facts if title != "advice")
@@ -66,6 +68,35 @@ def test_text_and_json_have_the_same_facts() -> None:
 
 def test_a_path_is_told_without_the_name_of_the_user(tmp_path: Path) -> None:
     assert str(tmp_path) not in told() and "~/.local/share/wstui/runs.db" in told()
+
+
+def test_what_a_terminal_calls_itself_cannot_reach_into_it() -> None:
+    text = told(TERM="x\x1b[31m", TERM_PROGRAM="x\x1b]0;title\x07")
+    assert "\x1b" not in text and "\x07" not in text and "TERM_PROGRAM   x\\x1b]0;title\\x07" in text
+
+
+def test_extras_are_those_of_the_project() -> None:
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"].keys() - {"dev"}
+    assert set(json.loads(CliRunner().invoke(doctor, ["--json"]).output)["extras"]) == extras
+
+
+@pytest.mark.parametrize("home", ["", "/", "/nonexistent", "relative"])
+def test_an_odd_home_is_none_of_its_troubles(home: str) -> None:
+    assert "run store" in told(HOME=home, TERM="dumb")
+
+
+@pytest.mark.skipif(
+    os.getuid() != 0 or shutil.which("setpriv") is None, reason="only root can become a user without a home"
+)
+@pytest.mark.parametrize("command", ["doctor", "runs list", "presets list"])
+def test_a_user_without_a_home_is_told_to_name_one(command: str) -> None:
+    user = ["setpriv", "--reuid", "54321", "--clear-groups", sys.executable, "-m", "wstui", *command.split()]
+    environ = {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(user, env=environ, cwd="/", capture_output=True, text=True, timeout=60, check=False)
+    if "Permission denied" in done.stderr or "No module named" in done.stderr:
+        pytest.skip("another user can't read this checkout")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1) and "set HOME" in done.stderr
 
 
 @pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")

@@ -24,6 +24,9 @@ from wstui.measure.histogram import RELATIVE_ERROR, decode_hdr
 from wstui.measure.sanitize import sanitize
 from wstui.report.formats import format_registry
 
+JENKINS = Path("/usr/local/share/xml/junit-10.xsd")
+"""The schema by which Jenkins' xUnit plugin judges reports; `.ci/run` fetches it."""
+
 
 def test_the_percentile_table_agrees_with_the_summary() -> None:
     result = good()
@@ -69,12 +72,21 @@ def test_the_histogram_log_is_read_by_its_library(tmp_path: Path) -> None:
 def test_the_junit_report_is_read_by_its_library_with_the_same_counts(name: str) -> None:
     report = JUnitXml.fromstring(format_registry.named("junit").render(EVERY[name]).encode())
     cases = [case for suite in report for case in suite]
-    told = report.tests, report.failures, report.errors, report.skipped
+    told = report.tests, report.failures, report.errors, sum(suite.skipped for suite in report)
     kinds = [
         sum(isinstance(part, kind) for case in cases for part in case.result) for kind in (Failure, Error, Skipped)
     ]
     assert told == (len(cases), *kinds) and cases
     assert report.time == pytest.approx(sum(case.time for case in cases), abs=0.01)
+
+
+@pytest.mark.skipif(not (JENKINS.exists() and shutil.which("xmllint")), reason=f"no xmllint, or no {JENKINS}")
+@pytest.mark.parametrize("name", EVERY)
+def test_the_junit_report_is_valid_by_the_schema_of_jenkins(name: str) -> None:
+    report = format_registry.named("junit").render(EVERY[name]).encode()
+    command = ["xmllint", "--noout", "--schema", str(JENKINS), "-"]
+    done = subprocess.run(command, input=report, capture_output=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr.decode()
 
 
 def test_the_line_protocol_has_a_line_a_second_with_one_type_a_field() -> None:

@@ -98,6 +98,33 @@ def test_the_command_prints_a_dashboard_whose_panels_do_not_overlap(options: lis
     assert len({panel["id"] for panel in document["panels"]}) == len(document["panels"])
 
 
+def unknown(ours: Any, theirs: Any, path: str = "") -> Iterator[str]:
+    """Yield where something of ours is missing or different in theirs."""
+    if isinstance(ours, dict) and isinstance(theirs, dict):
+        for key, value in ours.items():
+            yield from unknown(value, theirs.get(key), f"{path}.{key}")
+    elif isinstance(ours, list) and isinstance(theirs, list) and len(ours) == len(theirs):
+        for number, (one, other) in enumerate(zip(ours, theirs, strict=True)):
+            yield from unknown(one, other, f"{path}[{number}]")
+    elif ours != theirs:
+        yield f"{path}: {ours!r} is {theirs!r}"
+
+
+def test_grafana_knows_every_field_of_the_dashboard() -> None:
+    """Its own library, generated from its schema, reads the dashboard and writes what it knows of it."""
+    sdk = pytest.importorskip("grafana_foundation_sdk", reason="grafana-foundation-sdk is not installed")
+    from grafana_foundation_sdk.cog import encoder, plugins
+    from grafana_foundation_sdk.models.dashboard import Dashboard
+
+    assert sdk
+    plugins.register_default_plugins()
+    ours = json.loads(json.dumps(dashboard()))
+    assert list(unknown(ours, json.loads(encoder.JSONEncoder().encode(Dashboard.from_json(ours))))) == []
+    ours["panels"][1]["options"]["legend"]["place"] = "bottom"
+    ours["panels"][1]["tittle"] = "x"
+    assert len(list(unknown(ours, json.loads(encoder.JSONEncoder().encode(Dashboard.from_json(ours)))))) == 2
+
+
 class Broadcasting(Server):
     """Sends each ping to every client too, closes now and then, and refuses one client."""
 

@@ -12,6 +12,8 @@ pytest.importorskip("jinja2", reason="the extra `html` is not installed")
 
 from tests.report.browser import Page, browsing, needs_browser
 from tests.report.example import EVERY, broken, everything, hostile, searched, suite
+from wstui.report.analysis.trend import Point, Trend
+from wstui.report.formats import trend_html
 from wstui.report.formats.html import render
 from wstui.report.formats.html_charts import charts
 
@@ -150,3 +152,27 @@ def test_the_charts_follow_the_width_of_the_window(page: Page, tmp_path: Path) -
     wide = page.value(width)
     page.resize(700)
     assert page.value(f"new Promise(done => setTimeout(() => done({width}), 100))") < wide
+
+
+MARKED = """
+[...document.querySelectorAll("#trend .glyph")].map(glyph => glyph.firstChild.textContent)
+"""
+
+
+@pytest.mark.parametrize(("width", "dark"), [(360, True), (1200, False)])
+def test_a_trend_is_a_line_with_marks_that_do_not_lie_on_each_other(
+    page: Page, tmp_path: Path, width: int, dark: bool
+) -> None:
+    values = [1.0 + number % 3 / 10 for number in range(30)] + [2.0 + number % 3 / 10 for number in range(30)]
+    points = [
+        Point(
+            number, "2025-03-01T12:00:00+00:00", value, ("v2",) if number == 31 else (), ("cache on",) * (number == 31)
+        )
+        for number, value in enumerate(values, 1)
+    ]
+    (tmp_path / "trend.html").write_text(trend_html.render(Trend.of("quick", "response.p99", points)))
+    page.open(tmp_path / "trend.html", width=width, dark=dark)
+    assert page.complaints == [] and page.value(OVERFLOWING) == [] and page.value(CONTRAST)[0] >= 4.5
+    assert page.value(MARKED) == ["◆#¶"]
+    assert page.value('getComputedStyle(document.querySelector("#trend .line")).fill') == "none"
+    assert page.value('document.querySelectorAll("#trend .point").length') == 60

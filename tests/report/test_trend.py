@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import random
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -12,14 +13,14 @@ from hypothesis import strategies as st
 from tests.report.example import good
 from tests.report.test_runs_command import call
 from tests.report.test_store import record
-from wstui.report.analysis.trend import FEWEST, Point, change_points, parse_condition, stored_trend
+from wstui.report.analysis.trend import FEWEST, Point, Trend, change_points, parse_condition, stored_trend
 from wstui.report.formats import trend_text
 from wstui.report.model.cell_text import width_of
 from wstui.report.store.store import Store
 from wstui.scenario.errors import BadValue
 
 
-def points(values: list[float | None]) -> list[Point]:
+def points(values: Sequence[float | None]) -> list[Point]:
     return [Point(number, "2025-03-01T12:00", value) for number, value in enumerate(values, 1)]
 
 
@@ -53,14 +54,42 @@ def test_a_change_has_enough_runs_on_each_side(values: list[float | None]) -> No
     assert all(change.p_value < 0.01 for change in changes)
 
 
+def trend_of(values: Sequence[float | None], metric: str = "response.p99") -> Trend:
+    return Trend.of("quick", metric, points(values))
+
+
 def test_a_condition_is_about_the_latest_change() -> None:
-    worse, then_better = points(noisy(10, 8, 1) + noisy(15, 8, 2)), points(noisy(15, 8, 1) + noisy(10, 8, 2))
-    assert parse_condition("change > 10%").holds(change_points(worse))
-    assert parse_condition("change > 10%").holds(change_points(then_better)) is None
-    assert parse_condition("change < -10 %").holds(change_points(then_better))
-    assert parse_condition("change > 10%").holds([]) is None
+    worse, then_better = trend_of(noisy(10, 8, 1) + noisy(15, 8, 2)), trend_of(noisy(15, 8, 1) + noisy(10, 8, 2))
+    assert parse_condition("change > 10%").holds(worse)
+    assert parse_condition("change > 10%").holds(then_better) is None
+    assert parse_condition("change < -10 %").holds(then_better)
+    assert parse_condition("change > 10%").holds(trend_of(noisy(10, 16, 1))) is None
+
+
+@pytest.mark.parametrize(
+    "text", ["", "change", "change > 10", "change >= 10%", "p99 > 10%", "change > ten%", "change > 1e3%", "x\x1b[31m"]
+)
+def test_what_is_no_condition_is_told_how_one_is_written(text: str) -> None:
     with pytest.raises(BadValue, match="change > 10%"):
-        parse_condition("p99 > 10%")
+        parse_condition(text)
+
+
+def test_a_share_changes_by_points_and_from_nothing_is_beyond_any_percentage() -> None:
+    share = trend_of([0.1] * 8 + [0.3] * 8, "failures.rate")
+    assert parse_condition("change > 0.1%").holds(share) and not parse_condition("change > 1%").holds(share)
+    count = trend_of([0.0] * 8 + [3.0] * 8, "messages.timed_out")
+    assert parse_condition("change > 900%").holds(count) and not parse_condition("change < -5%").holds(count)
+
+
+def test_a_few_more_that_leave_the_median_as_it_was_are_no_change() -> None:
+    values: list[float | None] = [*[0.0] * 20, *[0.0, 1.0, 2.0] * 4]
+    assert [change for change in change_points(points(values)) if change.before == change.after] == []
+
+
+def test_levels_are_the_medians_between_changes() -> None:
+    trend = trend_of([1.0] * 6 + [None] + [2.0] * 6)
+    assert trend.levels == [1.0] * 7 + [2.0] * 6
+    assert trend_of([None, None]).levels == [] and trend_of([None, 3.0]).levels == [3.0, 3.0]
 
 
 def of_run(text: str, run: int) -> str:
@@ -119,16 +148,41 @@ def test_json_and_html_have_every_run(path: Path, tmp_path: Path) -> None:
     pytest.importorskip("jinja2", reason="the extra `html` is not installed")
     call(path, "trend", "--html", str(tmp_path / "trend.html"), "--metric", "response.p50")
     page = (tmp_path / "trend.html").read_text()
-    assert "◆ at run 8" in page and page.count("<tr><td>") == 14
+    assert "◆ at run 8" in page and page.count("</tr>") == 1 + 14
 
 
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["nothing"], "there are runs of quick"),
+        (["nothing"], "no run of 'nothing' is finished; those of quick are"),
+        (["\x1b[31m"], r"no run of '\x1b[31m' is finished"),
         (["--metric", "response.p9q"], "response"),
         (["--fail-if", "p99 > 3"], "change > 10%"),
+        (["--json", "--html", "-"], "only one of --json and --html"),
+        (["--html", "/nowhere/trend.html"], "/nowhere"),
+        (["--last", "0"], "--last"),
     ],
 )
 def test_what_cannot_be_shown_says_why(path: Path, arguments: list[str], told: str) -> None:
     assert told in call(path, "trend", *arguments, status=2).output
+
+
+@pytest.mark.parametrize("count", [1, 9])
+def test_too_few_runs_are_shown_with_how_many_it_takes(tmp_path: Path, count: int) -> None:
+    store = tmp_path / "runs.db"
+    record(store, *(good(seed=number) for number in range(count)))
+    output = call(store, "trend", "--fail-if", "change > 1%").output
+    assert "looked for in 10 runs or more" in output and sum("█" in line for line in output.splitlines()) == count
+
+
+def test_a_metric_that_no_run_measured_says_so(path: Path, tmp_path: Path) -> None:
+    assert call(path, "trend", "--metric", "delivery.p99").output.count("n/a") == 14
+    pytest.importorskip("jinja2", reason="the extra `html` is not installed")
+    call(path, "trend", "--metric", "delivery.p99", "--html", str(tmp_path / "trend.html"))
+    assert "No run measured delivery.p99" in (tmp_path / "trend.html").read_text()
+
+
+def test_an_empty_store_says_so(tmp_path: Path) -> None:
+    Store(tmp_path / "runs.db").close()
+    assert "no run has been recorded yet" in call(tmp_path / "runs.db", "trend", status=2).output
+    assert "nor is any other" in call(tmp_path / "runs.db", "trend", "quick", status=2).output

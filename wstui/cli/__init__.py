@@ -35,7 +35,7 @@ _COMMANDS = {
     "server": ("wstui.cli.odin", "server", "Run the Odin WebSocket server."),
     "publisher": ("wstui.cli.odin", "publisher", "Publish the Odin data to NATS."),
     "token": ("wstui.cli.odin", "token", "Print a JWT for the Odin server."),
-    "schema": ("wstui.cli.schema", "schema", "Print the JSON Schema of a file: scenario or settings."),
+    "schema": ("wstui.cli.schema", "schema", "Print the JSON Schema of a file: scenario, suite, settings, result."),
     "grafana": ("wstui.cli.schema", "grafana", "Print a Grafana dashboard for the metrics of a run."),
     "completion": ("wstui.cli.completion", "completion", "Print a script for bash, zsh or fish that completes."),
     "doctor": ("wstui.cli.doctor", "doctor", "Show versions, terminal, limits and paths for a bug report."),
@@ -200,6 +200,9 @@ def _execute() -> int | None:
         if isinstance(error, OSError) and is_of_output(error):
             click.echo(f"wstui: the output can't be written: {reason(error)}", err=True)
             _silence()  # or its buffer would be flushed again at exit
+            return 2
+        if isinstance(error, RuntimeError) and "home directory" in str(error):  # of pathlib and of platformdirs
+            click.echo("wstui: there is no home folder: this user has none, set HOME to one", err=True)
             return 2
         if os.environ.get("LOG_LEVEL", "").lower() == "debug":
             raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import shutil
 import sys
 from importlib import metadata
@@ -11,10 +12,19 @@ from typing import Any
 
 import click
 
-_EXTRAS = {"html": "jinja2", "prometheus": "prometheus-client", "otlp": "opentelemetry-sdk", "cluster": "distributed"}
+from wstui.measure.sanitize import sanitize
+
+_EXTRAS = {
+    "html": "jinja2",
+    "prometheus": "prometheus-client",
+    "otlp": "opentelemetry-sdk",
+    "cluster": "distributed",
+    "yaml": "PyYAML",
+}
 _TERMINAL = ("TERM", "COLORTERM", "TERM_PROGRAM", "NO_COLOR", "FORCE_COLOR", "TMUX", "STY", "LANG", "LC_ALL", "SSH_TTY")
 """Variables that change how the screens look; their values hold no secret but paths, which are left out."""
 _FEWEST_FILES = 4096
+_MISSING = "not installed"
 
 
 @click.command()
@@ -59,8 +69,22 @@ def sections() -> dict[str, Any]:
         "extras": {extra: _version(library) for extra, library in _EXTRAS.items()},
         "terminal": _terminal(),
         "machine": machine,
+        "engine": _engine(),
         "paths": _paths(),
         "advice": _advice(about),
+    }
+
+
+def _engine() -> dict[str, str]:
+    """Return how load is made here: what only Linux has, or what stands in for it."""
+    from wstui.load.pacer import library_with_timerfd
+
+    uvloop = _version("uvloop")
+    return {
+        "event loop": "asyncio's own: uvloop is not installed" if uvloop == _MISSING else f"uvloop {uvloop}",
+        "sockets": "an epoll set of its own" if hasattr(select, "epoll") else "those of the event loop: no epoll here",
+        "sends": "timed by timerfd" if library_with_timerfd() else "timed by the event loop: no timerfd here",
+        "cores": "pinned to calibrate" if hasattr(os, "sched_setaffinity") else "never pinned: this system can't",
     }
 
 
@@ -68,13 +92,13 @@ def _version(library: str) -> str:
     try:
         return metadata.version(library)
     except metadata.PackageNotFoundError:
-        return "not installed"
+        return _MISSING
 
 
 def _terminal() -> dict[str, str]:
     size = shutil.get_terminal_size()
     seen = {name: os.environ[name] for name in _TERMINAL if name in os.environ}
-    inside = {"TMUX": "yes", "STY": "yes", "SSH_TTY": "yes"}
+    inside = dict.fromkeys(("TMUX", "STY", "SSH_TTY"), "yes")
     return {
         "stdin, stdout": ", ".join(
             "terminal" if s and s.isatty() else "not a terminal" for s in (sys.stdin, sys.stdout)
@@ -84,7 +108,7 @@ def _terminal() -> dict[str, str]:
         "colours": _colours(),
         "clipboard": "by OSC 52: the terminal must allow it"
         + (" (tmux: set -g set-clipboard on)" if "TMUX" in seen else ""),
-        **{name: inside.get(name, value) for name, value in seen.items()},
+        **{name: inside.get(name, sanitize(value, 80)) for name, value in seen.items()},
     }
 
 
@@ -102,21 +126,23 @@ def _colours() -> str:
 
 def _paths() -> dict[str, str]:
     from wstui.cli.run_log import folder
+    from wstui.report.model.cell_text import tilde
     from wstui.report.store.store import default_path
     from wstui.scenario.presets import own_folder
 
     store = Path(os.environ.get("WSTUI_STORE") or default_path())
     places = {"run store": store, "own presets": own_folder(), "settings": own_folder().with_name("config.toml")}
     return {
-        name: f"{_short(path)}{'' if path.exists() else ' (not there yet)'}"
+        name: f"{sanitize(tilde(path))}{'' if _exists(path) else ' (not there yet)'}"
         for name, path in {**places, "logs": folder(), "program": Path(sys.executable)}.items()
     }
 
 
-def _short(path: Path) -> str:
-    """Return a path without the user's name."""
-    home = Path.home()
-    return f"~/{path.relative_to(home)}" if path.is_relative_to(home) else str(path)
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # in a folder that may not be read
+        return False
 
 
 def _advice(about: dict[str, Any]) -> list[str]:
@@ -128,6 +154,6 @@ def _advice(about: dict[str, Any]) -> list[str]:
         found.append("the locale is not UTF-8: charts and marks need it (export LANG=C.UTF-8)")
     if os.environ.get("TERM", "").endswith("256color") and not os.environ.get("COLORTERM") and _colours() != "256":
         found.append("TERM names 256 colours, and the terminal library sees others")
-    if _version("uvloop") == "not installed":
+    if _version("uvloop") == _MISSING:
         found.append("uvloop is not installed: workers make less load on asyncio's own loop")
     return found

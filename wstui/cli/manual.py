@@ -14,7 +14,7 @@ from importlib.metadata import version
 import click
 
 from wstui.cli.exit_codes import MEANINGS, USAGE, fail
-from wstui.cli.man_page import man_page
+from wstui.cli.man_page import VARIABLES, man_page
 from wstui.manual.pages import TOPICS, Manual, nearest_topic
 from wstui.manual.reference import table
 
@@ -30,7 +30,7 @@ _WIDEST = 100
 def manual(topic: str | None, plain: bool, as_man: bool, words: str | None, as_json: bool) -> None:
     """Read the manual: TOPIC, or the list of topics without one."""
     if as_man:
-        click.echo(man_page(described_commands(), MEANINGS, version("wstui")), nl=False)
+        click.echo(man_page(described_commands(), MEANINGS, manual_pages().summaries, version("wstui")), nl=False)
         return
     if topic is not None and (topic := topic.casefold()) not in TOPICS:
         near = nearest_topic(topic)
@@ -119,7 +119,8 @@ def flags_section() -> str:
         own = [option for option in options if tuple(owners[option]) not in common]
         rest = "And the options above that name it." if len(own) < len(options) else ""
         parts.append("\n\n".join(filter(None, (f"## {name}", about, _options(own), rest))))
-    return "\n\n".join(parts)
+    variables = table(("variable", "is"), [(f"`{name}`", text) for name, text in VARIABLES.items()])
+    return "\n\n".join([*parts, f"## Environment variables\n\n{variables}"])
 
 
 def described_commands() -> dict[str, tuple[str, list[tuple[str, str]]]]:

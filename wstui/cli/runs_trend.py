@@ -39,7 +39,7 @@ MOST = 10_000
     "conditions",
     multiple=True,
     metavar="CONDITION",
-    help='Exit 1 when the latest change is like this: "change > 10%", "change < -5%". Repeatable.',
+    help='Exit 1 when the latest change is like this: "change > 10%", "change < -5%" (points, of a share). Repeatable.',
 )
 @click.option("--html", "html_file", metavar="FILE", help="Write one self-contained page with a chart.")
 @click.option("--json", "as_json", is_flag=True, help="Points and changes as JSON.")
@@ -57,6 +57,8 @@ def trend(
 
     Only finished runs count. A change is found when the runs before and after it differ by more than their noise.
     """
+    if as_json and html_file == STDOUT:
+        fail("only one of --json and --html can go to stdout: name a file for --html", USAGE)
     parsed = [_condition(text) for text in conditions]
     with opened(path) as store:
         preset = preset or store.run(store.find("last")).name
@@ -65,8 +67,9 @@ def trend(
         except BadValue as error:
             fail(f"--metric {sanitize(metric)}: {error}", USAGE)
         if not found.points:
-            known = sanitize(", ".join(sorted({run.name for run in store.runs()})), 300)
-            fail(f"no run of {sanitize(preset)!r} is finished; there are runs of {known}", USAGE)
+            names = sorted({run.name for run in store.runs() if run.state == "finished"})
+            known = f"those of {sanitize(', '.join(names), 300)} are" if names else "nor is any other"
+            fail(f"no run of '{sanitize(preset)}' is finished; {known}", USAGE)
     if html_file:
         _write_page(html_file, found)
     if as_json:
@@ -76,7 +79,7 @@ def trend(
         write(STDOUT, msgspec.json.format(msgspec.json.encode(document)).decode() + "\n")
     elif html_file != STDOUT:
         click.echo(trend_text.render(found, width=terminal_width(sys.stdout), colour=wants_colour(sys.stdout)))
-    broken = [(condition, held) for condition in parsed if (held := condition.holds(found.changes))]
+    broken = [(condition, held) for condition in parsed if (held := condition.holds(found))]
     for condition, held in broken:
         told = trend_text.change_words(held, found.unit)
         click.echo(f"wstui: ✗ {condition.text}: {metric} changed at run {held.run}: {told}", err=True)

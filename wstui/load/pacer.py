@@ -36,6 +36,14 @@ def sends_a_pass(late_ns: int) -> int:
     return SENDS_A_PASS if late_ns <= BEHIND_NS else min(SENDS_BEHIND * (late_ns // BEHIND_NS), MOST_SENDS)
 
 
+def library_with_timerfd() -> ctypes.CDLL | None:
+    """Return the C library if it has timerfd, as that of Linux."""
+    if sys.platform == "win32":
+        return None
+    libc = ctypes.CDLL(None, use_errno=True)
+    return libc if hasattr(libc, "timerfd_create") else None
+
+
 class PreciseTimer:
     """Calls `callback` at an exact time: by a timerfd on Linux, by the loop's timer elsewhere.
 
@@ -47,7 +55,7 @@ class PreciseTimer:
         self._callback = callback
         self._fd = -1
         self._handle: asyncio.TimerHandle | None = None
-        if sys.platform != "win32" and hasattr(libc := ctypes.CDLL(None, use_errno=True), "timerfd_create"):
+        if (libc := library_with_timerfd()) is not None:
             fd = libc.timerfd_create(time.CLOCK_MONOTONIC, _TFD_NONBLOCK | _TFD_CLOEXEC)
             if fd >= 0:
                 self._fd = fd

@@ -7,9 +7,10 @@ approximation is poor for a few dozen runs, and is corrected for the number of s
 
 from __future__ import annotations
 
+import math
 import random
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
@@ -48,8 +49,8 @@ class ChangePoint:
 
     @property
     def ratio(self) -> float | None:
-        """Return after ÷ before − 1, None where before is 0."""
-        return self.after / self.before - 1 if self.before else None
+        """Return by what share of before it changed, None where before is 0."""
+        return (self.after - self.before) / abs(self.before) if self.before else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,20 @@ class Trend:
     def of(cls, preset: str, metric: str, points: Sequence[Point]) -> Trend:
         """Return the trend of these points. Raises BadValue if the metric is unknown."""
         return cls(preset, metric, parse_metric(metric).unit, tuple(points), tuple(change_points(points)))
+
+    @property
+    def levels(self) -> list[float]:
+        """Return for each run the median of the stretch between two changes that it is in; none if nothing is known."""
+        measured = [point.value for point in self.points if point.value is not None]
+        if not measured:
+            return []
+        level = self.changes[0].before if self.changes else median(measured)
+        levels = []
+        for point in self.points:
+            if change := self.change_at(point):
+                level = change.after
+            levels.append(level)
+        return levels
 
     def change_at(self, point: Point) -> ChangePoint | None:
         return next((change for change in self.changes if change.run == point.run), None)
@@ -101,15 +116,16 @@ def change_points(points: Sequence[Point]) -> list[ChangePoint]:
     return [
         ChangePoint(measured[at][0], before, after, splits[at])
         for at, (before, after) in zip(edges[1:-1], pairwise(middles), strict=True)
+        if before != after  # of counts that are mostly 0, a few more are no other median
     ]
 
 
 def _split(values: Sequence[float], start: int, end: int, found: dict[int, float]) -> None:
-    segment = values[start:end]
-    if len(segment) < 2 * FEWEST:
+    if end - start < 2 * FEWEST:
         return
-    at, strength = _strongest(segment)
-    shuffled, draw = list(segment), random.Random(0)
+    ranks, _ = ranks_of(values[start:end])
+    at, strength = _strongest(ranks)
+    shuffled, draw = list(ranks), random.Random(0)
     beaten = 0
     for _ in range(_PERMUTATIONS):
         draw.shuffle(shuffled)
@@ -121,9 +137,8 @@ def _split(values: Sequence[float], start: int, end: int, found: dict[int, float
         _split(values, start + at, end, found)
 
 
-def _strongest(values: Sequence[float]) -> tuple[int, float]:
+def _strongest(ranks: Sequence[float]) -> tuple[int, float]:
     """Return where the ranks before and after differ most, and by how much: max |2 Σ rank − t (n + 1)|."""
-    ranks, _ = ranks_of(values)
     best, strength, total = FEWEST, 0.0, 0.0
     for at, rank in enumerate(ranks, 1):
         total += rank
@@ -134,20 +149,23 @@ def _strongest(values: Sequence[float]) -> tuple[int, float]:
 
 @dataclass(frozen=True, slots=True)
 class TrendCondition:
-    """A latest change that is not accepted, as "change > 10%"."""
+    """A latest change that is not accepted, as "change > 10%"; of a metric that is a share itself, in points."""
 
     text: str
     above: bool
     amount: float
 
-    def holds(self, changes: Iterable[ChangePoint]) -> ChangePoint | None:
+    def holds(self, trend: Trend) -> ChangePoint | None:
         """Return the latest change if it is of that kind; from 0 to something is beyond any percentage."""
-        latest = max(changes, key=lambda change: change.run, default=None)
+        latest = trend.changes[-1] if trend.changes else None
         if latest is None:
             return None
-        if latest.ratio is None:
-            return latest if self.above and latest.after > 0 else None
-        percent = latest.ratio * 100
+        if trend.unit == "%":
+            percent = latest.after - latest.before
+        elif latest.ratio is None:
+            percent = math.inf if latest.after > 0 else -math.inf
+        else:
+            percent = latest.ratio * 100
         return latest if (percent > self.amount if self.above else percent < self.amount) else None
 
 

@@ -48,6 +48,8 @@ def _count(part: Element) -> None:
     cases = list(part.iter("testcase"))
     part.set("tests", str(len(cases)))
     for name, kind in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
+        if part.tag == "testsuites" and name == "skipped":
+            continue  # Jenkins' xUnit plugin refuses it there
         part.set(name, str(sum(case.find(kind) is not None for case in cases)))
     part.set("time", f"{sum(float(case.get('time', 0)) for case in cases):.3f}")
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from wstui.measure import format
 from wstui.measure.sanitize import sanitize
+from wstui.report.analysis.significance import ALPHA
 from wstui.report.analysis.trend import FEWEST, ChangePoint, Point, Trend
+from wstui.report.model.breakpoint_table import bar
 from wstui.report.model.cell_text import GAP, paragraph, width_of
+from wstui.report.model.labels import Tone
 from wstui.report.model.table import Column, Row, Table, fitted
 from wstui.report.model.terminal import Paint
 
@@ -31,29 +34,38 @@ def remarks(point: Point, trend: Trend) -> list[str]:
     ]
 
 
+def note(trend: Trend) -> str:
+    """Return how changes were looked for."""
+    if len(trend.points) < 2 * FEWEST:
+        return f"Changes are looked for in {2 * FEWEST} runs or more: {FEWEST} on each side."
+    count = len(trend.changes)
+    return (
+        f"{count} change{'' if count == 1 else 's'} found (◆; Pettitt's test, p < {ALPHA:g}, at least {FEWEST} runs on "
+        "each side)."
+    )
+
+
 def render(trend: Trend, *, width: int, colour: bool) -> str:
     """Return the lines of the trend, oldest run first; marks that do not fit beside a bar go below it."""
-    paint, points, changes = Paint(colour), trend.points, trend.changes
-    bar = max(min(_BAR, width - _REST), 4)
+    paint, points = Paint(colour), trend.points
+    room = max(min(_BAR, width - _REST), 4)
     most = max((point.value for point in points if point.value is not None), default=0.0)
     rows = []
     for point in points:
-        cells = 0 if point.value is None or not most else round(point.value / most * bar)
-        started = point.started[:16].replace("T", " ")
-        rows.append(Row((str(point.run), started, format.limit_figure(point.value, trend.unit), "█" * cells)))
+        started = sanitize(format.moment(point.started))
+        rows.append(
+            Row((str(point.run), started, format.limit_figure(point.value, trend.unit), bar(point.value, most, room)))
+        )
+    scale = f"0{format.limit_figure(most, trend.unit):>{room - 1}}" if most else ""
     columns = [Column("run"), Column("started", number=False, rank=2), Column(trend.metric)]
-    cut = fitted(Table("", [*columns, Column("", number=False, rank=1)], rows), width)
+    cut = fitted(Table("", [*columns, Column(scale, number=False, rank=1)], rows), width)
     lines = [paint.heading(GAP.join(cut.head).rstrip())]
     for row, point in zip(cut.rows, points, strict=True):
         line, marks = GAP.join(row), GAP.join(remarks(point, trend))
+        tone = Tone.NEAR if trend.change_at(point) else Tone.PLAIN
         if width_of(line + GAP + marks) <= width:
-            lines.append((line + GAP + marks).rstrip())
+            found = [line + GAP + marks]
         else:
-            lines += [line.rstrip(), *paragraph(marks, width=width, indent=" " * (width_of(cut.head[0]) + len(GAP)))]
-    note = (
-        f"{len(changes)} change{'' if len(changes) == 1 else 's'} found (◆; Pettitt's test, at least {FEWEST} runs on "
-        "each side)."
-        if len(points) >= 2 * FEWEST
-        else f"Changes are looked for in {2 * FEWEST} runs or more: {FEWEST} on each side."
-    )
-    return "\n".join([*lines, "", *paint.dim(paragraph(note, width=width, indent=""))])
+            found = [line, *paragraph(marks, width=width, indent=" " * (width_of(cut.head[0]) + len(GAP)))]
+        lines += [paint.tone(text.rstrip(), tone) for text in found]
+    return "\n".join([*lines, "", *paint.dim(paragraph(note(trend), width=width, indent=""))])

@@ -108,6 +108,7 @@ def paragraph(text: str, *, width: int = 80, indent: str = "  ", first: str | No
 def tilde(path: Path) -> str:
     """Return a path with "~" for the home folder."""
     try:
-        return f"~/{path.relative_to(Path.home())}"
+        home = Path.home()
+        return f"~/{path.relative_to(home)}" if home.name else str(path)  # where "/" is the home, all is in it
     except (ValueError, RuntimeError):
         return str(path)
