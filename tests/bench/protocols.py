@@ -197,7 +197,7 @@ TALKS = {
 }
 
 
-class Heard(Wire):
+class RecordedState(Wire):
     """Keeps every frame until it is answered."""
 
     def __init__(self) -> None:
@@ -222,7 +222,7 @@ class Loop:
         self.clients = []
         for number in range(CLIENTS):
             client = LoadClient(self.worker.context, self.worker, number, number)
-            client.transport = Heard()  # type: ignore[assignment]
+            client.transport = RecordedState()  # type: ignore[assignment]
             client.step = WAITING
             self.worker._connector.in_flight += 1
             self.worker.opened(client)
@@ -238,7 +238,7 @@ class Loop:
             self.clients.append(client)
 
     def answers(self, client: LoadClient) -> list[bytes]:
-        wire: Heard = client.transport  # type: ignore[assignment]
+        wire: RecordedState = client.transport  # type: ignore[assignment]
         written, wire.frames = wire.frames, []
         found = []
         for data in written:

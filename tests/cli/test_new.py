@@ -29,7 +29,7 @@ from tests.protocols.test_realtime import Model
 from tests.protocols.test_signalr import Hub
 from tests.servers.server import Server, until
 from wstui.cli import wstui
-from wstui.execution.preflight.look import look
+from wstui.execution.preflight.detection import look
 from wstui.scenario.file import load
 from wstui.scenario.model import Scenario
 

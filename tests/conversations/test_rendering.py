@@ -24,7 +24,7 @@ TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\r\n\x00\x0b\x0
 
 
 @dataclass
-class Speaker:
+class Sender:
     number: int = 0
     seq: int = 1
     sent_ns: int = 0
@@ -48,7 +48,7 @@ def rendered(what: Scenario, client: int = 0, seq: int = 1) -> bytes:
     row = roles.rows[client % len(roles.rows)] if roles.rows else []
     said = roles.roles[0].loop[0].say
     assert said is not None
-    return compile_text(said, what.messages.seed)(Speaker(client, seq, row=row))
+    return compile_text(said, what.messages.seed)(Sender(client, seq, row=row))
 
 
 @given(TEXTS, TEXTS)

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from wstui.execution.run.compile import spec_of
 from wstui.load.conversation.program import Beat, Operation, WorkerRole
 from wstui.load.conversation.server_rules import reason_of
-from wstui.recording.inference.speech import HAS_SPOKEN
-from wstui.scenario.conversation.dialect import Decode, Heard, Malformed, Said
+from wstui.recording.inference.protocol_messages import HAS_SPOKEN
+from wstui.scenario.conversation.dialect import Decode, Malformed, RecordedState, RecordedStep
 from wstui.scenario.conversation.known_dialects import dialect
 from wstui.scenario.model import Scenario
 
@@ -101,9 +101,9 @@ def reads_or_names(decode: Decode, *frames: bytes, is_binary: bool = False, kept
         assert not isinstance(kept, bytes) or len(kept) <= sum(map(len, frames[: number + 1]))
 
 
-def heard(protocol: str, frame: str | bytes, kept: Heard | None = None, **options: Any) -> list[Said]:
+def heard(protocol: str, frame: str | bytes, kept: RecordedState | None = None, **options: Any) -> list[RecordedStep]:
     """Return what a recorded frame of a client says in the terms of a scenario."""
-    return dialect(protocol, options).said(frame, kept or Heard())
+    return dialect(protocol, options).recorded(frame, kept or RecordedState())
 
 
 def says_or_names(protocol: str, frame: bytes, is_binary: bool, **options: Any) -> None:

@@ -29,7 +29,7 @@ from tests.protocols.codecs import (
 )
 from wstui.measure.sanitize import sanitize
 from wstui.protocols import centrifugo, ocpp, stomp, wamp
-from wstui.scenario.conversation.dialect import Heard, Said
+from wstui.scenario.conversation.dialect import RecordedState, RecordedStep
 
 FEW = settings(max_examples=25, deadline=None)  # each compiles a scenario
 HEADERS = st.dictionaries(
@@ -221,7 +221,7 @@ def test_answers_of_json_rpc_servers_end_a_call_as_they_mean(
         assert verdict(role, call, role.reader.read(told), told) == ("" if other else expected)
     role.reader.read(data.draw(broken(answer.encode())))  # None, or a document
     read = heard("jsonrpc", json.dumps(client.request(words, params=[result], id=3)))
-    assert read == [Said({"call": words, "params": [result]}, 3)]
+    assert read == [RecordedStep({"call": words, "params": [result]}, 3)]
     says_or_names("jsonrpc", data.draw(broken(frame)), False)
 
 
@@ -246,9 +246,9 @@ def test_events_of_openai_end_a_step_as_they_mean(status: str, words: str, audio
     client_event = TypeAdapter(realtime.RealtimeClientEvent)
     read = [client_event.validate_json(frame) for frame in frames(step)]
     assert read[0].item.content[0].text == words and read[1].response.instructions == words
-    kept = Heard()
+    kept = RecordedState()
     says = [said for frame in read for said in heard("realtime", frame.to_json(exclude_unset=True), kept)]
-    assert says == [Said({"text": words}), Said({"respond": {"instructions": words}})]
+    assert says == [RecordedStep({"text": words}), RecordedStep({"respond": {"instructions": words}})]
     details = {"type": status, "error": {"type": "server_error", "code": words}} if status == "failed" else None
     done: dict[str, Any] = {"event_id": "e", "type": "response.done"}
     done |= {"response": {"id": "r", "status": status, "status_details": details}}

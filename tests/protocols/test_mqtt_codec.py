@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.protocols.codecs import SENT, WORDS, broken, frames, heard, operation, reads_or_names, role_of, says_or_names
 from tests.protocols.node_codecs import NodeCodecs
 from wstui.protocols.mqtt_packets import decode
-from wstui.scenario.conversation.dialect import Malformed, Said
+from wstui.scenario.conversation.dialect import Malformed, RecordedStep
 
 FEW = settings(max_examples=25, deadline=None)
 NUMBERS, IDS = st.integers(1, 2**16 - 1), st.integers(1, 2**16 - 1)
@@ -176,7 +176,7 @@ def test_the_library_reads_how_clients_connect_and_we_read_how_its_do(
     (written,) = node.ask("mqtt", "encode", {"version": version, "packets": [theirs]})
     (said,) = heard("mqtt", written, **named)
     expected = {name: value for name, value in given.items() if name not in ("client_id", "will")}
-    assert said == Said(expected | ({"will": will} if will else {}), opens=True)
+    assert said == RecordedStep(expected | ({"will": will} if will else {}), opens=True)
 
 
 TEXTS = st.just("") | WORDS.filter(lambda word: not word.startswith("["))  # else it might be JSON
@@ -218,7 +218,7 @@ def test_the_library_reads_what_clients_send_and_we_read_what_its_do(
     if kind == "subscribe" and version == 5:
         theirs["subscriptions"] = [each | {"nl": True, "rh": 1} for each in theirs["subscriptions"]]
     (written,) = node.ask("mqtt", "encode", {"version": version, "packets": [theirs]})
-    assert heard("mqtt", written, **named) == [Said(step, expected.get("messageId"))]
+    assert heard("mqtt", written, **named) == [RecordedStep(step, expected.get("messageId"))]
     says_or_names("mqtt", data.draw(broken(written)), True, **named)
 
 

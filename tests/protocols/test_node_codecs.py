@@ -30,7 +30,7 @@ from tests.protocols.codecs import (
 from tests.protocols.node_codecs import NodeCodecs
 from wstui.measure.sanitize import sanitize
 from wstui.protocols import actioncable, phoenix, socketio
-from wstui.scenario.conversation.dialect import Heard, Malformed, Said
+from wstui.scenario.conversation.dialect import Malformed, RecordedState, RecordedStep
 from wstui.scenario.errors import ScenarioError
 
 FEW = settings(max_examples=25, deadline=None)
@@ -147,11 +147,11 @@ def test_graphql_ws_reads_what_clients_send_and_we_read_what_its_do(
     assert node.ask("graphql", "decode", init.decode()) == {"type": "connection_init", "payload": payload}
     (beat,) = role.beats
     assert node.ask("graphql", "decode", frames(beat)[0].decode()) == {"type": "ping"}
-    kept = Heard()
+    kept = RecordedState()
     (said,) = heard("graphql", node.ask("graphql", "encode", message), kept)
-    assert said == Said(step | ({"id": name} if kind == "subscription" else {}), str(SENT))
+    assert said == RecordedStep(step | ({"id": name} if kind == "subscription" else {}), str(SENT))
     done = heard("graphql", node.ask("graphql", "encode", {"type": "complete", "id": str(SENT)}), kept)
-    assert done == ([Said({"complete": name})] if kind == "subscription" else [])
+    assert done == ([RecordedStep({"complete": name})] if kind == "subscription" else [])
     says_or_names("graphql", data.draw(broken(frame)), False)
 
 
@@ -260,7 +260,7 @@ def test_action_cable_sends_what_clients_send(
     for written, step in zip((joins, performs, leaves), steps, strict=True):
         (frame,) = sent("actioncable", step)
         assert _opened(frame) == _opened(written)
-        assert heard("actioncable", written) == [Said(step)]
+        assert heard("actioncable", written) == [RecordedStep(step)]
         says_or_names("actioncable", data.draw(broken(frame)), False)
 
 
@@ -373,10 +373,10 @@ def test_socket_io_reads_what_clients_send_and_we_read_what_its_do(
     (connect,) = frames(operation(role, "connect"))
     joined = {"type": 0, "nsp": space, "data": auth}
     assert node.ask("socketio", "decode", [connect.decode()]) == [joined]
-    kept, said = Heard(), []
+    kept, said = RecordedState(), []
     for frame in [*node.ask("socketio", "encode", joined), *node.ask("socketio", "encode", packet)]:
         said += heard("socketio", frame, kept)
-    assert said == [Said({"namespace": space, "auth": auth}, opens=True), Said(step, str(SENT))]
+    assert said == [RecordedStep({"namespace": space, "auth": auth}, opens=True), RecordedStep(step, str(SENT))]
     says_or_names("socketio", data.draw(broken(first)), False)
 
 

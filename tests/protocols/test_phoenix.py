@@ -24,7 +24,7 @@ from tests.protocols.codecs import sent
 from tests.protocols.serving import failure, target
 from tests.servers.server import BINARY, Connection, Server, until
 from wstui.protocols.phoenix import decode
-from wstui.scenario.conversation.dialect import Heard, Malformed
+from wstui.scenario.conversation.dialect import Malformed, RecordedState
 from wstui.scenario.conversation.known_dialects import dialect
 
 ROOMS = """
@@ -175,7 +175,9 @@ async def test_the_official_client_gets_on_with_the_server(version: str, package
     if package:
         frames = [json.loads(frame) for _, frame in server.frames]
         assert len(frames) >= 8 and all(frame.keys() == {"topic", "event", "payload", "ref"} for frame in frames)
-        said = [dialect("phoenix", {"version": 1}).said(frame.decode(), Heard()) for _, frame in server.frames]
+        said = [
+            dialect("phoenix", {"version": 1}).recorded(frame.decode(), RecordedState()) for _, frame in server.frames
+        ]
         assert [one.own for (one,) in said if "leave" not in one.table] == [
             frame["ref"] for frame in frames if frame["event"] != "phx_leave"
         ]

@@ -30,7 +30,7 @@ from tests.protocols.node_codecs import NodeCodecs, Refused
 from wstui.load.text import text_of
 from wstui.measure.sanitize import sanitize
 from wstui.protocols.signalr import decode_json, decode_messagepack
-from wstui.scenario.conversation.dialect import Malformed, Said
+from wstui.scenario.conversation.dialect import Malformed, RecordedStep
 
 FEW = settings(max_examples=25, deadline=None)
 FORMATS = st.sampled_from(["json", "messagepack"])
@@ -140,7 +140,7 @@ def test_the_library_reads_what_clients_send_and_we_read_what_its_do(
     assert frames(operation(role, "handshake")) == [node.ask("signalr", "ask", {"format": form})]
     (written,) = node.ask("signalr", "encode", {"format": form, "messages": [theirs]})
     said = heard("signalr", written if form == "messagepack" else written.decode(), format=form)
-    assert said == [Said(step, own.get("invocationId"))]
+    assert said == [RecordedStep(step, own.get("invocationId"))]
     says_or_names("signalr", data.draw(broken(written)), form == "messagepack", format=form)
 
 

@@ -13,7 +13,7 @@ from wstui.execution.run.result import Result
 from wstui.execution.run.role_sections import StepSummary
 from wstui.report.formats import format_registry
 from wstui.report.formats.console import print_summary
-from wstui.report.model import step_tables
+from wstui.report.model import part_tables
 
 
 def told(name: str, result: Result) -> str:
@@ -46,5 +46,5 @@ def test_the_uncertainty_of_clocks_has_its_unit_once() -> None:
     hosts = [HostSummary(name=name, workers=1, clock_uncertainty_ms=ms) for name, ms in (("a", 0.5), ("b", 1.0))]
     delivered = StepSummary("member", "price", "delivery", begun=3, done=3)
     run = msgspec.structs.replace(example.good(), steps=[delivered], generator=GeneratorSummary(2, hosts=hosts))
-    table = step_tables.steps(run)
+    table = part_tables.steps(run)
     assert table is not None and table.notes[-1].endswith("are exact to ± 1.50 ms.")

@@ -70,8 +70,7 @@ def test_a_collector_passes_metrics_and_events_on_as_they_were() -> None:
     from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
     from tests.report.posted import taking
-    from wstui.report.live.otlp import OtlpExport, metrics_of
-    from wstui.report.live.otlp_logs import OtlpLogs
+    from wstui.report.live.otlp import OtlpExport, OtlpLogs, metrics_of
 
     assert ROTEL is not None and ROTEL.origin is not None
     http, grpc = free_ports(2)

@@ -9,7 +9,7 @@ from textual.widgets import Input
 from tests.tui import fake
 from tests.tui.driving import go_to, shown, started, until
 from tests.tui.editing import control
-from wstui.execution.preflight.look import Look
+from wstui.execution.preflight.detection import Detection
 from wstui.execution.preflight.probe import Unreachable
 from wstui.protocols.guess import ProtocolGuess
 from wstui.scenario.file import load
@@ -235,10 +235,10 @@ def test_only_files_outside_the_preset_folders_are_remembered_and_only_the_lates
 
 
 async def test_a_new_scenario_is_for_what_the_server_speaks(home: Path) -> None:
-    async def look(url: str) -> Look:
+    async def look(url: str) -> Detection:
         if "away" in url:
             raise Unreachable(f"{url} can't be reached", "start the server")
-        return Look(url, ProtocolGuess("phoenix", "its phx_reply", {"version": 1}))
+        return Detection(url, ProtocolGuess("phoenix", "its phx_reply", {"version": 1}))
 
     async with started(home) as (app, pilot, _, _):
         launcher = app.services.launcher

@@ -11,8 +11,8 @@ from typing import Any
 import click
 
 from wstui.cli.exit_codes import ABORTED, BROKEN, KEPT, UNREACHABLE, USAGE, fail, hide, tell
+from wstui.execution.preflight.detection import Detection, look
 from wstui.execution.preflight.first_message import rehearse
-from wstui.execution.preflight.look import Look, look
 from wstui.execution.preflight.probe import Unreachable
 from wstui.measure.sanitize import sanitize
 from wstui.scenario.conversation.known_dialects import DIALECTS, kind_of, known
@@ -71,7 +71,7 @@ def new(
     sys.exit(KEPT if no_try or not url else _tried(path, url, insecure))
 
 
-def _look(url: str, insecure: bool, ca_file: str) -> Look:
+def _look(url: str, insecure: bool, ca_file: str) -> Detection:
     try:
         return asyncio.run(look(url, insecure=insecure, ca_file=ca_file))
     except BadValue as error:

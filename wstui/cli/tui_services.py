@@ -24,7 +24,7 @@ from wstui.tui.services import Launcher
 if TYPE_CHECKING:
     from wstui.cli.kept_suite import KeptSuite  # loaded with the first run: it takes a fifth of the start
     from wstui.execution.preflight.checklist import Check
-    from wstui.execution.preflight.look import Look
+    from wstui.execution.preflight.detection import Detection
     from wstui.execution.preflight.probe import Probe
     from wstui.manual.pages import Manual
     from wstui.report.analysis.compare import Comparison
@@ -145,8 +145,8 @@ def launcher(options: RunOptions, troubles: list[str], begun: list[KeptSuite]) -
     )
 
 
-async def _look(url: str) -> Look:
-    from wstui.execution.preflight.look import look
+async def _look(url: str) -> Detection:
+    from wstui.execution.preflight.detection import look
 
     return await look(url)
 

@@ -28,7 +28,7 @@ _to_json = msgspec.json.Encoder().encode
 _THIS_RUN = random.SystemRandom().getrandbits(63)
 
 
-class Speaker(Protocol):
+class Sender(Protocol):
     """What a message is made from: the client, the number of its message, when, its row, its variables."""
 
     number: int
@@ -97,7 +97,7 @@ def compile_parts(parts: Sequence[bytes | Slot], seed: int) -> Render:
 def _padded(before: Render, after: Render | None, text: TextSpec) -> Render:
     size, padding = text.size, text.padding * text.size
 
-    def render(speaker: Speaker) -> bytes:
+    def render(speaker: Sender) -> bytes:
         head = before(speaker)
         tail = b"" if after is None else after(speaker)
         missing = size - len(head) - len(tail)
@@ -216,6 +216,6 @@ def _uuid(number: int, seq: int, lane: int) -> str:
     return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{'89ab'[int(text[16], 16) & 3]}{text[17:20]}-{text[20:]}"
 
 
-def _iso(speaker: Speaker) -> str:
+def _iso(speaker: Sender) -> str:
     seconds, ns = divmod(speaker.sent_ns + speaker.epoch_offset_ns, 1_000_000_000)
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{ns // 1_000_000:03d}Z"

@@ -14,11 +14,11 @@ from wstui.scenario.conversation.dialect import (
     BadKey,
     Decode,
     Dialect,
-    Heard,
     Json,
     Malformed,
     Piece,
-    Said,
+    RecordedState,
+    RecordedStep,
     Seconds,
     Table,
     Wrap,
@@ -82,14 +82,14 @@ class ActionCable(Dialect):
         data = {"action": keys.perform} | keys.data
         return given | {"frames": _command("message", _identifier(keys.channel, "channel"), data)}
 
-    def said(self, frame: str | bytes, heard: Heard) -> list[Said]:
+    def recorded(self, frame: str | bytes, state: RecordedState) -> list[RecordedStep]:
         match document(frame):
             case {"command": "subscribe" | "unsubscribe" as command, "identifier": str(named)}:
-                return [Said({command: _named(named)})]
+                return [RecordedStep({command: _named(named)})]
             case {"command": "message", "identifier": str(named), "data": str(data)}:
                 match document(data):
                     case {"action": str(action), **rest}:
-                        return [Said({"perform": action, "channel": _named(named), "data": rest})]
+                        return [RecordedStep({"perform": action, "channel": _named(named), "data": rest})]
         raise Malformed("no command of Action Cable")
 
     def rules(self) -> dict[str, list[Table]]:

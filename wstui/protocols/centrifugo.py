@@ -16,10 +16,10 @@ from wstui.scenario.conversation.dialect import (
     BadKey,
     Decode,
     Dialect,
-    Heard,
     Json,
     Malformed,
-    Said,
+    RecordedState,
+    RecordedStep,
     Table,
     reply,
     text,
@@ -118,17 +118,17 @@ class Centrifugo(Dialect):
         failed = {"id": "{{seq}}", "type": "error"}
         return reply(table, {"id": "{{seq}}", "type": command}, command, failed, reason=_ERROR)
 
-    def said(self, frame: str | bytes, heard: Heard) -> list[Said]:
-        found: list[Said] = []
+    def recorded(self, frame: str | bytes, state: RecordedState) -> list[RecordedStep]:
+        found: list[RecordedStep] = []
         for command in (document(line) for line in frame.splitlines() if line.strip()):
             match command:
                 case {"connect": dict(given), "id": own}:
                     kept = {name: given[name] for name in ("token", "data") if given.get(name)}
-                    found.append(Said(kept, own, opens=True))
+                    found.append(RecordedStep(kept, own, opens=True))
                 case {"id": own, **rest} if len(rest) == 1 and (name := next(iter(rest))) in _COMMANDS:
                     asked: Any = rest[name]
                     keys = {key: asked[key] for key in ("data", "token") if key in asked}
-                    found.append(Said({name: asked["method" if name == "rpc" else "channel"]} | keys, own))
+                    found.append(RecordedStep({name: asked["method" if name == "rpc" else "channel"]} | keys, own))
                 case dict() if command:
                     raise Malformed("no command that a step has")
         return found

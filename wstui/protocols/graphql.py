@@ -13,7 +13,16 @@ import msgspec
 from msgspec import Meta
 
 from wstui.protocols.plain import document
-from wstui.scenario.conversation.dialect import BadKey, Dialect, Heard, Malformed, Said, Seconds, Table, reply
+from wstui.scenario.conversation.dialect import (
+    BadKey,
+    Dialect,
+    Malformed,
+    RecordedState,
+    RecordedStep,
+    Seconds,
+    Table,
+    reply,
+)
 
 _REASONS = ["payload.errors.0.message", "payload.0.message", "payload.message", "payload"]
 
@@ -88,10 +97,10 @@ class GraphQL(Dialect):
         failed = [{"type": "error", "id": keys.id}, result | {"payload.errors": "*"}]
         return reply(table, result | {"absent": "payload.errors"}, "payload", *failed, reason=_REASONS)
 
-    def said(self, frame: str | bytes, heard: Heard) -> list[Said]:
+    def recorded(self, frame: str | bytes, state: RecordedState) -> list[RecordedStep]:
         match document(frame):
             case {"type": "connection_init", **rest}:
-                return [Said({"payload": rest.get("payload") or None}, opens=True)]
+                return [RecordedStep({"payload": rest.get("payload") or None}, opens=True)]
             case {"type": "subscribe" | "start", "id": own, "payload": {"query": str(query), **rest}}:
                 found = re.match(r"\s*(query|mutation|subscription)\b\s*(\w*)|", query)
                 command = ((found and found[1]) or "query").replace("scription", "scribe")
@@ -99,10 +108,10 @@ class GraphQL(Dialect):
                 if command == "subscribe":
                     # A name of its own: the step that completes it has to say the same.
                     name = given["operation"] or (found and found[2]) or next(iter(re.findall(r"{\s*(\w+)", query)), "")
-                    heard.kept[own] = given["id"] = name or "subscription"
-                return [Said({command: query} | given, own)]
+                    state.kept[own] = given["id"] = name or "subscription"
+                return [RecordedStep({command: query} | given, own)]
             case {"type": "complete" | "stop", "id": own}:
-                return [Said({"complete": heard.kept[own]})] if own in heard.kept else []
+                return [RecordedStep({"complete": state.kept[own]})] if own in state.kept else []
             case {"type": "ping" | "pong" | "connection_terminate"}:
                 return []
         raise Malformed("no message of GraphQL")

@@ -11,7 +11,17 @@ import msgspec
 from msgspec import Meta
 
 from wstui.protocols.plain import document
-from wstui.scenario.conversation.dialect import BadKey, Dialect, Heard, Json, Malformed, Said, Table, reply, text
+from wstui.scenario.conversation.dialect import (
+    BadKey,
+    Dialect,
+    Json,
+    Malformed,
+    RecordedState,
+    RecordedStep,
+    Table,
+    reply,
+    text,
+)
 
 
 class JsonRpcOptions(msgspec.Struct, kw_only=True):
@@ -46,11 +56,11 @@ class JsonRpc(Dialect):
     def rules(self) -> dict[str, list[Table]]:
         return {"errors": [{"on": {"error": "*"}, "reason": ["error"]}]}
 
-    def said(self, frame: str | bytes, heard: Heard) -> list[Said]:
+    def recorded(self, frame: str | bytes, state: RecordedState) -> list[RecordedStep]:
         match document(frame):
             case {"method": str(method), **rest}:
                 given = {"call" if "id" in rest else "notify": method, "params": rest.get("params")}
-                return [Said(given, rest.get("id"))]
+                return [RecordedStep(given, rest.get("id"))]
         raise Malformed("neither a call nor a notification")
 
 

@@ -18,11 +18,11 @@ from wstui.scenario.conversation.dialect import (
     Decode,
     Dialect,
     Frame,
-    Heard,
     Json,
     Malformed,
     Piece,
-    Said,
+    RecordedState,
+    RecordedStep,
     Seconds,
     Table,
     Wrap,
@@ -136,23 +136,23 @@ class Mqtt(Dialect):
         refused: list[Table] = [answer, {"type": "pubrec", "id": "{{seq16}}", "ok": False}]
         return reply(table, answer | {"ok": True}, "", *refused, reason=["reason"])
 
-    def said(self, frame: str | bytes, heard: Heard) -> list[Said]:
-        data = heard.kept.pop("rest", b"") + (frame if isinstance(frame, bytes) else b"")
-        found: list[Said] = []
+    def recorded(self, frame: str | bytes, state: RecordedState) -> list[RecordedStep]:
+        data = state.kept.pop("rest", b"") + (frame if isinstance(frame, bytes) else b"")
+        found: list[RecordedStep] = []
         while data:
             start, size = length(data, 1)
             if start < 0 or start + size > len(data):
-                heard.kept["rest"] = data
+                state.kept["rest"] = data
                 break
             found += self._said(data[0], data[start : start + size])
             data = data[start + size :]
         return found
 
-    def _said(self, first: int, body: bytes) -> list[Said]:
+    def _said(self, first: int, body: bytes) -> list[RecordedStep]:
         version = 5 if self.options.version == "5" else 4
         kind = first >> 4
         if kind == 1:
-            return [Said(self._connected(body), opens=True)]
+            return [RecordedStep(self._connected(body), opens=True)]
         if kind == 3:
             packet, content = published(first, body, version)
             payload = packet["payload"]
@@ -160,7 +160,7 @@ class Mqtt(Dialect):
                 raise Malformed("a payload that is not text")
             read = document(content)
             given = {"publish": packet["topic"], "payload": read if isinstance(read, dict | list) else payload}
-            return [Said(given | {"qos": packet["qos"], "retain": packet["retain"]}, packet.get("id"))]
+            return [RecordedStep(given | {"qos": packet["qos"], "retain": packet["retain"]}, packet.get("id"))]
         if kind not in (8, 10):
             return []  # acknowledgements, pings, the farewell
         at = properties(body, 2)[0] if version == 5 else 2
@@ -171,7 +171,9 @@ class Mqtt(Dialect):
             if kind == 8:
                 qos, at = max(qos, body[at] & 3), at + 1
         named: Any = filters[0] if len(filters) == 1 else filters
-        return [Said({"subscribe": named, "qos": qos} if kind == 8 else {"unsubscribe": named}, number(body, 0))]
+        return [
+            RecordedStep({"subscribe": named, "qos": qos} if kind == 8 else {"unsubscribe": named}, number(body, 0))
+        ]
 
     def _connected(self, body: bytes) -> Table:
         """Return what a CONNECT says. Not the client's id: a second client of the same id would take over."""

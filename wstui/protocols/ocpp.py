@@ -17,10 +17,10 @@ from wstui.scenario.conversation.dialect import (
     BadKey,
     Decode,
     Dialect,
-    Heard,
     Json,
     Malformed,
-    Said,
+    RecordedState,
+    RecordedStep,
     Table,
     reply,
     text,
@@ -138,22 +138,22 @@ class Ocpp(Dialect):
         status = {"connectorStatus": "Available", "evseId": 1, "connectorId": 1, "timestamp": "{{timestamp iso}}"}
         return [{"name": "status", "call": "StatusNotification", "data": status}]
 
-    def said(self, frame: str | bytes, heard: Heard) -> list[Said]:
+    def recorded(self, frame: str | bytes, state: RecordedState) -> list[RecordedStep]:
         """Return the first BootNotification as an option, and later heartbeats as what the charge point does itself."""
         match document(frame):
-            case [2, str(own), "BootNotification", dict(boot)] if not heard.kept:
-                heard.kept["boots"] = True
-                return [Said({"boot": boot}, own, opens=True)]
-            case [2, str(own), "Heartbeat", _] if heard.kept.get("boots"):
-                return [Said({}, own)]
+            case [2, str(own), "BootNotification", dict(boot)] if not state.kept:
+                state.kept["boots"] = True
+                return [RecordedStep({"boot": boot}, own, opens=True)]
+            case [2, str(own), "Heartbeat", _] if state.kept.get("boots"):
+                return [RecordedStep({}, own)]
             case [2, str(own), str(action), dict(data)]:
-                boots = heard.kept.setdefault("boots", False)
-                opening = [] if boots or "told" in heard.kept else [Said({"boot": {}}, opens=True)]
-                heard.kept["told"] = True
-                return [*opening, Said({"call": action, "data": data}, own)]
+                boots = state.kept.setdefault("boots", False)
+                opening = [] if boots or "told" in state.kept else [RecordedStep({"boot": {}}, opens=True)]
+                state.kept["told"] = True
+                return [*opening, RecordedStep({"call": action, "data": data}, own)]
             case [3, str(own), dict(payload)]:
-                asked = next((m["action"] for m in heard.received if m.get("id") == own and "action" in m), "")
-                return [Said({"answers": {asked: payload}}, opens=True)] if asked else []
+                asked = next((m["action"] for m in state.received if m.get("id") == own and "action" in m), "")
+                return [RecordedStep({"answers": {asked: payload}}, opens=True)] if asked else []
         raise Malformed("neither a call nor a result")
 
     @property

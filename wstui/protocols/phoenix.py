@@ -20,10 +20,10 @@ from wstui.scenario.conversation.dialect import (
     Decode,
     Dialect,
     Frame,
-    Heard,
     Json,
     Malformed,
-    Said,
+    RecordedState,
+    RecordedStep,
     Seconds,
     Table,
     Wrap,
@@ -110,7 +110,7 @@ class Phoenix(Dialect):
         own = {"join_ref": joined} if joined else {}
         return text(Json({"topic": topic, "event": event, "payload": data, "ref": _REF} | own))
 
-    def said(self, frame: str | bytes, heard: Heard) -> list[Said]:
+    def recorded(self, frame: str | bytes, state: RecordedState) -> list[RecordedStep]:
         is_binary = isinstance(frame, bytes)
         content = frame if isinstance(frame, bytes) else frame.encode()
         found = _unpacked(content, _SENT) if is_binary else document(content)
@@ -118,14 +118,14 @@ class Phoenix(Dialect):
             found = dict(zip(_FIELDS, found, strict=True))
         match found:
             case {"topic": "phoenix", "event": "heartbeat", "ref": own}:
-                return [Said({}, own)]
+                return [RecordedStep({}, own)]
             case {"topic": topic, "event": "phx_join", "ref": own, "payload": data}:
-                return [Said({"join": topic, "data": data}, own)]
+                return [RecordedStep({"join": topic, "data": data}, own)]
             case {"topic": topic, "event": "phx_leave"}:
-                return [Said({"leave": topic})]
+                return [RecordedStep({"leave": topic})]
             case {"topic": topic, "event": str(event), "ref": own, "payload": data}:
                 told = {"attach": base64.b64encode(content[-data["size"] :]).decode()} if is_binary else {"data": data}
-                return [Said({"push": event, "topic": topic, "reply": True} | told, own, waits="reply")]
+                return [RecordedStep({"push": event, "topic": topic, "reply": True} | told, own, waits="reply")]
         raise Malformed("no message of a channel")
 
     def rules(self) -> dict[str, list[Table]]:

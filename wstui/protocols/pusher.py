@@ -16,10 +16,10 @@ from wstui.protocols.plain import document
 from wstui.scenario.conversation.dialect import (
     BadKey,
     Dialect,
-    Heard,
     Json,
     Malformed,
-    Said,
+    RecordedState,
+    RecordedStep,
     Table,
     Verbatim,
     alternatives,
@@ -137,17 +137,19 @@ class Pusher(Dialect):
     def bare(self, url: str) -> str:
         return without_query(url, "protocol")
 
-    def said(self, frame: str | bytes, heard: Heard) -> list[Said]:
+    def recorded(self, frame: str | bytes, state: RecordedState) -> list[RecordedStep]:
         match document(frame):
             case {"event": "pusher:subscribe", "data": {"channel": str(channel), **rest}}:
                 user = document(str(rest.get("channel_data") or "{}"))
                 key = str(rest.get("auth") or "").partition(":")[0]  # a signature holds for one socket only
                 options = {"key": Verbatim(key), "secret": Verbatim("{{env PUSHER_SECRET}}")}
-                return [Said(options, opens=True)] * bool(key) + [Said({"subscribe": channel, "user": user})]
+                return [RecordedStep(options, opens=True)] * bool(key) + [
+                    RecordedStep({"subscribe": channel, "user": user})
+                ]
             case {"event": "pusher:unsubscribe", "data": {"channel": str(channel)}}:
-                return [Said({"unsubscribe": channel})]
+                return [RecordedStep({"unsubscribe": channel})]
             case {"event": str(event), "channel": str(channel), **rest} if event.startswith("client-"):
-                return [Said({"publish": channel, "event": event, "data": rest.get("data", {})})]
+                return [RecordedStep({"publish": channel, "event": event, "data": rest.get("data", {})})]
             case {"event": "pusher:ping" | "pusher:pong"}:
                 return []
         raise Malformed("no event that a step sends")

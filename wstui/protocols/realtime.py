@@ -20,10 +20,10 @@ from wstui.scenario.conversation.dialect import (
     BadKey,
     Dialect,
     Frame,
-    Heard,
     Json,
     Malformed,
-    Said,
+    RecordedState,
+    RecordedStep,
     Seconds,
     Table,
     reply,
@@ -89,8 +89,8 @@ class Realtime(Dialect):
         session = self.options.session
         if self.options.manual:
             audio = session.get("audio", {})
-            heard = audio.get("input", {}) | {"turn_detection": None}
-            session = {"type": "realtime"} | session | {"audio": audio | {"input": heard}}
+            state = audio.get("input", {}) | {"turn_detection": None}
+            session = {"type": "realtime"} | session | {"audio": audio | {"input": state}}
         if session:
             update = {"type": "session.update", "session": session}
             steps.append(told | {"name": "update", "json": update, "expect": {"type": "session.updated"}})
@@ -170,31 +170,31 @@ class Realtime(Dialect):
         turn = 2 * math.pi * _TONE_HZ / self.options.samples
         return struct.pack(f"<{count}h", *(round(8000 * math.sin(turn * at)) for at in range(count)))
 
-    def said(self, frame: str | bytes, heard: Heard) -> list[Said]:
+    def recorded(self, frame: str | bytes, state: RecordedState) -> list[RecordedStep]:
         """Return audio as one step, once the client says something else or speaks after a turn ended."""
         found = document(frame)
-        turns = sum(message.get("type") == "input_audio_buffer.speech_stopped" for message in heard.received)
-        size, begun = heard.kept.get("audio", (0, turns))
-        given: list[Said] = []
+        turns = sum(message.get("type") == "input_audio_buffer.speech_stopped" for message in state.received)
+        size, begun = state.kept.get("audio", (0, turns))
+        given: list[RecordedStep] = []
         is_audio = isinstance(found, dict) and found.get("type") == "input_audio_buffer.append"
         if size and (not is_audio or turns > begun):
-            given = [Said({"audio": f"{max(1, round(1000 * size / self.options.bytes_per_second))}ms"})]
-            given += [Said({"listen": True})] * (turns > begun)
+            given = [RecordedStep({"audio": f"{max(1, round(1000 * size / self.options.bytes_per_second))}ms"})]
+            given += [RecordedStep({"listen": True})] * (turns > begun)
             size, begun = 0, turns
-        heard.kept["audio"] = size, begun
+        state.kept["audio"] = size, begun
         match found:
             case {"type": "input_audio_buffer.append", "audio": str(audio)}:
-                heard.kept["audio"] = size + len(audio) * 3 // 4, begun
+                state.kept["audio"] = size + len(audio) * 3 // 4, begun
                 return given
-            case {"type": "session.update", "session": dict(session)} if "session" not in heard.kept:
-                heard.kept["session"] = True
-                return [*given, Said({"session": session}, opens=True)]
+            case {"type": "session.update", "session": dict(session)} if "session" not in state.kept:
+                state.kept["session"] = True
+                return [*given, RecordedStep({"session": session}, opens=True)]
             case {"type": "input_audio_buffer.commit"}:
-                return [*given, Said({"commit": True})]
+                return [*given, RecordedStep({"commit": True})]
             case {"type": "conversation.item.create", "item": {"role": "user", "content": [{"text": str(words)}]}}:
-                return [*given, Said({"text": words})]
+                return [*given, RecordedStep({"text": words})]
             case {"type": "response.create", **rest}:
-                return [*given, Said({"respond": rest.get("response") or True})]
+                return [*given, RecordedStep({"respond": rest.get("response") or True})]
         raise Malformed("no event that a step sends")
 
     def rules(self) -> dict[str, list[Table]]:

@@ -18,10 +18,10 @@ from wstui.scenario.conversation.dialect import (
     Decode,
     Dialect,
     Frame,
-    Heard,
     Json,
     Malformed,
-    Said,
+    RecordedState,
+    RecordedStep,
     Seconds,
     Table,
     Wrap,
@@ -111,22 +111,22 @@ class SignalR(Dialect):
             return text(Json(message), _END)
         return binary(Wrap("varint", [Wrap("msgpack", [Json(parts)])]))
 
-    def said(self, frame: str | bytes, heard: Heard) -> list[Said]:
+    def recorded(self, frame: str | bytes, state: RecordedState) -> list[RecordedStep]:
         if isinstance(frame, str):
             messages = [document(record) for record in frame.split(_END) if record]
         else:
             messages = [_named_parts(_from_msgpack(record)) for record in _records(frame)]
-        found: list[Said] = []
+        found: list[RecordedStep] = []
         for message in messages:
             match message:
                 case {"protocol": str(form), "version": 1}:
-                    found.append(Said({"format": form}, opens=True))
+                    found.append(RecordedStep({"format": form}, opens=True))
                 case {"type": 1 | 4 as kind, "target": str(method), **rest} if not rest.get("streamIds"):
                     own = rest.get("invocationId")
                     command = "stream" if kind == 4 else "notify" if own is None else "invoke"
-                    found.append(Said({command: method, "args": rest.get("arguments", [])}, own))
+                    found.append(RecordedStep({command: method, "args": rest.get("arguments", [])}, own))
                 case {"type": 3, "result": result}:
-                    found.append(Said({"result": result}, opens=True))
+                    found.append(RecordedStep({"result": result}, opens=True))
                 case {"type": 3 | 6 | 7}:
                     pass
                 case _:

@@ -20,11 +20,11 @@ from wstui.scenario.conversation.dialect import (
     Decode,
     Dialect,
     Frame,
-    Heard,
     Json,
     Malformed,
     Piece,
-    Said,
+    RecordedState,
+    RecordedStep,
     Table,
     Wrap,
     reply,
@@ -116,14 +116,14 @@ class SocketIO(Dialect):
     def bare(self, url: str) -> str:
         return without_query(url, "EIO", "transport", "sid", "t")
 
-    def said(self, frame: str | bytes, heard: Heard) -> list[Said]:
-        kept = heard.kept
+    def recorded(self, frame: str | bytes, state: RecordedState) -> list[RecordedStep]:
+        kept = state.kept
         if isinstance(frame, bytes):
             given, own, left = kept.pop("attached")
             attachment = frame[1:] if self.options.version == 3 else frame
             given["attach"] = [*given.get("attach", []), base64.b64encode(attachment).decode()]
             if left == 1:
-                return [Said(given, own)]
+                return [RecordedStep(given, own)]
             kept["attached"] = given, own, left - 1
             return []
         head = _HEAD.match(frame.encode())
@@ -135,7 +135,7 @@ class SocketIO(Dialect):
         if packet == "0":
             first = kept.setdefault("namespace", namespace) == namespace
             joined = {"namespace" if first else "connect": namespace, "auth": content}
-            return [Said(joined, opens=first)]
+            return [RecordedStep(joined, opens=first)]
         if packet not in ("2", "5") or not isinstance(content, list) or not content:
             raise Malformed("no packet that a step sends")
         size = int(count or 0)
@@ -147,7 +147,7 @@ class SocketIO(Dialect):
         given |= {"namespace": namespace} if namespace != kept.get("namespace", "/") else {}
         if size:
             kept["attached"] = given, own, size
-        return [] if size else [Said(given, own)]
+        return [] if size else [RecordedStep(given, own)]
 
     def rules(self) -> dict[str, list[Table]]:
         goodbye = {"on": [{"type": "disconnect"}, {"type": "close"}], "reason": "reason", "closes": True}

@@ -20,11 +20,11 @@ from wstui.scenario.conversation.dialect import (
     Decode,
     Dialect,
     Frame,
-    Heard,
     Json,
     Malformed,
     Piece,
-    Said,
+    RecordedState,
+    RecordedStep,
     Seconds,
     Table,
     Wrap,
@@ -130,12 +130,12 @@ class Stomp(Dialect):
     def bare(self, url: str) -> str:
         return re.sub(r"/\d{1,3}/[^/?]+/websocket", "", url) if self.options.sockjs else url
 
-    def said(self, frame: str | bytes, heard: Heard) -> list[Said]:
+    def recorded(self, frame: str | bytes, state: RecordedState) -> list[RecordedStep]:
         data = frame.encode() if isinstance(frame, str) else frame
         parts = [str(one).encode() for one in document(data)] if self.options.sockjs else [data]
-        return [said for part in parts for one in part.split(b"\0") if one.strip() for said in self._said(one, heard)]
+        return [said for part in parts for one in part.split(b"\0") if one.strip() for said in self._said(one, state)]
 
-    def _said(self, data: bytes, heard: Heard) -> list[Said]:
+    def _said(self, data: bytes, state: RecordedState) -> list[RecordedStep]:
         head, _, content = data.lstrip().replace(b"\r\n", b"\n").partition(b"\n\n")
         first, _, lines = head.partition(b"\n")
         command = first.decode()
@@ -150,7 +150,7 @@ class Stomp(Dialect):
                 options: Table = {"heartbeat_outgoing": f"{sends}ms", "heartbeat_incoming": f"{wants}ms"}
                 options |= {name: value for name in ("host", "login", "passcode") if (value := headers.pop(name, ""))}
                 headers.pop("accept-version", None)
-                return [Said(options | {"headers": headers}, opens=True)]
+                return [RecordedStep(options | {"headers": headers}, opens=True)]
             case "SEND":
                 for name in ("content-type", "content-length"):
                     headers.pop(name, None)
@@ -158,17 +158,17 @@ class Stomp(Dialect):
                 given = {"publish": place, "body": found if isinstance(found, dict | list) else body}
             case "SUBSCRIBE":
                 given = {"subscribe": place, "id": headers.pop("id", place), "ack": headers.pop("ack", "auto")}
-                heard.kept[given["id"]] = place
+                state.kept[given["id"]] = place
             case "UNSUBSCRIBE":
                 named = headers.pop("id", place)
-                given = {"unsubscribe": heard.kept.get(named, place or named), "id": named}
+                given = {"unsubscribe": state.kept.get(named, place or named), "id": named}
             case "ACK" | "DISCONNECT":
                 return []
             case _:
                 raise Malformed("no frame that a step sends")
         if given.get("id") == place:
             del given["id"]  # the default
-        return [Said(given | {"headers": headers} | ({} if own else {"receipt": False}), own)]
+        return [RecordedStep(given | {"headers": headers} | ({} if own else {"receipt": False}), own)]
 
     def rules(self) -> dict[str, list[Table]]:
         acknowledge = self._frame("ACK", {"id": "{{message.headers.ack}}"})

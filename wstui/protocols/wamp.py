@@ -16,10 +16,10 @@ from wstui.scenario.conversation.dialect import (
     BadKey,
     Decode,
     Dialect,
-    Heard,
     Json,
     Malformed,
-    Said,
+    RecordedState,
+    RecordedStep,
     Table,
     reply,
     text,
@@ -118,14 +118,14 @@ class Wamp(Dialect):
         failed = {"type": "ERROR", "of": number} | own
         return reply(table, {"type": done} | own, "", failed, reason=["words"])
 
-    def said(self, frame: str | bytes, heard: Heard) -> list[Said]:
+    def recorded(self, frame: str | bytes, state: RecordedState) -> list[RecordedStep]:
         match document(frame):
             case [1, str(realm), dict(details)]:
-                return [Said({"realm": realm, "user": details.get("authid", "")}, opens=True)]
+                return [RecordedStep({"realm": realm, "user": details.get("authid", "")}, opens=True)]
             case [5, str(ticket), *_]:
-                return [Said({"ticket": ticket}, opens=True)]
+                return [RecordedStep({"ticket": ticket}, opens=True)]
             case [70, _, _, list(result), *_]:
-                return [Said({"result": result}, opens=True)]
+                return [RecordedStep({"result": result}, opens=True)]
             case [6 | 70, *_]:
                 return []
             case [int(number), own, dict(options), str(named), *rest]:
@@ -135,7 +135,7 @@ class Wamp(Dialect):
                 if command == "publish":
                     given["acknowledge"] = bool(options.get("acknowledge"))
                 if command:
-                    return [Said(given, own)]
+                    return [RecordedStep(given, own)]
         raise Malformed("no message that a step sends")
 
     def rules(self) -> dict[str, list[Table]]:

@@ -15,7 +15,7 @@ from wstui.scenario.presets import own_folder
 
 if TYPE_CHECKING:
     from wstui.execution.preflight.checklist import Check
-    from wstui.execution.preflight.look import Look
+    from wstui.execution.preflight.detection import Detection
     from wstui.execution.preflight.probe import Probe
     from wstui.manual.pages import Manual
     from wstui.report.analysis.compare import Comparison
@@ -137,7 +137,7 @@ class Launcher:
     runs: Runs | None = None
     reports: Mapping[str, str] = field(default_factory=dict)
     manual: Callable[[], Manual] | None = None
-    look: Callable[[str], Awaitable[Look]] | None = None
+    look: Callable[[str], Awaitable[Detection]] | None = None
 
 
 def utc_now() -> datetime:

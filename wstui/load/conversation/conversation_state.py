@@ -40,7 +40,7 @@ class StreamState:
     played_ns: int = 0
 
 
-class Talk(Protocol):
+class ConversationState(Protocol):
     """A conversation as its replies, heartbeats, rounds and meetings see it."""
 
     client: LoadClient

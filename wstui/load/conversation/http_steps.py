@@ -29,55 +29,55 @@ class HttpSteps:
                     words = f"{role.name}, {operation.label}"
                     operation.request = HttpRequest(operation.request_spec, seed, words, "step")
 
-    def start(self, talk: Conversation, operation: Operation) -> None:
+    def start(self, conversation: Conversation, operation: Operation) -> None:
         """Make the request of a step."""
-        talk.replies.hold(operation)
-        talk.replies.came = []
-        talk.request = self._loop.create_task(self._run(talk, operation.request))
+        conversation.replies.hold(operation)
+        conversation.replies.came = []
+        conversation.request = self._loop.create_task(self._run(conversation, operation.request))
 
-    async def _run(self, talk: Conversation, request: HttpRequest) -> None:
+    async def _run(self, conversation: Conversation, request: HttpRequest) -> None:
         failed: HttpFailed | None = None
-        identities = talk.context.identities
+        identities = conversation.context.identities
         try:
-            certificate = identities.credentials_of(talk.number).certificate(identities.of(talk.number))
-            kept = self._connections.pop(talk, None)
-            connection = await request.make(self._http, talk, certificate, kept)
+            certificate = identities.credentials_of(conversation.number).certificate(identities.of(conversation.number))
+            kept = self._connections.pop(conversation, None)
+            connection = await request.make(self._http, conversation, certificate, kept)
             if connection is not None:
-                self._connections[talk] = connection
+                self._connections[conversation] = connection
         except HttpFailed as error:
             failed = error
-        talk.request = None
-        _end_wait(talk, failed)
+        conversation.request = None
+        _end_wait(conversation, failed)
 
-    def ended(self, talk: Conversation) -> None:
+    def ended(self, conversation: Conversation) -> None:
         """The client is gone."""
-        if (connection := self._connections.pop(talk, None)) is not None:
+        if (connection := self._connections.pop(conversation, None)) is not None:
             connection.close()
 
 
-def _end_wait(talk: Conversation, failed: HttpFailed | None) -> None:
+def _end_wait(conversation: Conversation, failed: HttpFailed | None) -> None:
     """Count the step, whose answer has come or will not, and go on."""
-    replies = talk.replies
+    replies = conversation.replies
     operation, replies.operation = replies.operation, None
     if operation is None or operation.tally is None:
         return
     now, tally = time.monotonic_ns(), operation.tally
-    replies.since_ns = talk.sent_ns
+    replies.since_ns = conversation.sent_ns
     answered = failed is None or failed.outcome is Outcome.REFUSED or failed.cause.kind == "capture"
     if answered:
         tally.counts.done += 1
-        tally.round_trip.record(now - talk.sent_ns)
+        tally.round_trip.record(now - conversation.sent_ns)
     else:
         tally.counts.lost += 1
-    tally.response.record(now - talk.intended_ns)
+    tally.response.record(now - conversation.intended_ns)
     if failed is None:
-        talk.intended_ns = 0
-        talk.resume(True)
+        conversation.intended_ns = 0
+        conversation.resume(True)
         return
     tally.counts.failed += answered
-    if talk.phase is OPEN:
-        talk.client.end_attempt(failed.outcome, failed.cause, failed.detail)
+    if conversation.phase is OPEN:
+        conversation.client.end_attempt(failed.outcome, failed.cause, failed.detail)
         return
-    report = talk.context.events.expectation_failed if answered else talk.context.events.step_failed
-    report(talk.number, failed.cause, failed.detail)
-    talk.resume(False)
+    report = conversation.context.events.expectation_failed if answered else conversation.context.events.step_failed
+    report(conversation.number, failed.cause, failed.detail)
+    conversation.resume(False)

@@ -85,12 +85,12 @@ class MessageKind:
         self.is_awaited = role.awaited is None or any(map(may_match, role.awaited))
         self.is_idle = not (self.acts or self.is_awaited or self.errors or self.seen or self.watched)
 
-    def is_meant(self, matcher: Any, document: Any, payload: bytes, talk: Any) -> bool:
+    def is_meant(self, matcher: Any, document: Any, payload: bytes, conversation: Any) -> bool:
         """Return whether a rule of a client means a message of this kind."""
         rest = self.rests[matcher]
         if rest is None or rest is always:
             return rest is not None
-        return rest(document, payload, matcher.bind(talk))
+        return rest(document, payload, matcher.bind(conversation))
 
 
 class KindsByName(dict[str, MessageKind]):

@@ -56,13 +56,13 @@ class Meetings:
 
 def _end_wait(replies: Replies) -> None:
     """Count the step of a client, now that the others are there; it goes on when its worker looks at it next."""
-    talk = replies.talk
+    conversation = replies.conversation
     operation, replies.operation = replies.operation, None
     assert operation is not None and operation.tally is not None
     now = time.monotonic_ns()
     operation.tally.counts.done += 1
     operation.tally.round_trip.record(now - replies.began_ns)
-    operation.tally.response.record(now - talk.intended_ns)
-    talk.behind_ns = 0
+    operation.tally.response.record(now - conversation.intended_ns)
+    conversation.behind_ns = 0
     replies.came, replies.since_ns = [], now
-    talk.wake_ns = talk.live.add(talk.live.clock(), talk)
+    conversation.wake_ns = conversation.live.add(conversation.live.clock(), conversation)

@@ -55,24 +55,24 @@ class DelaySampler:
         self._lane = lane
         self.fixed = spec.low if spec.low == spec.high and not spec.mean and spec.variable < 0 else -1
 
-    def draw(self, talk: Drawer, label: str) -> int:
+    def draw(self, conversation: Drawer, label: str) -> int:
         """Return nanoseconds for a client at its next turn; 0 if its variable holds no time, for the step `label`."""
-        turn = talk.turns()
+        turn = conversation.turns()
         if self.fixed >= 0:
             return self.fixed
         if self._spec.variable >= 0:
-            return self._captured(talk, label)
-        share = fraction(draw(self._seed, talk.number, turn, self._lane))
+            return self._captured(conversation, label)
+        share = fraction(draw(self._seed, conversation.number, turn, self._lane))
         if self._spec.mean:
             return int(-math.log(1.0 - share) * self._spec.mean)
         return self._spec.low + int(share * (self._spec.high - self._spec.low))
 
-    def _captured(self, talk: Drawer, label: str) -> int:
-        value = talk.values[self._spec.variable]
+    def _captured(self, conversation: Drawer, label: str) -> int:
+        value = conversation.values[self._spec.variable]
         ns = nanoseconds(value, self._spec.low)
         if ns < 0:
-            words = f"{talk.role.name}, {label}: what was captured is not a time: {sanitize(str(value), 60)}"
-            talk.context.events.step_failed(talk.number, Cause("capture", words), "")
+            words = f"{conversation.role.name}, {label}: what was captured is not a time: {sanitize(str(value), 60)}"
+            conversation.context.events.step_failed(conversation.number, Cause("capture", words), "")
         return max(0, ns)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from wstui.load.connect_outcome import Cause, Outcome
 from wstui.load.context import LATE_NS
-from wstui.load.conversation.conversation_state import LOOP, OPEN, Talk
+from wstui.load.conversation.conversation_state import LOOP, OPEN, ConversationState
 from wstui.load.conversation.kinds import MessageKind
 from wstui.load.conversation.program import Operation
 from wstui.load.conversation.server_rules import reason_of
@@ -29,11 +29,11 @@ class Replies:
 
     __slots__ = (
         "_answered", "_answered_bound", "_bound", "_expired", "_matched", "_plain", "asked", "began_ns", "came",
-        "failure", "operation", "saying", "since_ns", "talk",
+        "conversation", "failure", "operation", "saying", "since_ns",
     )  # fmt: skip
 
-    def __init__(self, talk: Talk) -> None:
-        self.talk = talk
+    def __init__(self, conversation: ConversationState) -> None:
+        self.conversation = conversation
         self.operation: Operation | None = None  # waits
         self.saying: Operation | None = None  # whose message was sent last
         self.asked = False  # it waits for the answer to a message of its own
@@ -59,35 +59,35 @@ class Replies:
         tally.counts.begun += 1
         tally.counts.done += 1
         if operation.captures is not None:
-            operation.captures.take(None, b"", self.talk.values, self.talk.head)
-        if self.talk.phase is LOOP:
-            self.talk.context.counters.no_reply_expected += 1
+            operation.captures.take(None, b"", self.conversation.values, self.conversation.head)
+        if self.conversation.phase is LOOP:
+            self.conversation.context.counters.no_reply_expected += 1
 
     def ask(self, operation: Operation) -> None:
         """Send the message of a step, if it has one, and wait for what it expects."""
-        talk = self.talk
+        conversation = self.conversation
         now = _now()
-        if not talk.intended_ns:
-            talk.intended_ns = now
+        if not conversation.intended_ns:
+            conversation.intended_ns = now
         self.asked = operation.render is not None
         if self.asked:
             self._send(operation, now)
-            if talk.phase is LOOP:
-                talk.client.pending[_IN_FLIGHT] = (talk.intended_ns, now)
+            if conversation.phase is LOOP:
+                conversation.client.pending[_IN_FLIGHT] = (conversation.intended_ns, now)
         came, self.came = self.came, None
         if came is not None and not self.asked:
             # What a request or a meeting causes may come before this step, and is measured from there.
-            talk.intended_ns = now = self.since_ns
+            conversation.intended_ns = now = self.since_ns
         self.operation = operation
         self.began_ns = now
-        self._bound = operation.expect.bind(talk)
+        self._bound = operation.expect.bind(conversation)
         operation.tally.counts.begun += 1  # type: ignore[union-attr]
         if operation.within_ns < SHORT_NS:
-            talk.wake_ns = talk.live.add(now + operation.within_ns, talk)
+            conversation.wake_ns = conversation.live.add(now + operation.within_ns, conversation)
         for message in came or ():
             if not self.asked and operation.expect.matches(*message[1:], self._bound):
                 self._matched = message
-                talk.wake_ns = talk.live.add(talk.live.clock(), talk)
+                conversation.wake_ns = conversation.live.add(conversation.live.clock(), conversation)
                 break
 
     def hold(self, operation: Operation) -> None:
@@ -95,19 +95,19 @@ class Replies:
         self.operation = operation
         self.asked = False
         self.began_ns = now = _now()
-        self.talk.intended_ns = self.talk.intended_ns or now
+        self.conversation.intended_ns = self.conversation.intended_ns or now
         operation.tally.counts.begun += 1  # type: ignore[union-attr]
 
     def _send(self, operation: Operation, now: int) -> None:
-        talk = self.talk
-        talk.sent_ns = now
+        conversation = self.conversation
+        conversation.sent_ns = now
         self.saying = operation
-        talk.seq = talk.client.sequence = talk.client.sequence + 1
-        payload = operation.render(talk)  # type: ignore[misc]
-        more = [(first, render(talk)) for first, render in operation.more] if operation.more else ()
+        conversation.seq = conversation.client.sequence = conversation.client.sequence + 1
+        payload = operation.render(conversation)  # type: ignore[misc]
+        more = [(first, render(conversation)) for first, render in operation.more] if operation.more else ()
         self.send(operation.first, payload, now)
         for first, frame in more:
-            talk.transmit(first, frame)
+            conversation.transmit(first, frame)
 
     def not_sent(self, operation: Operation, why: str) -> None:
         """Count a message that its protocol can't say, and of which nothing was sent."""
@@ -117,31 +117,31 @@ class Replies:
 
     def expect(self, operation: Operation, sent: tuple[int, int] | None) -> None:
         """Wait on behalf of a script. `sent` is when the message that is answered was due, and when it was sent."""
-        talk = self.talk
+        conversation = self.conversation
         now = _now()
         self.asked = sent is not None
         self.failure = ""
-        talk.intended_ns, self.began_ns = sent or (talk.intended_ns or now, now)
-        if sent is not None and talk.phase is LOOP:
-            talk.client.pending[_IN_FLIGHT] = sent
+        conversation.intended_ns, self.began_ns = sent or (conversation.intended_ns or now, now)
+        if sent is not None and conversation.phase is LOOP:
+            conversation.client.pending[_IN_FLIGHT] = sent
         self.operation = operation
         operation.tally.counts.begun += 1  # type: ignore[union-attr]
         if operation.within_ns < SHORT_NS:
-            talk.wake_ns = talk.live.add(self.began_ns + operation.within_ns, talk)
+            conversation.wake_ns = conversation.live.add(self.began_ns + operation.within_ns, conversation)
 
     def send(self, first: int, payload: bytes, now: int) -> None:
         """Send a payload, and count it if it belongs to the load."""
-        talk = self.talk
-        if talk.phase is LOOP:
-            context = talk.context
+        conversation = self.conversation
+        if conversation.phase is LOOP:
+            context = conversation.context
             context.counters.sent += 1
-            if talk.intended_ns and talk.intended_ns != now:
+            if conversation.intended_ns and conversation.intended_ns != now:
                 # Not the time that the server kept the client from this round: that is not our delay.
-                delay = now - max(talk.intended_ns, talk.free_ns)
+                delay = now - max(conversation.intended_ns, conversation.free_ns)
                 context.tally.send_delay.record(delay)
                 if delay > LATE_NS:
                     context.counters.late_sends += 1
-        talk.transmit(first, payload)
+        conversation.transmit(first, payload)
 
     # -- what arrives ------------------------------------------------------------------------------------------
 
@@ -150,11 +150,11 @@ class Replies:
         operation = self.operation
         if operation is None or operation.expect is None:
             if self.came is not None and len(self.came) < CAME_KEPT:
-                self.came.append((self.talk.context.now, document, payload))
+                self.came.append((self.conversation.context.now, document, payload))
             return False
         expected = kind.rests[operation.expect]
         if expected is not None and expected(document, payload, self._bound):
-            self._replied(operation, document, payload, self.talk.context.now)
+            self._replied(operation, document, payload, self.conversation.context.now)
             return True
         if operation.refuse is not None:
             refused = kind.rests[operation.refuse]
@@ -179,7 +179,7 @@ class Replies:
                 if rest is not None and rest(document, payload, entry[1]):
                     self._expired.remove(entry)
                     entry[0].tally.counts.late += 1  # type: ignore[union-attr]
-                    self.talk.context.counters.late += 1
+                    self.conversation.context.counters.late += 1
                     return True
         if self._plain is not None:
             return self._take_again(kind, document, payload)
@@ -190,10 +190,10 @@ class Replies:
         rest = kind.rests[expect]
         if rest is not None and (
             rest(document, payload, self._answered_bound)
-            or (expect.is_earlier is not None and expect.is_earlier(document, payload, self.talk))
+            or (expect.is_earlier is not None and expect.is_earlier(document, payload, self.conversation))
         ):
             answered.tally.counts.duplicates += 1  # type: ignore[union-attr]
-            self.talk.context.counters.duplicates += 1
+            self.conversation.context.counters.duplicates += 1
             return True
         return False
 
@@ -201,11 +201,12 @@ class Replies:
         """Return whether a message would answer the last message again, which had no key to tell its answer by."""
         assert self._plain is not None
         operation, bound, known, seq = self._plain
-        talk = self.talk
+        conversation = self.conversation
         rest = kind.rests[operation.expect]
-        if talk.phase is not LOOP or seq != talk.seq or rest is None or not rest(document, payload, bound):
+        is_latest = conversation.phase is LOOP and seq == conversation.seq
+        if not is_latest or rest is None or not rest(document, payload, bound):
             return False
-        counters = talk.context.counters
+        counters = conversation.context.counters
         if known == hash(payload):
             operation.tally.counts.duplicates += 1  # type: ignore[union-attr]
             counters.duplicates += 1
@@ -214,9 +215,9 @@ class Replies:
         return False
 
     def _replied(self, operation: Operation, document: Any, payload: bytes, now: int) -> None:
-        talk = self.talk
-        context = talk.context
-        began, intended = self.began_ns, talk.intended_ns
+        conversation = self.conversation
+        context = conversation.context
+        began, intended = self.began_ns, conversation.intended_ns
         round_trip = now - began
         tally = operation.tally
         assert tally is not None
@@ -227,8 +228,8 @@ class Replies:
             return
         self.operation = None
         tally.counts.done += 1
-        if self.asked and talk.phase is LOOP:
-            talk.client.pending.clear()
+        if self.asked and conversation.phase is LOOP:
+            conversation.client.pending.clear()
             context.counters.matched += 1
             if intended == began:
                 context.tally.on_time.record(round_trip)
@@ -240,54 +241,53 @@ class Replies:
         else:
             tally.round_trip.record(round_trip)
             tally.response.record(now - intended)
-        talk.intended_ns, talk.wake_ns, self._plain = 0, -1, None
+        conversation.intended_ns, conversation.wake_ns, self._plain = 0, -1, None
         if operation.expect.is_keyed:
             self._answered, self._answered_bound = operation, self._bound
-        elif self.asked and talk.phase is LOOP:
-            self._plain = operation, self._bound, hash(payload), talk.seq
+        elif self.asked and conversation.phase is LOOP:
+            self._plain = operation, self._bound, hash(payload), conversation.seq
         if operation.captures is not None and (
-            lack := operation.captures.take(document, payload, talk.values, talk.head)
+            lack := operation.captures.take(document, payload, conversation.values, conversation.head)
         ):
             self._fail(operation, Cause("capture", f"{self._words(operation)}: nothing to capture for {lack}"), payload)
             return
-        talk.resume(True)
+        conversation.resume(True)
 
     def _refused(self, operation: Operation, document: Any, payload: bytes) -> None:
         """The answer is no."""
-        talk = self.talk
-        context = talk.context
+        conversation = self.conversation
+        context = conversation.context
         tally = operation.tally
         assert tally is not None and operation.refuse is not None
-        now = context.now
-        round_trip, response = now - self.began_ns, now - talk.intended_ns
+        round_trip, response = context.now - self.began_ns, context.now - conversation.intended_ns
         tally.counts.done += 1
         tally.round_trip.record(round_trip)
         tally.response.record(response)
-        if self.asked and talk.phase is LOOP:
-            talk.client.pending.clear()
+        if self.asked and conversation.phase is LOOP:
+            conversation.client.pending.clear()
             context.counters.matched += 1
             context.tally.round_trip.record(round_trip)
             context.tally.response.record(response)
-        self.operation, talk.wake_ns = None, -1
-        why = reason_of(talk.role, document, operation.reason) or operation.refuse.words
+        self.operation, conversation.wake_ns = None, -1
+        why = reason_of(conversation.role, document, operation.reason) or operation.refuse.words
         self._fail(operation, Cause("refused", f"{self._words(operation)}: {why}"), payload)
 
     def _fail(self, operation: Operation, cause: Cause, payload: bytes) -> None:
         if self._failed(operation, cause, payload):
-            self.talk.resume(False)
+            self.conversation.resume(False)
 
     def _failed(self, operation: Operation, cause: Cause, payload: bytes) -> bool:
         """Count a step that failed. Return whether the client goes on; one that is not ready gives up."""
-        talk, events = self.talk, self.talk.context.events
+        conversation, events = self.conversation, self.conversation.context.events
         operation.tally.counts.failed += 1  # type: ignore[union-attr]
         self.failure = "refused"
         detail = sanitize(payload, 120)
-        if talk.phase is OPEN:
+        if conversation.phase is OPEN:
             outcome = Outcome.REFUSED if cause.kind == "refused" else Outcome.FAILED
-            talk.client.end_attempt(outcome, cause, detail)
+            conversation.client.end_attempt(outcome, cause, detail)
             return False
         report = events.step_failed if cause.local else events.expectation_failed
-        report(talk.number, cause, detail)
+        report(conversation.number, cause, detail)
         return True
 
     # -- what does not -----------------------------------------------------------------------------------------
@@ -314,10 +314,10 @@ class Replies:
                 operation.tally.counts.abandoned += 1
 
     def _lose(self, operation: Operation, keep: bool) -> None:
-        talk = self.talk
-        self.operation, self.failure, talk.wake_ns = None, "timeout", -1
+        conversation = self.conversation
+        self.operation, self.failure, conversation.wake_ns = None, "timeout", -1
         if operation.expect is None:
-            talk.leave_meeting()
+            conversation.leave_meeting()
         elif keep and operation.expect.is_keyed:
             if self._expired is None:
                 self._expired = []
@@ -325,26 +325,26 @@ class Replies:
             del self._expired[:-EXPIRED_KEPT]
         within = format_duration(operation.within_ns / 1e9)
         cause = self._count_lost(operation, f"no reply within {within}" if self.asked else f"waited {within}")
-        if talk.phase is OPEN:
-            talk.client.end_attempt(Outcome.TIMED_OUT, cause, "")
+        if conversation.phase is OPEN:
+            conversation.client.end_attempt(Outcome.TIMED_OUT, cause, "")
             return
-        talk.resume(False)
+        conversation.resume(False)
 
     def _count_lost(self, operation: Operation, why: str) -> Cause:
         """Count a step whose answer does not come; it enters the response times with all of its time limit."""
-        talk = self.talk
-        waited = operation.within_ns + (self.began_ns - talk.intended_ns if talk.intended_ns else 0)
+        conversation = self.conversation
+        waited = operation.within_ns + (self.began_ns - conversation.intended_ns if conversation.intended_ns else 0)
         tally = operation.tally
         assert tally is not None
         tally.counts.lost += 1
         tally.response.record(waited)
         cause = Cause("timeout", f"{self._words(operation)}: {why}")
-        if self.asked and talk.phase is LOOP:
-            talk.client.pending.clear()
-            talk.context.events.reply_timed_out(talk.number, waited, cause)
-        elif talk.phase is not OPEN:
-            talk.context.events.step_failed(talk.number, cause, "")
+        if self.asked and conversation.phase is LOOP:
+            conversation.client.pending.clear()
+            conversation.context.events.reply_timed_out(conversation.number, waited, cause)
+        elif conversation.phase is not OPEN:
+            conversation.context.events.step_failed(conversation.number, cause, "")
         return cause
 
     def _words(self, operation: Operation) -> str:
-        return f"{self.talk.role.name}, {operation.label}"
+        return f"{self.conversation.role.name}, {operation.label}"

@@ -113,7 +113,7 @@ class Roles(Exchange):
         """Return whether a client has steps before it is ready."""
         return self.role_of(client.number).has_opening
 
-    def begin_talk(self, conversation: Conversation) -> Coroutine[Any, bool, None] | Generator[Any, bool, None]:
+    def begin_conversation(self, conversation: Conversation) -> Coroutine[Any, bool, None] | Generator[Any, bool, None]:
         """Return the coroutine of a conversation, from its first step on."""
         function = self._functions.get(conversation.role.name)
         if function is None:

@@ -65,25 +65,30 @@ def _iso_ns(text: str) -> int | None:
 
 
 def follow_stream(
-    talk: Conversation, kind: MessageKind, stream: StreamTally, state: StreamState, document: Any, payload: bytes
+    conversation: Conversation,
+    kind: MessageKind,
+    stream: StreamTally,
+    state: StreamState,
+    document: Any,
+    payload: bytes,
 ) -> None:
     """Measure the part of an answer that a message is: how long after the one before, and whether it came too late."""
-    now = talk.context.now
-    if kind.is_meant(stream.of, document, payload, talk):
+    now = conversation.context.now
+    if kind.is_meant(stream.of, document, payload, conversation):
         if state.last_ns:
             _record(stream.gap, now - state.last_ns)
             if stream.underrun is not None and now > state.played_ns:
                 _record(stream.underrun, now - state.played_ns)
         else:
-            _record(stream.first, now - (state.since_ns or talk.sent_ns))
+            _record(stream.first, now - (state.since_ns or conversation.sent_ns))
         if stream.path:
-            audio = talk.role.reader.value(document, stream.path)
+            audio = conversation.role.reader.value(document, stream.path)
             size = len(audio) * 3 // 4 - audio[-2:].count("=") if isinstance(audio, str) else 0
             state.played_ns = max(state.played_ns, now) + size * 1_000_000_000 // stream.rate
         state.last_ns = now
-    elif kind.is_meant(stream.ends, document, payload, talk):
+    elif kind.is_meant(stream.ends, document, payload, conversation):
         state.since_ns = state.last_ns = state.played_ns = 0
-    elif stream.begins is not None and kind.is_meant(stream.begins, document, payload, talk):
+    elif stream.begins is not None and kind.is_meant(stream.begins, document, payload, conversation):
         state.since_ns = now
 
 

@@ -47,30 +47,30 @@ class Client:
     `client["name"]` is a column of the feed, or a variable that the script has set.
     """
 
-    __slots__ = ("_random", "_sends", "_step", "_talk", "_variables", "number", "sequence")
+    __slots__ = ("_conversation", "_random", "_sends", "_step", "_variables", "number", "sequence")
 
-    def __init__(self, talk: Conversation) -> None:
-        talk.values.append(None)  # where the last expected message is put
-        self._talk = talk
+    def __init__(self, conversation: Conversation) -> None:
+        conversation.values.append(None)  # where the last expected message is put
+        self._conversation = conversation
         self._sends: list[tuple[int, int]] = []  # messages without an answer so far: when due, when sent
         self._step: ScriptStep | None = None
         self._variables: dict[str, Any] = {}
         self._random: Random | None = None
-        self.number = talk.number
-        self.sequence = talk.client.sequence + 1
+        self.number = conversation.number
+        self.sequence = conversation.client.sequence + 1
 
     # -- variables ---------------------------------------------------------------------------------------------
 
     def __getitem__(self, name: str) -> Any:
         if name in self._variables:
             return self._variables[name]
-        known = self._talk.role.spec.variables
+        known = self._conversation.role.spec.variables
         if name in known:
-            return self._talk.values[known.index(name)]
+            return self._conversation.values[known.index(name)]
         column = name.removeprefix("feed.")
-        columns = self._talk.host.columns
-        if column in columns and self._talk.row:
-            return self._talk.row[columns.index(column)]
+        columns = self._conversation.host.columns
+        if column in columns and self._conversation.row:
+            return self._conversation.row[columns.index(column)]
         there = ", ".join([*self._variables, *known, *columns]) or "none"
         raise KeyError(f"{name!r} is neither a variable of this client nor a column of the feed (there are: {there})")
 
@@ -80,13 +80,13 @@ class Client:
     @property
     def stamp(self) -> int:
         """The time now for a message that another client receives: nanoseconds of the clock of `{{stamp}}`."""
-        return _now() - self._talk.ahead_ns
+        return _now() - self._conversation.ahead_ns
 
     @property
     def random(self) -> Random:
         """Random numbers of this client, the same in each run with the same `messages.seed`."""
         if self._random is None:
-            self._random = Random(self._talk.role.seed << 32 ^ self.number)
+            self._random = Random(self._conversation.role.seed << 32 ^ self.number)
         return self._random
 
     # -- messages ----------------------------------------------------------------------------------------------
@@ -108,20 +108,20 @@ class Client:
         await self._send(BINARY, bytes(data))
 
     async def _send(self, first: int, payload: bytes) -> None:
-        talk = self._talk
-        if talk.is_held:
-            talk.host.rounds.park(talk)
+        conversation = self._conversation
+        if conversation.is_held:
+            conversation.host.rounds.park(conversation)
             await HELD
-        if talk.phase is ENDED:
+        if conversation.phase is ENDED:
             return
         now = _now()
-        talk.sent_ns = now
-        talk.seq = talk.client.sequence = talk.client.sequence + 1
-        if talk.phase is LOOP:
-            self._sends.append((talk.intended_ns or now, now))
+        conversation.sent_ns = now
+        conversation.seq = conversation.client.sequence = conversation.client.sequence + 1
+        if conversation.phase is LOOP:
+            self._sends.append((conversation.intended_ns or now, now))
         if self._step is not None:
             self._step.begin(now)
-        talk.replies.send(first, payload, now)
+        conversation.replies.send(first, payload, now)
 
     async def expect(
         self,
@@ -138,8 +138,8 @@ class Client:
         A message that matches `refuse` means no. Raises StepFailed then, and when nothing comes `within` seconds
         (`messages.timeout`).
         """
-        talk = self._talk
-        if talk.phase is ENDED:
+        conversation = self._conversation
+        if conversation.phase is ENDED:
             raise StepFailed("ended")
         wanted = matcher_of([{**table, **values} for table in alternatives or ({},)])
         unwanted = None if refuse is None else matcher_of([refuse] if isinstance(refuse, Mapping) else refuse)
@@ -149,9 +149,9 @@ class Client:
         sent = self._sends.pop(0) if self._sends else None
         if self._step is not None:
             self._step.begin(sent[1] if sent is not None else _now())
-        talk.replies.expect(operation, sent)
+        conversation.replies.expect(operation, sent)
         await self._held()
-        return talk.values[-1]
+        return conversation.values[-1]
 
     def take(self, document: Any, payload: bytes, values: list[Any], head: Head = ()) -> str:
         """Keep the message that came."""
@@ -162,7 +162,7 @@ class Client:
                 document = payload
         values[-1] = document
         if self._step is not None:
-            self._step.answered_ns = self._talk.context.now
+            self._step.answered_ns = self._conversation.context.now
         return ""
 
     async def meet(self, name: str, clients: int = 0, within: float | str | None = None) -> None:
@@ -173,35 +173,35 @@ class Client:
         if not isinstance(name, str) or not name or clients < 0:
             raise ValueError(f"meet({name!r}, clients={clients}) takes a name, and a number of clients from 0 on")
         self._settle()
-        talk = self._talk
-        if talk.phase is ENDED:
+        conversation = self._conversation
+        if conversation.phase is ENDED:
             raise StepFailed("ended")
         operation = self._operation(MEET, within)
         operation.clients = clients
-        talk.host.meetings.join(name.encode(), talk.replies, operation)
+        conversation.host.meetings.join(name.encode(), conversation.replies, operation)
         await self._held()
 
     def _operation(self, kind: int, within: float | str | None) -> Operation:
-        role = self._talk.role
+        role = self._conversation.role
         operation = Operation(kind)
         operation.label = self._step.name if self._step is not None else "expect" if kind == MESSAGE else "meet"
         operation.tally = role.unnamed
         seconds = parse_duration(within) if isinstance(within, str) else within
         if seconds is not None and not 0 < seconds <= LONGEST_S:
             raise ValueError(f"within={within!r} must be more than 0, and at most a year")
-        operation.within_ns = self._talk.context.timeout_ns if seconds is None else round(seconds * 1e9)
+        operation.within_ns = self._conversation.context.timeout_ns if seconds is None else round(seconds * 1e9)
         return operation
 
     async def _held(self) -> None:
         if not await HELD:
-            raise StepFailed(self._talk.replies.failure)
+            raise StepFailed(self._conversation.replies.failure)
 
     # -- what clients do ---------------------------------------------------------------------------------------
 
     def ready(self) -> None:
         """Say that the client is ready: its attempt to connect has succeeded, and the load begins."""
-        if self._talk.phase is OPEN:
-            self._talk.ready()
+        if self._conversation.phase is OPEN:
+            self._conversation.ready()
 
     def rounds(self) -> ScriptRounds:
         """Return the rounds of this client, for `async for`: one each `messages.every`, on the plan's schedule.
@@ -214,7 +214,7 @@ class Client:
         """Wait until the client is to leave. What arrives meanwhile is counted, and answered by the role's rules."""
         self._settle()
         self.ready()
-        if self._talk.phase is LOOP:
+        if self._conversation.phase is LOOP:
             await HELD
 
     def step(self, name: str) -> ScriptStep:
@@ -224,12 +224,12 @@ class Client:
     async def think(self, delay: float | str, most: float | None = None) -> None:
         """Wait: `think(2)`, `think(1, 4)` for a random time between, or a text as in a scenario file."""
         self._settle()
-        talk = self._talk
-        if talk.phase not in (OPEN, LOOP):
+        conversation = self._conversation
+        if conversation.phase not in (OPEN, LOOP):
             return
-        wait = _delay(delay, most, talk.role.seed)
+        wait = _delay(delay, most, conversation.role.seed)
         began = _now()
-        talk.think(wait.draw(talk, "think"))
+        conversation.think(wait.draw(conversation, "think"))
         await HELD
         if self._step is not None:
             self._step.thought_ns += _now() - began
@@ -237,20 +237,20 @@ class Client:
     async def close(self) -> None:
         """Close the connection, for good."""
         self._settle()
-        self._talk.finish_round()
-        self._talk.client.close()
-        if self._talk.phase is not ENDED:
+        self._conversation.finish_round()
+        self._conversation.client.close()
+        if self._conversation.phase is not ENDED:
             await HELD
 
     def count(self) -> None:
         """Begin a round or a step: `sequence` grows, and goes on after a reconnect."""
-        connection = self._talk.client
+        connection = self._conversation.client
         self.sequence = connection.sequence = max(self.sequence, connection.sequence) + 1
 
     def _settle(self) -> None:
         """Messages that nothing has been awaited for since expect no reply."""
         if self._sends:
-            self._talk.context.counters.no_reply_expected += len(self._sends)
+            self._conversation.context.counters.no_reply_expected += len(self._sends)
             self._sends.clear()
 
 
@@ -261,16 +261,16 @@ def _delay(delay: float | str, most: float | None, seed: int) -> DelaySampler:
     return DelaySampler(DelaySpec(*(round(part * 1e9) for part in (low.low, low.high, low.mean))), seed, _THINKING)
 
 
-async def converse(talk: Conversation, function: Callable[[Client], Awaitable[None]]) -> None:
+async def converse(conversation: Conversation, function: Callable[[Client], Awaitable[None]]) -> None:
     """Run the script of one client to its end, and close the connection."""
-    client = Client(talk)
+    client = Client(conversation)
     try:
         await function(client)
     except StepFailed:
-        talk.fail_round()
+        conversation.fail_round()
     finally:
         client._settle()
-    if talk.phase is OPEN:
-        talk.ready()
-    talk.finish_round()
-    talk.client.close()
+    if conversation.phase is OPEN:
+        conversation.ready()
+    conversation.finish_round()
+    conversation.client.close()

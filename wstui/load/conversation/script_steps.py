@@ -41,7 +41,7 @@ HELD = _Held()
 class SteppingClient(Protocol):
     """A client of a script as its rounds and steps see it."""
 
-    _talk: Conversation
+    _conversation: Conversation
     _step: ScriptStep | None
 
     def ready(self) -> None: ...
@@ -63,17 +63,17 @@ class ScriptRounds:
 
     async def __anext__(self) -> int:
         client = self._client
-        talk = client._talk
+        conversation = client._conversation
         client._settle()
         client.ready()
-        talk.finish_round()
-        if talk.phase is not LOOP:
+        conversation.finish_round()
+        if conversation.phase is not LOOP:
             raise StopAsyncIteration
-        if talk.host.rounds.next(talk):
+        if conversation.host.rounds.next(conversation):
             await HELD
-            if talk.phase is not LOOP:
+            if conversation.phase is not LOOP:
                 raise StopAsyncIteration
-        talk.begin_round()
+        conversation.begin_round()
         client.count()
         self._count += 1
         return self._count
@@ -99,7 +99,7 @@ class ScriptStep:
         """Note the first message."""
         if not self._began_ns:
             self._began_ns = now_ns
-            self._intended_ns = self._client._talk.intended_ns or now_ns
+            self._intended_ns = self._client._conversation.intended_ns or now_ns
 
     async def __aenter__(self) -> ScriptStep:
         client = self._client
@@ -107,26 +107,26 @@ class ScriptStep:
         if client._step is not None:
             raise RuntimeError(f"step {self.name!r} begins inside step {client._step.name!r}: end that one first")
         client._step = self
-        client._talk.replies.failure = ""
+        client._conversation.replies.failure = ""
         client.count()
-        client._talk.role.step(self.name).counts.begun += 1
+        client._conversation.role.step(self.name).counts.begun += 1
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> bool:
-        client, talk = self._client, self._client._talk
+        client, conversation = self._client, self._client._conversation
         client._step = None
         client._settle()
-        tally = talk.role.step(self.name)
+        tally = conversation.role.step(self.name)
         counts = tally.counts
         # A connection that has ended closes the script with GeneratorExit.
-        reason = "" if kind is None else error.reason if isinstance(error, StepFailed) else talk.replies.failure
+        reason = "" if kind is None else error.reason if isinstance(error, StepFailed) else conversation.replies.failure
         if reason in ("timeout", "dropped"):
             counts.lost += 1
             tally.response.record(max(0, _now() - self._intended_ns - self.thought_ns))
         elif kind is None or reason == "refused":
             counts.done += 1
             counts.failed += kind is not None
-            if ended := self.answered_ns or (talk.context.now if reason else 0):
+            if ended := self.answered_ns or (conversation.context.now if reason else 0):
                 tally.round_trip.record(max(0, ended - self._began_ns - self.thought_ns))
                 tally.response.record(max(0, ended - self._intended_ns - self.thought_ns))
         else:
@@ -136,7 +136,7 @@ class ScriptStep:
                 error.add_note(f"in step {self.name}")
             return False
         self.failed = error.reason
-        talk.fail_round()
+        conversation.fail_round()
         return True
 
 

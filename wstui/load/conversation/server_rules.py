@@ -29,28 +29,30 @@ class Watching(Protocol):
     watched: list[int] | None
 
 
-def look_for_silence(talk: Watching, now_ns: int) -> None:
+def look_for_silence(conversation: Watching, now_ns: int) -> None:
     """End a connection whose server has not sent what it has to, as the clients of the protocol do."""
-    assert talk.watched is not None
-    for watchdog, seen_ns in zip(talk.role.watchdogs, talk.watched, strict=True):
-        within = watchdog.within_ns or nanoseconds(talk.values[watchdog.variable], 1_000_000)
+    assert conversation.watched is not None
+    for watchdog, seen_ns in zip(conversation.role.watchdogs, conversation.watched, strict=True):
+        within = watchdog.within_ns or nanoseconds(conversation.values[watchdog.variable], 1_000_000)
         if 0 < within <= now_ns - seen_ns:
             what = "nothing" if watchdog.on is None else f"no {watchdog.on.words}"
-            words = f"{talk.role.name}: {what} from the server within {format_duration(within / 1e9)}"
-            talk.client.fail(CloseCode.GOING_AWAY, Cause("heartbeat", words))
+            words = f"{conversation.role.name}: {what} from the server within {format_duration(within / 1e9)}"
+            conversation.client.fail(CloseCode.GOING_AWAY, Cause("heartbeat", words))
             return
 
 
-def reported(talk: Watching, kind: MessageKind, document: Any, payload: bytes) -> bool:
+def reported(conversation: Watching, kind: MessageKind, document: Any, payload: bytes) -> bool:
     """Count an error that the server reports; its goodbye ends the connection. Return whether it is one."""
-    role = talk.role
+    role = conversation.role
     for matcher, paths, closes in kind.errors:
-        if kind.is_meant(matcher, document, payload, talk):
+        if kind.is_meant(matcher, document, payload, conversation):
             words = f"{role.name}: {reason_of(role, document, paths) or matcher.words}"
             if closes:
-                talk.client.fail(CloseCode.NORMAL_CLOSURE, Cause("goodbye", words))
+                conversation.client.fail(CloseCode.NORMAL_CLOSURE, Cause("goodbye", words))
             else:
-                talk.context.events.step_failed(talk.number, Cause("server error", words), sanitize(payload, 120))
+                conversation.context.events.step_failed(
+                    conversation.number, Cause("server error", words), sanitize(payload, 120)
+                )
             return True
     return False
 

@@ -41,8 +41,8 @@ class _TracedReplies(Replies):
         return super()._failed(operation, cause, payload)
 
     def _told(self, cause: Cause) -> None:
-        talk = cast(Conversation, self.talk)
-        cast(TracedRoles, talk.host).note_end(talk, cause.message)
+        conversation = cast(Conversation, self.conversation)
+        cast(TracedRoles, conversation.host).note_end(conversation, cause.message)
 
 
 class _TracedHeartbeats(Heartbeats):
@@ -52,8 +52,8 @@ class _TracedHeartbeats(Heartbeats):
 
     def _miss(self, beat: Beat, how: str) -> Cause:
         cause = super()._miss(beat, how)
-        talk = cast(Conversation, self._talk)
-        cast(TracedRoles, talk.host).note_end(talk, cause.message)
+        conversation = cast(Conversation, self._conversation)
+        cast(TracedRoles, conversation.host).note_end(conversation, cause.message)
         return cause
 
 
@@ -102,12 +102,12 @@ class TracedRoles(Roles):
             line = TraceLine(at_ms, role.name, requester.number, received, text, captured=shown, kind="http")
             self._note(line)
 
-    def note_end(self, talk: Conversation, why: str) -> None:
+    def note_end(self, conversation: Conversation, why: str) -> None:
         """Note that a step of a client failed, and why."""
-        self._note(self._line(talk, True, f"✗ {why}".encode()))
+        self._note(self._line(conversation, True, f"✗ {why}".encode()))
 
-    def _follows(self, talk: Conversation) -> bool:
-        return talk.number in self._followed[talk.role.name]
+    def _follows(self, conversation: Conversation) -> bool:
+        return conversation.number in self._followed[conversation.role.name]
 
     def _begins_to_follow(self, role: str, number: int) -> bool:
         followed = self._followed[role]
@@ -117,79 +117,79 @@ class TracedRoles(Roles):
         return True
 
     def _labelled(self, label: str, words: str, render: Callable[[Any], bytes]) -> Callable[[Any], bytes]:
-        def rendered(talk: Any) -> bytes:
-            if self._follows(talk):
+        def rendered(conversation: Any) -> bytes:
+            if self._follows(conversation):
                 self._sending = label, words
-            return render(talk)
+            return render(conversation)
 
         return rendered
 
     def begin(self, client: LoadClient) -> None:
         super().begin(client)
-        talk: Any = client.conversation
-        if not self._begins_to_follow(talk.role.name, talk.number):
+        conversation: Any = client.conversation
+        if not self._begins_to_follow(conversation.role.name, conversation.number):
             return
-        talk.replies.__class__ = _TracedReplies
-        transmit = talk.transmit
+        conversation.replies.__class__ = _TracedReplies
+        transmit = conversation.transmit
 
         def traced(first: int, payload: bytes) -> None:
             step, expected = self._sending
             self._sending = "", ""
-            by_itself = "script" if talk.role.spec.script and talk.message is None else "answer"
-            self._note(self._line(talk, False, payload, step or by_itself, expected))
+            by_itself = "script" if conversation.role.spec.script and conversation.message is None else "answer"
+            self._note(self._line(conversation, False, payload, step or by_itself, expected))
             transmit(first, payload)
 
-        talk.transmit = traced
+        conversation.transmit = traced
 
     def heartbeats_of(self, conversation: Conversation) -> Heartbeats:
         return _TracedHeartbeats(conversation) if self._follows(conversation) else Heartbeats(conversation)
 
     def receive(self, client: MessageClient, first: int, payload: bytes) -> None:
-        talk = client.conversation
-        if talk is None or not self._follows(talk):
+        conversation = client.conversation
+        if conversation is None or not self._follows(conversation):
             super().receive(client, first, payload)
             return
-        line = self._line(talk, True, payload)
+        line = self._line(conversation, True, payload)
         self._note(line)  # before what it brings about
-        follow(talk, line, lambda: super(TracedRoles, self).receive(client, first, payload))
+        follow(conversation, line, lambda: super(TracedRoles, self).receive(client, first, payload))
 
     def _line(
-        self, talk: Conversation, received: bool, payload: bytes, step: str = "", expected: str = ""
+        self, conversation: Conversation, received: bool, payload: bytes, step: str = "", expected: str = ""
     ) -> TraceLine:
-        text = _masked(payload[:_LONGEST].decode("utf-8", "backslashreplace"), talk)
+        text = _masked(payload[:_LONGEST].decode("utf-8", "backslashreplace"), conversation)
         at_ms = (time.monotonic_ns() - self._zero_ns()) / 1e6
-        return TraceLine(at_ms, talk.role.name, talk.number, received, text, step, expected)
+        return TraceLine(at_ms, conversation.role.name, conversation.number, received, text, step, expected)
 
 
-def follow(talk: Conversation, line: TraceLine, receive: Callable[[], None]) -> None:
+def follow(conversation: Conversation, line: TraceLine, receive: Callable[[], None]) -> None:
     """Let a conversation receive a message, and write to its line what it matched and captured."""
-    waits, values = talk.replies.operation, list(talk.values)
+    waits, values = conversation.replies.operation, list(conversation.values)
     label, expected = (waits.label, _words(waits)) if waits is not None else ("", "")
     receive()
-    if talk.replies.operation is not waits:
+    if conversation.replies.operation is not waits:
         line.step, line.expected = label, expected
-    named = zip(talk.role.spec.variables, values, talk.values, strict=False)  # a script has one more
+    named = zip(conversation.role.spec.variables, values, conversation.values, strict=False)  # a script has one more
     line.captured = {
         name: MASK if is_secret_header(name) else after for name, before, after in named if after != before
     }
-    line.text = _masked(line.text, talk)
+    line.text = _masked(line.text, conversation)
 
 
-def said(talk: Conversation, line: TraceLine) -> None:
+def said(conversation: Conversation, line: TraceLine) -> None:
     """Write to the line of a message that is being sent which step sends it."""
-    saying = talk.replies.saying
-    if saying is not None and talk.running:
+    saying = conversation.replies.saying
+    if saying is not None and conversation.running:
         line.step, line.expected = saying.label, _words(saying)
-    elif talk.running:
+    elif conversation.running:
         line.step = "script"
     else:
-        line.step = "answer" if talk.message is not None else "heartbeat"
-    line.text = _masked(line.text, talk)
+        line.step = "answer" if conversation.message is not None else "heartbeat"
+    line.text = _masked(line.text, conversation)
 
 
-def _masked(text: str, talk: Conversation) -> str:
+def _masked(text: str, conversation: Conversation) -> str:
     """Return the text without the values of variables that sound like secrets, such as a token of the login."""
-    return _without(text, talk.role.spec.variables, talk.values)
+    return _without(text, conversation.role.spec.variables, conversation.values)
 
 
 def _without(text: str, names: Sequence[str], values: Sequence[Any]) -> str:

@@ -55,10 +55,10 @@ class ClientWatch:
 
     def note(self, client: LoadClient, payload: bytes, *, received: bool = False, kind: str = "") -> TraceLine:
         """Add a line, which the caller may complete until the next `take`."""
-        talk = client.conversation
+        conversation = client.conversation
         line = TraceLine(
             (time.monotonic_ns() - self._zero_ns()) / 1e6,
-            talk.role.name if talk is not None else "",
+            conversation.role.name if conversation is not None else "",
             client.number,
             received,
             payload[:_LONGEST].decode("utf-8", "backslashreplace"),
@@ -199,9 +199,12 @@ _UNWATCHED = {watched: plain for plain, watched in _WATCHED.items()}
 def set_watched(client: LoadClient, watched: bool) -> None:
     """Make a client note what it does from now on, or no longer."""
     client.__class__ = (_WATCHED if watched else _UNWATCHED).get(type(client), type(client))
-    talk: Any = client.conversation
-    if talk is not None and getattr(talk.transmit, "__func__", None) in (LoadClient.say, WatchedClient.say):
-        talk.transmit = client.say
+    conversation: Any = client.conversation
+    if conversation is not None and getattr(conversation.transmit, "__func__", None) in (
+        LoadClient.say,
+        WatchedClient.say,
+    ):
+        conversation.transmit = client.say
 
 
 def _close_words(payload: bytes) -> bytes:

@@ -13,8 +13,8 @@ from wstui.recording.inference.inferred_scenario import Guess, InferredScenario
 from wstui.recording.inference.inferred_target import put_protocol, target_of
 from wstui.recording.inference.login_tables import attach, cookies_given, find_logins, login_tables
 from wstui.recording.inference.message import read_messages
+from wstui.recording.inference.protocol_messages import PLAIN, listen
 from wstui.recording.inference.pushes import broadcasts, deliveries, sequences
-from wstui.recording.inference.speech import PLAIN, listen
 from wstui.recording.inference.traffic import SortedTraffic, sort_traffic
 from wstui.recording.inference.values import Values
 from wstui.recording.session import ImportFailed, RecordedConnection, RecordedMessage, RecordedSession

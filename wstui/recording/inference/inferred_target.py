@@ -11,8 +11,8 @@ from wstui.recording.inference.inferred_scenario import Guess, InferredScenario,
 from wstui.recording.inference.inferred_step import payload
 from wstui.recording.inference.inferred_value import InferredValue
 from wstui.recording.inference.message import Path, Scalar
+from wstui.recording.inference.protocol_messages import ProtocolMessages
 from wstui.recording.inference.request import cookies_of, header_text, plain, sent_by, told_headers, url_text
-from wstui.recording.inference.speech import Speech
 from wstui.recording.inference.values import Values, reference
 from wstui.recording.session import RecordedConnection, value_of
 from wstui.scenario.conversation.dialect import Verbatim
@@ -60,7 +60,7 @@ def target_of(
     return table
 
 
-def put_protocol(draft: InferredScenario, target: dict[str, Any], speech: Speech, values: Values) -> None:
+def put_protocol(draft: InferredScenario, target: dict[str, Any], speech: ProtocolMessages, values: Values) -> None:
     """Say in the table what the target speaks, with the options of its opening."""
     found = speech.guess
     target["protocol"] = found.protocol

@@ -116,12 +116,12 @@ def without_query(url: str, *names: str) -> str:
 
 
 class Verbatim(str):
-    """A text of a `Said` table that stands in the scenario as it is: a placeholder."""
+    """A text of a `RecordedStep` table that stands in the scenario as it is: a placeholder."""
 
     __slots__ = ()
 
 
-class Said(NamedTuple):
+class RecordedStep(NamedTuple):
     """What one message of a recorded client says: keys of a step, or options if it belongs to the opening.
 
     No keys mean that every client of the protocol sends it by itself. `own` is its id, which its reply repeats.
@@ -135,7 +135,7 @@ class Said(NamedTuple):
 
 
 @dataclass(slots=True)
-class Heard:
+class RecordedState:
     """What one recorded client has received so far, and what the dialect keeps about it."""
 
     received: list[Any] = made(default_factory=list)
@@ -201,7 +201,7 @@ class Dialect:
     def bare(self, url: str) -> str:
         return url
 
-    def said(self, frame: str | bytes, heard: Heard) -> list[Said]:
+    def recorded(self, frame: str | bytes, state: RecordedState) -> list[RecordedStep]:
         """Return what a frame of a recorded client says. Raises Malformed (or ValueError) for what no step can say."""
         raise Malformed("no step says it")
 

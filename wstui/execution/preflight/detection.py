@@ -33,7 +33,7 @@ _PLAIN = ("json", "raw", "lines")
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Detection:
     """The protocol of a server, if it was recognised, the URL at which it is spoken, and the Origin that it wants."""
 
     url: str
@@ -51,7 +51,7 @@ class Look:
         return f"it {how} {found.protocol}{f' ({options})' if options else ''}: {sanitize(found.why, 200)}"
 
 
-async def look(url: str, *, insecure: bool = False, ca_file: str = "") -> Look:
+async def look(url: str, *, insecure: bool = False, ca_file: str = "") -> Detection:
     """Connect a few times, with an opening of one protocol at most each time. Raises Unreachable."""
     url = check_target_url(url)
     tls = _tls(insecure, ca_file) if url.startswith("wss:") else None
@@ -72,7 +72,7 @@ class Connecting(NamedTuple):
     origin: Origin | None
 
 
-async def _look(url: str, way: Connecting, refusals: list[tuple[str, str]]) -> Look | None:
+async def _look(url: str, way: Connecting, refusals: list[tuple[str, str]]) -> Detection | None:
     """Look at a server; None if it lets nobody in, and why goes to the `refusals`."""
     origin = way.origin or ""
     for address in _addresses(url):
@@ -92,8 +92,8 @@ async def _look(url: str, way: Connecting, refusals: list[tuple[str, str]]) -> L
                 asked = await _asked(url, way, only)
                 if asked is not None:
                     hints = found.options if found is not None and found.protocol == asked.protocol else {}
-                    return Look(url, replace(asked, options={**hints, **asked.options}), origin)
-            return Look(url if found is None or _is_found_at(url, address, found) else address, found, origin)
+                    return Detection(url, replace(asked, options={**hints, **asked.options}), origin)
+            return Detection(url if found is None or _is_found_at(url, address, found) else address, found, origin)
     return None
 
 

@@ -16,9 +16,9 @@ from wstui.recording.session import RecordedConnection, RecordedMessage, value_o
 from wstui.scenario.conversation.dialect import (
     BadKey,
     Dialect,
-    Heard,
     Malformed,
-    Said,
+    RecordedState,
+    RecordedStep,
     Table,
     Verbatim,
     alternatives,
@@ -39,7 +39,7 @@ OPTIONS = "(options)"
 
 
 @dataclass(slots=True)
-class Speech:
+class ProtocolMessages:
     """The protocol of some connections, and their messages; `options` has those of each client as a message."""
 
     guess: ProtocolGuess
@@ -57,7 +57,7 @@ class Speech:
         return all(name in own or ((g := guess("", name)) and g.protocol == self.protocol) for name in subprotocols)
 
 
-def listen(connections: Sequence[RecordedConnection], protocol: str = "") -> Speech | None:
+def listen(connections: Sequence[RecordedConnection], protocol: str = "") -> ProtocolMessages | None:
     """Return the messages in the terms of the protocol, which is recognised unless it is given.
 
     None if it has no terms, or some frame does not fit it.
@@ -71,7 +71,7 @@ def listen(connections: Sequence[RecordedConnection], protocol: str = "") -> Spe
     if found is None or found.protocol in PLAIN:
         return None
     try:
-        speech = Speech(found, dialect(found.protocol, found.options))
+        speech = ProtocolMessages(found, dialect(found.protocol, found.options))
         for number, connection in enumerate(connections):
             listener = _Listener(number, speech.dialect, found.options)
             for frame in sorted(connection.frames, key=lambda frame: frame.at):
@@ -98,7 +98,7 @@ class _Listener:
     def __init__(self, client: int, speaks: Dialect, given: Mapping[str, Any]) -> None:
         self._client, self._dialect, self._given = client, speaks, dict(given)
         self._decode, self._kept = speaks.decoder(), None
-        self._heard = Heard()
+        self._heard = RecordedState()
         self._messages: list[Message] = []
         self.options: Table = {}
         self._own: list[Any] = []
@@ -110,7 +110,7 @@ class _Listener:
             return
         before = copy.copy(self._heard.kept)
         try:
-            said = self._dialect.said(frame.data, self._heard)
+            said = self._dialect.recorded(frame.data, self._heard)
             made = [self._said(one, frame) for one in said]
         except HAS_SPOKEN:
             self._heard.kept = before
@@ -119,7 +119,7 @@ class _Listener:
             return
         self._messages += [message for message in made if message is not None]
 
-    def _said(self, said: Said, frame: RecordedMessage) -> Message | None:
+    def _said(self, said: RecordedStep, frame: RecordedMessage) -> Message | None:
         if said.opens or not said.table:
             if said.own is not None:
                 self._own.append(said.own)
