@@ -48,7 +48,7 @@ def behaves(arguments: list[str]) -> tuple[bool, list[str]]:
     # Where bytecode is not written, each of the many processes that tests start would compile the package again.
     compileall.compile_dir(ROOT / "wstui", quiet=2)
     # Tests mostly wait, for clients, servers and schedules: two workers a core kept cores busy two thirds of the time.
-    workers = min(3 * cores() + 1, WORKERS_MOST)
+    workers = min(2 * cores() + 1, WORKERS_MOST)
     with tempfile.TemporaryDirectory(prefix="wstui-tests-") as folder:
         pytest = [sys.executable, "-m", "pytest", "-q", "-o", f"cache_dir={folder}"]
         if not any((ROOT / "tests").rglob("*-pytest-*.pyc")):

@@ -22,7 +22,7 @@ def test_ssh_is_the_users_own_may_ask_nothing_shares_no_connection_and_forwards_
     assert line[-1] == "exec '/opt/my python' -m wstui.fleet.hosts.remote_main look"
     options = [value for flag, value in itertools.pairwise(line) if flag == "-o"]
     for option in (
-        "BatchMode=yes", "ClearAllForwardings=yes", "ServerAliveInterval=2", "ServerAliveCountMax=2",
+        "BatchMode=yes", "ClearAllForwardings=yes", "ServerAliveInterval=5", "ServerAliveCountMax=6",
         "ControlMaster=no", "ControlPath=none", "ForwardAgent=no",
     ):  # fmt: skip
         assert option in options

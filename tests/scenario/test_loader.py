@@ -135,7 +135,7 @@ local_addresses = ["127.0.0.1", "localhost"]
         "thresholds[0].metric": "response.mean",
         "thresholds[1].limit": "< 5ms",
         "thresholds[1].stage": "ramp",
-        "fleet.local_addresses[1]": "",
+        "fleet.local_addresses[1]": "127.0.0.1",
     }
 
 

@@ -25,7 +25,7 @@ from wstui.scenario.model import Scenario
 
 AT_ONCE = 12
 """They mostly wait."""
-NOISE = ("generator", "latency", "slow ramp")
+NOISE = ("generator", "latency", "operator", "slow ramp")
 """What a busy machine may add to any run: no case of a server's is judged by it."""
 
 

@@ -106,9 +106,9 @@ async def test_rows_of_running_runs_follow_the_store(tmp_path: Path) -> None:
     async with listed(tmp_path) as (app, pilot, _, kept):
         newest = fake_store.kept_result("elsewhere", "2025-11-23T14:31:00+00:00", clients=46, scale=1.0)
         kept.kept.insert(0, fake_store.stored(9, "elsewhere", "running", newest))
-        await until(lambda: "0.02 running" in shown(app) and "elsewhere" in shown(app), pilot)
+        await until(lambda: "0.23 running" in shown(app) and "elsewhere" in shown(app), pilot)
         kept.kept[0] = replace(kept.kept[0], state="finished")
-        await until(lambda: "0.02 running" not in shown(app), pilot)
+        await until(lambda: "0.23 running" not in shown(app), pilot)
         kept.kept.pop(0)
         await until(lambda: "elsewhere" not in shown(app), pilot)
 

@@ -49,6 +49,8 @@ def check_source(text: str) -> str:
 
 def _guess(text: str) -> str:
     """Return what was probably meant, or ""."""
+    if text == "localhost":
+        return "127.0.0.1"
     start, dash, last = text.partition("-")
     if dash and last.strip().isdigit():  # 127.0.0.1-40
         guess = f"{start.strip()}-{start.strip().rpartition('.')[0]}.{last.strip()}"
