@@ -52,6 +52,13 @@ def scratch(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return folder
 
 
+def command_line(process: psutil.Process) -> list[str]:
+    """Its command line, [] if it has ended."""
+    with contextlib.suppress(psutil.Error):
+        return process.cmdline()
+    return []
+
+
 @dataclass
 class Going:
     """A run on two hosts, with all its processes."""
@@ -69,7 +76,7 @@ class Going:
 
     def of(self, host: str) -> list[psutil.Process]:
         """The processes of one host: its ssh, and all below."""
-        (ssh,) = (process for process in self.ssh if host in process.cmdline())
+        (ssh,) = (process for process in self.ssh if host in command_line(process))
         below = ssh.children(recursive=True)
         return [process for process in self.all if process == ssh or process in below]
 

@@ -65,3 +65,20 @@ def test_an_operator_that_is_gone_is_not_waited_for(loop: object) -> None:
 
     with asyncio.Runner(loop_factory=loop) as runner:  # type: ignore[arg-type]
         runner.run(asyncio.wait_for(close(), PATIENCE_S))
+
+
+@pytest.mark.parametrize("loop", LOOPS.values(), ids=LOOPS.keys())
+def test_what_is_sent_to_an_operator_that_is_gone_breaks_nothing(loop: object) -> None:
+    async def say() -> None:
+        commands, keep = os.pipe()
+        there, here = os.pipe()
+        link = await PipeLink.open(os.fdopen(commands, "rb", 0), os.fdopen(here, "wb", 0))
+        os.close(there)
+        link.send(b"a snapshot")
+        await asyncio.wait_for(link._closed.wait(), PATIENCE_S)
+        link.send(b"the next one")
+        link.send(b"the last one", last=True)
+        os.close(keep)
+
+    with asyncio.Runner(loop_factory=loop) as runner:  # type: ignore[arg-type]
+        runner.run(say())

@@ -26,7 +26,8 @@ class WorkerFailed(Exception):
     """A mistake of our own ended the worker; the operator's side shows the last line of its text."""
 
 
-ORPHAN_GRACE_NS = 500_000_000
+ORPHAN_GRACE_NS = 2_000_000_000
+"""For goodbyes: a server that is busy just then would see connections break instead."""
 
 
 async def serve(link: PipeLink) -> str:

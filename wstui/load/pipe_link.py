@@ -39,7 +39,10 @@ class PipeLink:
         """Send a message without blocking.
 
         If the other side is far behind, drop it unless it is the `last`: snapshots are cumulative, the next one heals.
+        If it is gone, drop it: uvloop raises on a closed pipe, and goodbyes are to be said yet.
         """
+        if self._writer.is_closing():
+            return
         if last or self._writer.get_write_buffer_size() < BACKLOG_LIMIT:
             self._writer.write(LENGTH.pack(len(message)) + message)
 
