@@ -202,7 +202,7 @@ def _execute() -> int | None:
             _silence()  # or its buffer would be flushed again at exit
             return 2
         if isinstance(error, RuntimeError) and "home directory" in str(error):  # of pathlib and of platformdirs
-            click.echo("wstui: there is no home folder: this user has none, set HOME to one", err=True)
+            click.echo("wstui: this user has no home folder: set HOME to a folder that it may write to", err=True)
             return 2
         if os.environ.get("LOG_LEVEL", "").lower() == "debug":
             raise

@@ -94,7 +94,7 @@ _ERRORS = {
     "OccurrenceConstraintViolation": "a field is missing, or there too often",
     "TypeConstraintViolation": "a field has a value of another type",
     "MessageTypeNotSupported": "the server does not know this type of message",
-    "RpcFrameworkError": "the message is no call",
+    "RpcFrameworkError": "the message is not a call",
     "GenericError": "an error without a code of its own",
 }
 """What the codes mean, for servers that send no description."""
