@@ -171,6 +171,13 @@ def test_clients_that_were_dropped_for_sending_too_much_and_came_back_are_counte
     assert "send less often" in finding.next_step
 
 
+def test_a_server_that_says_try_again_later_is_not_said_to_limit_what_clients_send() -> None:
+    connections = Connections(attempted=100, ready=100, dropped=10, success_rate=1.0)
+    failure = FailureSummary("close 1013", "try again later", 10, 6.0, 9.0, outcome="dropped")
+    (finding,) = findings(msgspec.structs.replace(good(), connections=connections, failures=[failure]))
+    assert "overloaded or restarting" in finding.next_step and "It limits" not in finding.next_step
+
+
 def test_a_finding_names_the_addresses_that_failed() -> None:
     several = {f"10.0.0.{number}": number for number in range(1, 7)}
     failure = FailureSummary("connect", "connection refused", 21, 6.0, 9.0, addresses=several)

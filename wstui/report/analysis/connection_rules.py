@@ -94,8 +94,12 @@ def on_entry(failure: FailureSummary) -> str:
 
 
 def _is_rate_limit(failure: FailureSummary) -> bool:
+    return failure.kind in ("http 429", "login 429", "close 1013") or _names_a_rate(failure)
+
+
+def _names_a_rate(failure: FailureSummary) -> bool:
     words = f"{failure.kind} {failure.message}".lower()
-    return failure.kind in ("http 429", "login 429", "close 1013") or "rate limit" in words or "too many" in words
+    return "rate limit" in words or "too many" in words
 
 
 def slow_accept(result: Result) -> Finding | None:
@@ -184,13 +188,15 @@ def drops(result: Result) -> Finding | None:
     back = f"; {format.count(seen.reconnects)} times one came back" if seen.reconnects else ""
     text, advice = (
         "The server ended connections that were in use.",
-        ("Look in the server's log at that time: restarts, buffer limits, idle timeouts"),
+        "Look in the server's log at that time: restarts, buffer limits, idle timeouts",
     )
     if top is not None and top.kind in SILENT:
         text = "The server fell silent, and clients gave it up."
         advice = "Look at what keeps the server from sending at that time, and at its heartbeat interval"
-    elif top is not None and _is_rate_limit(top):
+    elif top is not None and _names_a_rate(top):
         advice = "It limits what a client may send: send less often (--every), or raise the limit at the server"
+    elif top is not None and top.kind == "close 1013":  # "try again later" tells no cause
+        advice = "Is it overloaded or restarting then, or do clients send too often for it (--every)?"
     # A client that came back was ready more than once.
     ready = f"{format.count(seen.ready)} {'connections' if seen.reconnects else 'ready clients'}"
     return Finding(
