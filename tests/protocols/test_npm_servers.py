@@ -1,4 +1,4 @@
-"""Socket.IO and GraphQL against the servers that most people run: npm's socket.io and graphql-ws."""
+"""Against servers of npm: socket.io and graphql-ws, which most people run, and the WAMP router fox-wamp."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from tests.conversations.chat import scenario
 from tests.conversations.test_roles import balance, counts
 from tests.load.leading import Workers, led
-from tests.protocols import npm, test_graphql, test_socketio
+from tests.protocols import npm, test_graphql, test_socketio, test_wamp
 from tests.protocols.serving import failure, target
 from tests.servers.server import until
 
@@ -18,6 +18,7 @@ def said(workers: Workers) -> list[tuple[str, str]]:
 
 SOCKETIO = ("socketio_server.mjs", "socket.io")
 GRAPHQL = ("graphql_server.mjs", "graphql-ws", "graphql", "ws")
+WAMP = ("wamp_router.mjs", "fox-wamp")
 
 
 @pytest.mark.parametrize(
@@ -89,3 +90,53 @@ async def test_graphql_ws_refuses_and_fails_in_its_words(
     ):
         await until(lambda: bool(workers.failures))
         assert found in said(workers)
+
+
+CALLEE = """
+[[roles]]
+name = "callee"
+open = [{ name = "offer", register = "com.example.own.{{client}}" }]
+loop = [{ name = "own", call = "com.example.own.{{client}}", args = [1], expect = { "args.0" = 7 } }]
+"""
+
+
+async def test_publications_and_calls_are_counted_as_fox_wamp_counts_them() -> None:
+    more = target("wamp", result="[7]")
+    async with npm.serving(*WAMP) as server:
+        async with led(scenario(server.url, test_wamp.TALK, clients=10, more=more, timeout="10s")) as workers:
+            await until(lambda: counts(workers, "add").done >= 100)
+            c = await workers.drained()
+            assert c.ready == 10 and not workers.failures and workers.types["EVENT"] > 0
+            balance(workers)
+        log = await server.log()
+        assert (log["hello"], log["subscribe"], log["goodbye"]) == (10, 10, 10)
+        assert counts(workers, "say").begun == log["publish"] and counts(workers, "add").begun == log["call"]
+        async with led(scenario(server.url, CALLEE, clients=3, more=more)) as workers:
+            await until(lambda: counts(workers, "own").done >= 30)
+            assert workers.c.ready == 3 and not workers.failures
+            await workers.drained()
+        log = await server.log()
+        assert log["register"] == 3 and log["yield"] == workers.types["INVOCATION"]
+
+
+@pytest.mark.parametrize(("ticket", "ready"), [("good", 2), ("bad", 0)])
+async def test_fox_wamp_lets_in_who_has_a_ticket(ticket: str, ready: int) -> None:
+    more = target("wamp", ticket=f'"{ticket}"', user='"user-{{client}}"')
+    async with (
+        npm.serving(*WAMP, told="tickets") as server,
+        led(scenario(server.url, test_wamp.TALK, clients=2, more=more)) as workers,
+    ):
+        await until(lambda: workers.c.ready == ready and workers.c.refused == 2 - ready)
+        if not ready:
+            assert failure(workers) == ("refused", "member, ticket: wamp.error.authentication_failed")
+
+
+async def test_fox_wamp_knows_no_such_procedure() -> None:
+    odd = '[[roles]]\nname = "caller"\n[[roles.loop]]\nname = "odd"\ncall = "no.such"'
+    async with (
+        npm.serving(*WAMP) as server,
+        led(scenario(server.url, odd, more=target("wamp"))) as workers,
+    ):
+        await until(lambda: counts(workers, "odd").failed >= 2)
+        kind, words = failure(workers)
+        assert kind == "refused" and words.startswith("caller, odd: wamp.error.no_such_procedure")
