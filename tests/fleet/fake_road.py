@@ -5,7 +5,8 @@ and end its standard input when they are killed; the command itself they don't k
 
 ssh: hosts whose name begins with "no" can't be reached, those with "old" have another version of wstui, those with
 "silent" never answer. docker and kubectl: the file WSTUI_FAKE_PODS names what is running: box… is no
-pod, one with ! is not ready, and old… has another version of wstui.
+pod, one with ! is not ready, and old… has another version of wstui. brief… answers when it is looked at, and is
+not there any more when it is to work. pod1@b is another pod under the name of pod1.
 WSTUI_FAKE_DELAY: so many seconds pass before a byte arrives, either way.
 """
 
@@ -79,6 +80,16 @@ def _running() -> list[str]:
     return Path(os.environ["WSTUI_FAKE_PODS"]).read_text("utf-8").split()
 
 
+def _listed(text: str) -> dict[str, object]:
+    name, _, life = text.removesuffix("!").partition("@")
+    container = {"name": "load", "ready": not text.endswith("!"), "containerID": f"containerd://{life}"}
+    return {
+        "metadata": {"name": name, "uid": f"uid {life}"},
+        "spec": {"containers": [{"name": "load"}]},
+        "status": {"phase": "Running", "containerStatuses": [container]},
+    }
+
+
 async def _docker(arguments: list[str]) -> int:
     assert arguments[:2] == ["exec", "-i"]
     _, _, name, *words = arguments
@@ -101,20 +112,12 @@ async def _kubectl(arguments: list[str]) -> int:
     assert flags["--namespace"] == "load"
     if arguments[:2] == ["get", "pods"]:
         assert flags["--selector"] == "app=load" and flags["--output"] == "json"
-        items = [
-            {
-                "metadata": {"name": name.removesuffix("!")},
-                "status": {"phase": "Running", "containerStatuses": [{"ready": not name.endswith("!")}]},
-            }
-            for name in _running()
-            if not name.startswith("box")
-        ]
-        print(json.dumps({"items": items}))
+        print(json.dumps({"items": [_listed(text) for text in _running() if not text.startswith("box")]}))
         return 0
     split = arguments.index("--")
     assert arguments[:2] == ["exec", "-i"]
     pod, words = arguments[split - 1], arguments[split + 1 :]
-    if pod not in _running():
+    if pod not in [text.partition("@")[0] for text in _running()] or (pod.startswith("brief") and words[-1] == "work"):
         print(f'Error from server (NotFound): pods "{pod}" not found', file=sys.stderr)
         return 1
     if pod.startswith("old"):

@@ -216,8 +216,8 @@ async def test_a_host_that_hangs_is_marked_drains_itself_and_delays_none_of_the_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("wstui.load.lease.LEASE_S", 5.0)
-    monkeypatch.setattr("wstui.fleet.hosts.cluster.GIVEN_UP_S", 7.0)
     async with Server() as server, going(server) as it:
+        monkeypatch.setattr("wstui.fleet.hosts.cluster.GIVEN_UP_S", 8.0)
         (dask_worker,) = (process for process in it.of("host2") if process in it.dask_worker)
         (worker,) = (process for process in it.of("host2") if process in it.worker)
         dask_worker.suspend()
@@ -235,7 +235,6 @@ async def test_a_host_that_hangs_is_marked_drains_itself_and_delays_none_of_the_
 async def test_a_host_that_freezes_goes_on_after_a_moment_and_makes_no_load_when_it_was_longer_than_its_lease(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("wstui.fleet.hosts.cluster.GIVEN_UP_S", 3.5)
     async with Server() as server, going(server) as it:
         of_host = it.of("host2")
         freeze(of_host)
@@ -245,8 +244,10 @@ async def test_a_host_that_freezes_goes_on_after_a_moment_and_makes_no_load_when
         pings = server.messages["ping"]
         await until(lambda: server.messages["ping"] > pings + 100)
         assert it.run.status.counters.open == 20 and not gone(of_host) and "lost" not in it.marks
+        # Not before: on a busy machine a host that is only starting is silent for so long as well.
+        monkeypatch.setattr("wstui.fleet.hosts.cluster.GIVEN_UP_S", 8.0)
         freeze(of_host)
-        await until(lambda: "host2 lost: was silent for 3.5 s" in it.marks)
+        await until(lambda: "host2 lost: was silent for 8 s" in it.marks)
         thaw(of_host)
         await until(lambda: gone(of_host))
         await until(lambda: len(server.live) == 10)

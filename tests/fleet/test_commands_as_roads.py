@@ -59,8 +59,8 @@ async def test_the_load_comes_from_the_networks_and_leaves_nothing(hosts: list[n
 async def test_a_command_that_is_killed_or_hangs_ends_the_load_behind_it(
     hosts: list[namespaces.Namespace], how: signal.Signals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("wstui.fleet.hosts.cluster.GIVEN_UP_S", 5.0)
     async with going(hosts) as (server, run, _):
+        monkeypatch.setattr("wstui.fleet.hosts.cluster.GIVEN_UP_S", 8.0)
         (agent,) = (process for process in family()["dask_worker"] if process in inside(hosts[1]))
         agent.send_signal(how)
         name = f"ip netns exec {hosts[1].netns}"

@@ -13,15 +13,18 @@ import pytest
 pytest.importorskip("distributed")
 
 from tests.execution.running import Finished, balance
-from tests.fleet.hosts import gone, listening, on_hosts, use_fake_ssh
-from tests.fleet.test_cluster import going
+from tests.fleet.hosts import family, gone, listening, on_hosts, use_fake_ssh
+from tests.fleet.test_cluster import Going, going
 from tests.servers.server import PATIENCE_S, Server, until
 from wstui.execution.preflight.checklist import CheckMark
 from wstui.execution.preflight.preflight import preflight
 from wstui.execution.run.commands import DrainRun, RampTo, Redistribute
+from wstui.execution.run.machine_sections import HostSummary
+from wstui.execution.run.result import Result
 from wstui.execution.run.run import Run
-from wstui.fleet.hosts.road import AT_ONCE, a_few_at_once
+from wstui.fleet.hosts.road import AT_ONCE, Road, a_few_at_once, pods_of
 from wstui.fleet.transport import FleetError
+from wstui.scenario.hosts import parse_host
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals")
 PODS = "k8s:load/app=load:1"
@@ -86,6 +89,82 @@ async def test_a_pod_that_goes_is_a_lost_host_and_a_pod_that_comes_takes_its_loa
         balance(Finished(it.run, await asyncio.wait_for(it.running, PATIENCE_S)), complete=False)
 
 
+async def test_a_pod_that_returns_under_the_name_of_a_lost_one_is_a_new_host(
+    running: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wstui.fleet.fleet.SURELY_GONE_S", 0.5)
+    monkeypatch.setattr("wstui.fleet.hosts.cluster.JOINS_S", 0.2)
+    running.write_text("pod1 pod2@a")
+    async with Server() as server, going(server, PODS) as it:
+        await lose(it, "pod2")
+        await until(lambda: host_of(it.run.status.result, "pod2").lost != "")  # it is made once a second
+        sent = host_of(it.run.status.result, "pod2").sent
+        running.write_text("pod1 pod2@b")
+        await until(lambda: "pod2 (2) joined: it can take over lost load" in it.marks)
+        assert (it.host("pod2"), it.host("pod2 (2)")) == ("lost", "ok")
+        it.run.send(Redistribute())
+        await until(lambda: it.run.status.counters.open == 20 and len(server.live) == 20)
+        assert "1 new worker on pod2 (2) took over" in it.marks
+        await until(lambda: host_of(it.run.status.result, "pod2 (2)").sent > 0)
+        it.ssh, it.dask_worker, it.worker = family().values()
+        await lose(it, "pod2", host="pod2 (2)")
+        running.write_text("pod1 pod2@c")
+        await until(lambda: "pod2 (3) joined" in it.marks)
+        it.run.send(DrainRun())
+        finished = Finished(it.run, await asyncio.wait_for(it.running, PATIENCE_S))
+    balance(finished, complete=False)
+    assert [(host.name, bool(host.lost)) for host in finished.result.generator.hosts] == [
+        ("pod1", False), ("pod2", True), ("pod2 (2)", True), ("pod2 (3)", False),
+    ]  # fmt: skip
+    assert host_of(finished.result, "pod2").sent == sent, "its figures stay its own"
+    assert it.marks.count("pod2 lost") == it.marks.count("pod2 (2) lost") == 1 and "pod1 (2)" not in it.marks
+
+
+async def lose(it: Going, pod: str, host: str = "") -> None:
+    """End the processes in a pod, as when it is deleted, and wait until its host is lost."""
+    for process in it.of(pod):
+        if process in it.dask_worker or process in it.worker:
+            process.kill()
+    await until(lambda: it.host(host or pod) == "lost")
+
+
+def host_of(result: Result, name: str) -> HostSummary:
+    return next(host for host in result.generator.hosts if host.name == name)
+
+
+async def test_a_pod_that_has_gone_again_before_it_had_load_gets_none(
+    running: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wstui.fleet.fleet.SURELY_GONE_S", 0.5)
+    monkeypatch.setattr("wstui.fleet.hosts.cluster.JOINS_S", 0.2)
+    running.write_text("pod1 pod2")
+    async with Server() as server, going(server, PODS) as it:
+        await lose(it, "pod2")
+        running.write_text("pod1 pod3 brief4")
+        await until(lambda: "pod3 joined" in it.marks and "brief4 joined" in it.marks)
+        running.write_text("pod1 brief4")
+        await until(lambda: "pod3 can't take over load any more: it is gone" in it.marks)
+        assert it.host("pod3") == "lost"
+        it.run.send(Redistribute())
+        await until(lambda: "1 new worker on pod1 took over" in it.marks)
+        assert "brief4 can't take over load any more: is not there any more" in it.marks and it.host("brief4") == "lost"
+        running.write_text("pod1 pod3")
+        await until(lambda: it.marks.count("pod3 joined") == 2)
+        assert it.host("pod3") == "ok"
+        await until(lambda: it.run.status.counters.open == 20 and len(server.live) == 20)
+        it.run.send(DrainRun())
+        balance(Finished(it.run, await asyncio.wait_for(it.running, PATIENCE_S)), complete=False)
+
+
+async def test_the_start_of_a_container_tells_a_pod_from_the_one_before(running: Path) -> None:
+    running.write_text("pod1@a pod2@a")
+    road = Road(parse_host(PODS))
+    first = await pods_of(road)
+    running.write_text("pod1@a pod2@b")
+    second = await pods_of(road)
+    assert first[0] == second[0] and first[1] != second[1] and first[1].name == second[1].name == "pod2"
+
+
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
 @pytest.mark.parametrize(("hosts", "names"), [([PODS], "pod1 pod2"), (["docker:box1", "docker:box2"], "box1 box2")])
 async def test_a_road_that_is_cut_or_hangs_ends_the_load_behind_it(
@@ -93,8 +172,8 @@ async def test_a_road_that_is_cut_or_hangs_ends_the_load_behind_it(
 ) -> None:
     running.write_text(names)
     one, other = names.split()
-    monkeypatch.setattr("wstui.fleet.hosts.cluster.GIVEN_UP_S", 5.0)
     async with Server() as server, going(server, *hosts) as it:
+        monkeypatch.setattr("wstui.fleet.hosts.cluster.GIVEN_UP_S", 8.0)
         of_one = it.of(one)
         (tool,) = (process for process in of_one if process in it.ssh)
         tool.send_signal(how)

@@ -67,6 +67,8 @@ def test_a_pod_is_reached_by_kubectl_in_its_namespace() -> None:
          "has no wstui", "pip install"),
         ("k8s:load/app=x", 1, 'Error from server (NotFound): pods "a" not found', "kubectl", "not there any more", ""),
         ("k8s:load/app=x", 1, 'Error from server (Forbidden): pods is forbidden', "kubectl", "may not be", "pods/exec"),
+        ("k8s:load/app=x", 1, 'error: unable to upgrade connection: pods "a" is forbidden: User "me" cannot create',
+         "kubectl", "may not be", "pods/exec"),
         ("k8s:load/app=x", 1, "The connection to the server 10.0.0.1:6443 was refused", "kubectl", "can't be reached",
          "context"),
         ("k8s:load/app=x", 1, "error: unexpected EOF", "kubectl", "closed the connection", ""),

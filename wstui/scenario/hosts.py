@@ -28,12 +28,15 @@ class HostSpec:
     """A machine that makes load, and the `road` to it: ssh, exec (a command of the user's), docker or k8s.
 
     `destination` is what the road's tool takes: `user@host`, the command, a container, `NAMESPACE/SELECTOR`; a pod of
-    it is `NAMESPACE/POD` by the road "pod". `workers` is their number (0: one per spare core).
+    it is `NAMESPACE/POD` by the road "pod". `workers` is their number (0: one per spare core). A pod may return under
+    its name: `life` tells which one it is, `turn` is 2 for the second.
     """
 
     destination: str
     workers: int = 0
     road: str = "ssh"
+    life: str = ""
+    turn: int = 1
 
     @property
     def name(self) -> str:
@@ -42,7 +45,8 @@ class HostSpec:
             case "ssh":
                 return self.destination.rpartition("@")[2]
             case "pod":
-                return self.destination.rpartition("/")[2]
+                pod = self.destination.rpartition("/")[2]
+                return pod if self.turn == 1 else f"{pod} ({self.turn})"
         return self.destination
 
 

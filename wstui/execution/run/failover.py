@@ -35,7 +35,7 @@ class Failover:
         self._catch_up = catch_up
         self._automatic = automatic
         self._told: set[str] = set()
-        self._joined: set[str] = set()
+        self._joined: dict[str, str] = {}  # why they can't be used
         self._losses: dict[int, int] = {}  # how often the load of a worker was lost before
         self._tried: set[int] = set()  # automatically
         self._tasks: set[asyncio.Task[None]] = set()
@@ -80,10 +80,12 @@ class Failover:
     def advance(self) -> None:
         """Report new hosts; redistribute lost load if automatic."""
         for host in self._fleet.hosts():
-            if host.alive and not host.workers and host.name not in self._joined:
-                self._joined.add(host.name)
+            if host.alive and not host.workers and self._joined.get(host.name) != host.reason:
+                again = " any more" if host.name in self._joined else ""
+                self._joined[host.name] = host.reason
                 if host.reason:
-                    self._mark("worker", f"{host.name} can't join: {host.reason}")
+                    what = "take over load any more" if again else "join"
+                    self._mark("worker", f"{host.name} can't {what}: {host.reason}")
                     continue
                 self._tried.clear()
                 self._mark("worker", f"{host.name} joined: it can take over lost load")

@@ -7,6 +7,7 @@ import contextlib
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 from wstui.fleet.host_facts import HostQuery
@@ -31,14 +32,17 @@ class HostProvider(Protocol):
         """Probe each host. Raises FleetError if none can be asked."""
         ...
 
-    async def joined(self) -> list[HostProbe]:
-        """Probe the hosts that have appeared since the last look."""
+    async def changed(self) -> tuple[list[HostProbe], list[str]]:
+        """Probe the hosts that have appeared since the last look, and name those of before that are gone.
+
+        Raises FleetError.
+        """
         ...
 
     async def open(
         self, looks: Sequence[HostProbe], topic: str, hear: Callable[[Any], None], gone: Callable[[str, str], None]
     ) -> dict[str, Any]:
-        """Start an agent on each host; return them by name. Raises FleetError.
+        """Start an agent on each host; return them, or the FleetError of each that has none, by name.
 
         `hear` gets their messages under `topic`, `gone` the name of a lost host and the reason.
         """
@@ -71,6 +75,7 @@ class ClusterTransport:
         self._queue: asyncio.Queue[MessageReceived | Lost] = asyncio.Queue()
         self._watching: list[asyncio.Task[None]] | None = None
         self._joined: dict[str, HostState] = {}  # no workers yet
+        self._gone: set[str] = set()  # of these
         self._closing = False
 
     async def capacity(self, workers: int) -> int:
@@ -90,29 +95,52 @@ class ClusterTransport:
         return f"can't reach the target at {where}: {look.facts.unreachable}; look at the network there"
 
     async def start(self, specs: Mapping[int, Spec]) -> None:
-        links = [self._links.get(look.name) for look in self._looks]
-        capacity = [size if link is None or link.alive else 0 for size, link in zip(self._room, links, strict=True)]
-        if not any(capacity):
-            raise FleetError("no host is left to make load")
-        taken = [0 if link is None else sum(worker not in self._left for worker in link.workers) for link in links]
-        chosen = place(len(specs), capacity, taken)
-        await self._open(sorted({index for index in chosen if links[index] is None}))
-        names = [self._looks[index].name for index in chosen]
+        names = self._place(len(specs))
+        while not await self._open(set(names) - set(self._links)):
+            names = self._place(len(specs))
         shares: dict[str, dict[int, Spec]] = {}
         for (key, spec), name in zip(specs.items(), names, strict=True):
             shares.setdefault(name, {})[key] = spec
             self._where[key] = self._links[name]
         await asyncio.gather(*(self._links[name].begin(share) for name, share in shares.items()))
 
-    async def _open(self, needed: Sequence[int]) -> None:
-        looks = [self._looks[index] for index in needed]
+    def _place(self, count: int) -> list[str]:
+        """Return the host of each of `count` more workers. Raises FleetError if none is left."""
+        links = [self._links.get(look.name) for look in self._looks]
+        there = [
+            look.name not in self._gone if link is None else link.alive
+            for look, link in zip(self._looks, links, strict=True)
+        ]
+        capacity = [size * is_there for size, is_there in zip(self._room, there, strict=True)]
+        if not any(capacity):
+            raise FleetError("no host is left to make load")
+        taken = [0 if link is None else sum(worker not in self._left for worker in link.workers) for link in links]
+        return [self._looks[index].name for index in place(count, capacity, taken)]
+
+    async def _open(self, needed: set[str]) -> bool:
+        """Connect to hosts. Raises FleetError for those of the beginning; returns False if a later one is gone."""
+        looks = [look for look in self._looks if look.name in needed]
         agents = await self._source.open(looks, self._topic, self._hear, self._lose)
+        failed = {name: str(agent) for name, agent in agents.items() if isinstance(agent, FleetError)}
         for look in looks:
-            self._links[look.name] = HostLink(look, agents[look.name], self._lose)
+            if look.name not in failed:
+                self._links[look.name] = HostLink(look, agents[look.name], self._lose)
+        if failed and self._watching is None:
+            raise FleetError("\n".join(failed.values()))
+        for name, problem in failed.items():
+            self._leave_out(name, problem.removeprefix(f"{name} "))
         if self._watching is None:
             self._watching = [asyncio.create_task(self._watch())]
             if self._joins:
                 self._watching.append(asyncio.create_task(self._watch_joins()))
+        return not failed
+
+    def _leave_out(self, name: str, reason: str) -> None:
+        """Start nothing on a host that has no workers and can't be used any more."""
+        index = next(index for index, look in enumerate(self._looks) if look.name == name)
+        self._room[index] = 0
+        there = self._joined.get(name, HostState(name, (), facts=self._looks[index].facts))
+        self._joined[name] = replace(there, reason=reason)
 
     def send(self, worker: int, message: bytes) -> None:
         if worker not in self._left and (link := self._where.get(worker)) is not None:
@@ -123,7 +151,11 @@ class ClusterTransport:
             yield await self._queue.get()
 
     def hosts(self) -> Sequence[HostState]:
-        waiting = [host for name, host in self._joined.items() if name not in self._links]
+        waiting = [
+            replace(host, reason=host.reason or "it is gone") if name in self._gone else host
+            for name, host in self._joined.items()
+            if name not in self._links
+        ]
         return [*(link.host for link in self._links.values()), *waiting]
 
     # -- messages of hosts -------------------------------------------------------------------------------------
@@ -168,7 +200,12 @@ class ClusterTransport:
     async def _watch_joins(self) -> None:
         while True:
             await asyncio.sleep(JOINS_S)
-            for look in await self._source.joined():
+            try:
+                looks, gone = await self._source.changed()
+            except FleetError:
+                continue  # the next look may succeed
+            self._gone = set(gone)
+            for look in looks:
                 trouble = str(look.trouble or self._unreached(look))
                 if not trouble:
                     self._looks.append(look)

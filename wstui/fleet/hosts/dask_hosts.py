@@ -55,8 +55,8 @@ class DaskHosts:
             Road(HostSpec(host)), trouble=HostError("wstui", f"has no wstui that can make load ({found})", fix)
         )
 
-    async def joined(self) -> list[HostProbe]:
-        return []
+    async def changed(self) -> tuple[list[HostProbe], list[str]]:
+        return [], []
 
     async def open(
         self, looks: Sequence[HostProbe], topic: str, hear: Callable[[Any], None], gone: Callable[[str, str], None]

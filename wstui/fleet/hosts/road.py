@@ -11,7 +11,7 @@ import shlex
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from wstui.fleet.local import ended_how
 from wstui.fleet.transport import FleetError
@@ -86,7 +86,11 @@ _DOCKER_TROUBLE = (
 )
 _KUBECTL_TROUBLE = (
     (r"\(NotFound\)", "is not there any more ({line})", ""),
-    (r"\(Forbidden\)", "may not be used ({line})", "ask for the rights to list pods, and to create pods/exec"),
+    (
+        r"\(Forbidden\)|is forbidden: User",
+        "may not be used ({line})",
+        "ask for the rights to get and list pods, and to get and create pods/exec",
+    ),
     (r"Unauthorized|logged in", "needs a login ({line})", "log in to the cluster"),
     (r"was refused|no such host|timed out|i/o timeout", "can't be reached ({line})", "look at kubectl's context"),
     (r"[Uu]nexpected EOF|close 1006|lost connection|reset by", "closed the connection ({line})", ""),
@@ -218,7 +222,7 @@ async def pods_of(road: Road) -> list[HostSpec]:
     try:
         items = json.loads(said)["items"]
         found = [
-            HostSpec(f"{namespace}/{item['metadata']['name']}", road.host.workers, "pod")
+            HostSpec(f"{namespace}/{item['metadata']['name']}", road.host.workers, "pod", _life(item))
             for item in items
             if item["status"].get("phase") == "Running"
             and not item["metadata"].get("deletionTimestamp")
@@ -230,6 +234,15 @@ async def pods_of(road: Road) -> list[HostSpec]:
             raise FleetError(f"k8s:{road.host.name}: kubectl printed no list of pods, but {first}") from None
         raise FleetError(f"k8s:{road.host.name}: {trouble}") from None
     return found
+
+
+def _life(item: Any) -> str:
+    """Return what tells a pod from others of its name, and from itself before its container was started again."""
+    chosen = item["metadata"].get("annotations", {}).get("kubectl.kubernetes.io/default-container")
+    container = chosen or item["spec"]["containers"][0]["name"]
+    statuses = item["status"].get("containerStatuses", ())
+    started = [one.get("containerID", "") for one in statuses if one.get("name") == container]
+    return " ".join([item["metadata"]["uid"], *started])
 
 
 class RoadProcess:

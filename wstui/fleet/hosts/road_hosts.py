@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -18,6 +19,7 @@ from wstui.fleet.hosts.dask_worker import Work
 from wstui.fleet.hosts.host_probe import HostProbe, hosts_of, look_at_all
 from wstui.fleet.hosts.road import HostError, Road, RoadProcess, a_few_at_once, pods_of, roads_of
 from wstui.fleet.transport import FleetError
+from wstui.scenario.hosts import HostSpec
 from wstui.scenario.model import Scenario
 
 WORKER_S = 60.0
@@ -34,28 +36,41 @@ class RoadHosts:
         self._scheduler: Scheduler | None = None
         self._client: Client | None = None
         self._question = HostQuery()
-        self._known: set[str] = set()
+        self._pods: dict[str, list[HostSpec]] = {}  # all that there ever were, by their name in the cluster
 
     async def look(self, question: HostQuery) -> list[HostProbe]:
         self._question = question
         roads = await roads_of(self._scenario, hosts_of(self._scenario))
         if not roads:
             raise FleetError(f"no pod is running and ready: {', '.join(self._scenario.fleet.hosts)}")
-        return await self._look(roads)
-
-    async def _look(self, roads: Sequence[Road]) -> list[HostProbe]:
-        self._known.update(road.host.name for road in roads)
+        for road in roads:
+            if road.host.road == "pod":
+                self._pods.setdefault(road.host.name, []).append(road.host)
         return await look_at_all(roads, self._question)
 
-    async def joined(self) -> list[HostProbe]:
-        """Probe the pods that have appeared since the last look."""
-        found: list[Road] = []
-        for host in hosts_of(self._scenario):
-            if host.road == "k8s":
-                road = Road(host, python=self._scenario.fleet.python)
-                with contextlib.suppress(FleetError):  # the next look may succeed
-                    found += [Road(pod, python=road.python) for pod in await pods_of(road)]
-        return await self._look([road for road in found if road.host.name not in self._known])
+    async def changed(self) -> tuple[list[HostProbe], list[str]]:
+        """Probe the pods that have appeared since the last look, and name those of before that are gone."""
+        roads = [Road(host, python=self._scenario.fleet.python) for host in hosts_of(self._scenario)]
+        there = [pod for road in roads if road.host.road == "k8s" for pod in await pods_of(road)]
+        lives = {(pod.destination, pod.life) for pod in there}
+        known = {name: list(pods) for name, pods in self._pods.items()}
+        gone = [pod.name for pods in known.values() for pod in pods if (pod.destination, pod.life) not in lives]
+        new = []
+        for pod in there:
+            before = known.setdefault(pod.name, [])
+            if not any(self._is_known(pod, other) for other in before):
+                before.append(replace(pod, turn=len(before) + 1))
+                new.append(before[-1])
+        looks = await look_at_all([replace(roads[0], host=pod) for pod in new], self._question)
+        self._pods = known
+        return looks, gone
+
+    def _is_known(self, pod: HostSpec, before: HostSpec) -> bool:
+        """Return whether a pod is the one of before, or that one is not lost yet."""
+        if pod.destination != before.destination:
+            return False
+        connection = self._connections.get(before.name)
+        return pod.life == before.life or (connection is not None and connection.process.returncode is None)
 
     async def open(
         self, looks: Sequence[HostProbe], topic: str, hear: Callable[[Any], None], gone: Callable[[str, str], None]
@@ -66,10 +81,13 @@ class RoadHosts:
             self._client = await open_client(self._scheduler.listeners[0].contact_address, None, direct=True)
             self._client.subscribe_topic(topic, lambda event: hear(event[1]))
         agents = await a_few_at_once(lambda look: self._tried(look, topic), looks)
-        if problems := [str(error) for error in agents if isinstance(error, FleetError)]:
-            raise FleetError("\n".join(problems))
-        self._tasks += [asyncio.create_task(self._watch(look.name, gone)) for look in looks]
-        return {look.name: agent for look, agent in zip(looks, agents, strict=True)}
+        opened = {look.name: agent for look, agent in zip(looks, agents, strict=True)}
+        self._tasks += [
+            asyncio.create_task(self._watch(name, gone))
+            for name, agent in opened.items()
+            if not isinstance(agent, FleetError)
+        ]
+        return opened
 
     async def _tried(self, look: HostProbe, topic: str) -> Any:
         """Return the agent of a host, or why it has none."""
