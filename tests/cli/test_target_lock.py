@@ -18,7 +18,7 @@ from tests.cli.commands import invoke, start
 from tests.servers.server import until
 from wstui.cli.kept_suite import KeptSuite
 from wstui.cli.options import RunOptions
-from wstui.cli.target_lock import TargetLocks, file_name, target_of
+from wstui.cli.target_lock import TargetLocks, file_name, lock_targets, target_of
 from wstui.execution.preflight.probe import Unreachable
 from wstui.execution.run.commands import DrainRun
 from wstui.fleet.transport import FleetError
@@ -63,6 +63,24 @@ def test_a_second_run_waits_for_the_end_of_the_first(lock: IO[str]) -> None:
         fcntl.flock(lock, fcntl.LOCK_UN)
         assert process.wait(60) == 3
     assert "quick on " in Path(lock.name).read_text()
+
+
+def test_a_terminal_is_told_from_time_to_time_how_long_a_run_has_waited(
+    lock: IO[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+
+    def tell(text: str) -> None:
+        told.append(text)
+        if len(told) == 3:
+            fcntl.flock(lock, fcntl.LOCK_UN)
+
+    monkeypatch.setattr("wstui.cli.target_lock.tell", tell)
+    monkeypatch.setattr("wstui.cli.target_lock.TELL_S", 0.0)
+    lock_targets([scenario(NOBODY)], "wait", str(Path(lock.name).parent)).free()
+    assert told[0].endswith("process 42; waiting for its end")
+    assert [text.rpartition("; ")[2] for text in told[1:]] == ["waiting for 0 s", "waiting for 0 s"]
+    assert re.search(r", since \d{4}-\d\d-\d\d \d\d:\d\d UTC$", Path(lock.name).read_text())
 
 
 def test_a_target_is_its_host_and_port_whatever_the_path_and_the_user() -> None:
@@ -123,7 +141,8 @@ async def test_a_run_that_begins_in_the_terminal_ui_keeps_to_the_lock_as_well(lo
         await made("refuse").run()
     waiting = made("wait")
     task = asyncio.create_task(waiting.run())
-    await until(lambda: waiting.status.note.startswith("waiting: another run loads 127.0.0.1:1: nightly"))
+    told = r"waiting for [1-9]\d* s: another run loads 127.0.0.1:1: nightly on build-7"
+    await until(lambda: re.match(told, waiting.status.note) is not None)
     waiting.send(DrainRun())
     with pytest.raises(FleetError, match="not begun: another run loads"):
         await task

@@ -17,6 +17,7 @@ from wstui.cli.target_lock import POLL_S, LockFailed, TargetLocks
 from wstui.execution.run.result import Result, SuiteResult
 from wstui.execution.suite import SuiteRun
 from wstui.fleet.transport import FleetError
+from wstui.measure.format import duration
 from wstui.scenario.model import Scenario
 from wstui.scenario.overrides import Overrides
 from wstui.scenario.presets import open_preset
@@ -50,7 +51,7 @@ class KeptSuite(SuiteRun):
             while busy := locks.take():
                 if self._stopped:
                     raise FleetError(f"not begun: {busy}")
-                self._cooling = replace(self.status, note=f"waiting: {busy}")
+                self._cooling = replace(self.status, note=f"waiting for {duration(round(locks.waited_s))}: {busy}")
                 await asyncio.sleep(POLL_S)
         except LockFailed as error:
             raise FleetError(str(error)) from None

@@ -10,12 +10,14 @@ import socket
 import sys
 import time
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
 import platformdirs
 
 from wstui.cli.exit_codes import ABORTED, USAGE, fail, tell
+from wstui.measure.format import duration
 from wstui.measure.sanitize import sanitize
 from wstui.scenario.model import Scenario
 from wstui.scenario.url import is_unix, parse_address, split_unix, static_url
@@ -24,6 +26,8 @@ if sys.platform != "win32":
     import fcntl
 
 POLL_S = 0.5
+TELL_S = 60.0
+"""A terminal is told so often how long a run has waited."""
 _FIX = "name a folder that you can write to (--lock-folder, WSTUI_LOCK_FOLDER)"
 
 
@@ -42,6 +46,12 @@ class TargetLocks:
         self._free = sorted({target_of(scenario) for scenario in scenarios}) if mode != "ignore" else []
         self._folder = Path(folder) if folder else platformdirs.user_data_path("wstui", appauthor=False) / "locks"
         self._held: list[IO[str]] = []
+        self._began = time.monotonic()
+
+    @property
+    def waited_s(self) -> float:
+        """Return the time since this run wanted its locks."""
+        return time.monotonic() - self._began
 
     def take(self) -> str:
         """Lock what is not locked yet; return who has the next one, or "". Raises LockFailed."""
@@ -69,7 +79,8 @@ class TargetLocks:
         for file in self._held:
             file.truncate(0)
             file.seek(0)
-            file.write(f"{self._name} on {socket.gethostname()}, process {os.getpid()}")
+            since = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
+            file.write(f"{self._name} on {socket.gethostname()}, process {os.getpid()}, since {since}")
             file.flush()
 
     def free(self) -> None:
@@ -81,16 +92,21 @@ class TargetLocks:
 def lock_targets(scenarios: Sequence[Scenario], mode: str, folder: str | None) -> TargetLocks:
     """Lock every target, and wait for that if so asked. Ends the process if it is refused or impossible."""
     locks = TargetLocks(scenarios, mode, folder)
-    told = ""
+    told, told_s = "", 0.0
     try:
         while busy := locks.take():
             if busy != told:
                 tell(f"{busy}; waiting for its end")
-            told = busy
-            time.sleep(POLL_S)
+            elif locks.waited_s - told_s >= TELL_S:
+                tell(f"{busy}; waiting for {duration(round(locks.waited_s))}")
+            else:
+                time.sleep(POLL_S)
+                continue
+            told, told_s = busy, locks.waited_s
     except LockFailed as error:
         fail(str(error), USAGE)
     except KeyboardInterrupt:
+        tell("not begun")
         sys.exit(ABORTED)
     return locks
 
