@@ -380,6 +380,16 @@ async def test_localhost_finds_the_family_on_which_the_server_listens() -> None:
         await worker.drained()
 
 
+async def test_source_addresses_choose_the_family_of_a_name_that_has_both() -> None:
+    async with Server() as server:
+        other = await asyncio.start_server(lambda _, writer: writer.close(), "::1", server.port)
+        async with other, worker_at(f"ws://localhost:{server.port}/ws", local_addresses=["127.0.0.2"]) as worker:
+            worker.handle(Ramp(2, 0))
+            await until(lambda: worker.c.ready + worker.c.failed == 2)
+            assert worker.c.failed == 0
+            await worker.drained()
+
+
 async def test_the_token_travels_as_told_and_each_client_has_its_own() -> None:
     jwt = {"kind": "jwt", "secret": "s" * 32}
     for settings in (

@@ -26,7 +26,9 @@ def test_an_interface_stands_for_its_addresses_on_the_machine_that_uses_it() -> 
         ("127.0.0.9-127.0.0.2", "ends before it begins"),
         ("127.0.0.1-::1", "one kind of IP address to the other"),
         ("127.0.0.0/8", "65536 at most"),
-        ("10.0.0.0/40", "is not an IP address"),
+        ("10.0.0.0/33", "is a network of 33 bits: 32 at most"),
+        ("10.0.0.0/255.0.255.0", "is not an IP address"),
+        ("::1/129", "is a network of 129 bits: 128 at most"),
         ("localhost", 'a range "127.0.0.1-127.0.0.40"'),
     ],
 )

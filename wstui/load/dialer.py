@@ -124,6 +124,8 @@ class Dialer:
         except UnicodeError:
             raise socket.gaierror(socket.EAI_NONAME, "name is not valid") from None
         found: list[Endpoint] = list(dict.fromkeys((entry[0], tuple(entry[4])) for entry in entries))
+        kinds = {socket.AF_INET6 if ":" in address else socket.AF_INET for address in self._local}
+        found = [address for address in found if address[0] in kinds] or found
         if spread:
             return [address for address in found if _has_route(address)] or found
         # A name with both families is usually "localhost": use the first address that accepts.
@@ -203,16 +205,11 @@ class Dialer:
             return sock
         sock = await self._to_proxy(number)
         target = self._asked_for(number)
-        loop = self._loop
+        send, receive = partial(self._loop.sock_sendall, sock), partial(self._loop.sock_recv, sock, 65536)
         try:
             self.asking[number] = "answer to CONNECT" if proxy.scheme == "http" else "answer to SOCKS"
             if proxy.scheme == "http":
-                await ask_connect(
-                    proxy,
-                    target,
-                    lambda data: loop.sock_sendall(sock, data),
-                    lambda: loop.sock_recv(sock, 65536),
-                )
+                await ask_connect(proxy, target, send, receive)
             else:
                 await ask_socks(proxy, target, sock)
         except BaseException as error:

@@ -34,6 +34,10 @@ def check_source(text: str) -> str:
                 raise BadValue("is a range that ends before it begins", f"{high}-{low}")
             size, text = int(high) - int(low) + 1, f"{low}-{high}"
         elif "/" in text:
+            address, _, prefix = text.partition("/")
+            most = ipaddress.ip_address(address).max_prefixlen
+            if prefix.isdecimal() and int(prefix[:9]) > most:
+                raise BadValue(f"is a network of {prefix} bits: {most} at most", f"{address}/{most}")
             network = ipaddress.ip_network(text, strict=False)
             size, text = network.num_addresses, str(network)
         else:
