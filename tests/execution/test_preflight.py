@@ -24,6 +24,7 @@ from wstui.execution.preflight.checklist import Check, CheckMark
 from wstui.execution.preflight.first_message import first_client
 from wstui.execution.preflight.preflight import nats, preflight
 from wstui.execution.preflight.probe import Probe, Unreachable, probe
+from wstui.fleet.host_facts import PORT_RANGE
 from wstui.odin.nats_server import NatsServer
 from wstui.odin.server import OdinServer
 from wstui.odin.server_settings import ServerSettings
@@ -188,6 +189,14 @@ async def test_a_source_address_that_is_not_ours_fails() -> None:
     assert "192.0.2.1" in found["addresses"].text and "127.0.0.2" not in found["addresses"].text
 
 
+async def test_a_source_address_of_another_kind_than_the_targets_fails() -> None:
+    async with Server() as server:
+        asked = scenario(server.url, exchange="listen")
+        fleet = asked.fleet.model_copy(update={"local_addresses": ["127.0.0.2", "::1"]})
+        found = await look(asked.model_copy(update={"fleet": fleet}))
+    assert found["addresses"].text == "can't connect from ::1 (the target's is another kind of IP address)"
+
+
 async def test_presets_that_go_to_the_same_place_are_tried_once() -> None:
     async with Server() as server:
         one, other = scenario(server.url), scenario(server.url, clients=500)
@@ -236,3 +245,11 @@ async def test_tls_that_is_reset_before_its_first_byte_is_told_as_tls(monkeypatc
 def test_figures_are_written_as_everywhere_else() -> None:
     assert checklist.files(1_048_576, 12_000, 1).text.endswith("1 048 576 allowed")
     assert checklist.ports(28_232, 12_000, 1).text == "12 000 needed, 28 232 from 1 source address"
+
+
+def test_the_fix_for_ports_is_what_can_be_typed() -> None:
+    near = checklist.ports(28_232, 1_000_000, 1, "127.0.0.1").fix
+    assert near == "give 45 source addresses: --local-address 127.0.0.1-127.0.0.45, or widen " + PORT_RANGE
+    assert "127.0.0.1-127.0.1.54," in checklist.ports(28_232, 7_000_000, 1, "localhost").fix
+    far = checklist.ports(64_512 * 2, 1_000_000, 2, "shop.example").fix
+    assert far.startswith("give 20 source addresses: --local-address eth0:*") and far.endswith("adds one to it")

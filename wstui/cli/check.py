@@ -15,9 +15,9 @@ from wstui.cli.exit_codes import ABORTED, BROKEN, KEPT, tell
 from wstui.cli.options import RunOptions, scenario_options
 from wstui.cli.prepare import prepare
 from wstui.execution.preflight.checklist import Check, CheckMark
-from wstui.execution.preflight.kernel_settings import Setting
 from wstui.execution.preflight.preflight import lacking_here, preflight
 from wstui.execution.suite import SuiteRun
+from wstui.fleet.host_facts import settings_fixed
 from wstui.measure.sanitize import sanitize
 from wstui.report.formats.atomic_write import STDOUT, write
 from wstui.report.model.cell_text import paragraph
@@ -25,6 +25,7 @@ from wstui.report.model.labels import Tone
 from wstui.report.model.terminal import Paint, terminal_width, wants_colour
 from wstui.scenario.file_refs import is_shipped
 from wstui.scenario.hosts import parse_host
+from wstui.scenario.model import Scenario
 from wstui.scenario.trust import sends_away, uses
 
 SCHEMA = "wstui.check/1"
@@ -41,8 +42,8 @@ def check(presets: tuple[str, ...], fix: bool, as_json: bool, options: RunOption
     """Look at everything that a run of PRESET needs, each with the fix when it is missing.
 
     NATS (where NATS_URL is set), the target, one client all the way, one message and its answer, the health endpoints,
-    the token until the planned end, the clocks, and this machine: files, ports, processors, memory. With --hosts,
-    on each of these instead: ssh, versions, whether the target can be reached from there, and the same.
+    the token until the planned end, the clocks, and this machine: files, ports, sysctls, processors, memory. With
+    --hosts, on each of these instead: ssh, versions, whether the target can be reached from there, and the same.
 
     Exit status: 0 nothing is missing (there may be warnings), 1 something is, 2 usage or scenario error.
     """
@@ -51,7 +52,7 @@ def check(presets: tuple[str, ...], fix: bool, as_json: bool, options: RunOption
         for used in uses(scenario) if not (as_json or is_shipped(scenario.origin.file)) else ():
             click.echo(f"wstui: {scenario.name} {used}", err=True)
     if fix:
-        _fix(lacking_here(suite.scenarios))
+        _fix(suite.scenarios)
     paint, width = Paint(wants_colour(sys.stdout)), terminal_width(sys.stdout)
     hosts = [parse_host(host).name for scenario in suite.scenarios for host in scenario.fleet.hosts]
     column = _NAME_WIDTH + max((len(name) + 1 for name in hosts), default=0)
@@ -74,8 +75,12 @@ def check(presets: tuple[str, ...], fix: bool, as_json: bool, options: RunOption
     sys.exit(BROKEN if failed else KEPT)
 
 
-def _fix(settings: Sequence[Setting]) -> None:
+def _fix(scenarios: Sequence[Scenario]) -> None:
     """Set what the kernel of this machine lacks, if the operator agrees."""
+    if all(scenario.fleet.is_remote for scenario in scenarios):
+        tell("--fix sets this machine only, and other hosts make the load: their commands are below")
+        return
+    settings = lacking_here(scenarios)
     if not settings:
         tell("--fix: the kernel's settings are enough for this load")
         return
@@ -83,13 +88,21 @@ def _fix(settings: Sequence[Setting]) -> None:
     if os.geteuid() != 0:
         tell(f"--fix needs root (sudo wstui check --fix). Nothing was set; the commands are:{commands}")
         return
-    if not click.confirm(f"Set until the next boot:{commands}\nDo it?", default=False, err=True):
+    try:
+        if not click.confirm(f"Set until the next boot:{commands}\nDo it?", default=False, err=True):
+            return
+    except click.Abort:
+        if sys.stdin.isatty():
+            raise
+        click.echo(err=True)
+        tell("--fix: nobody answered, and nothing was set")
         return
     for setting in settings:
         try:
             setting.apply()
         except OSError as error:
-            tell(f"--fix can't set {setting.name} = {setting.wanted}: {error.strerror or error}")
+            more = f"; {setting.outside}" if settings_fixed() else ""
+            tell(f"--fix can't set {setting.name} = {setting.wanted}: {error.strerror or error}{more}")
 
 
 async def _collect(suite: SuiteRun, say: Callable[[Check], None]) -> list[Check]:

@@ -15,15 +15,13 @@ from pathlib import Path
 from typing import NoReturn
 from urllib.parse import urlsplit
 
-import psutil
-
 from wstui.cli.exit_codes import ABORTED, BROKEN, USAGE, fail, tell
 from wstui.cli.options import RunOptions
 from wstui.cli.prepare import prepare
 from wstui.execution.calibrate.sink.sink_process import SinkProcess
 from wstui.execution.preflight.checklist import WORKER_BYTES
 from wstui.execution.suite import SuiteRun
-from wstui.fleet.host_facts import cores
+from wstui.fleet.host_facts import cores, free_memory
 from wstui.fleet.local import give_way
 from wstui.load.selfcheck import raise_files_limit
 from wstui.measure.format import grouped
@@ -131,7 +129,7 @@ def plan(machine: Machine, wanted: int | None) -> tuple[MillionPlan, str]:
 
 def run_million(options: RunOptions, carry_out: Callable[[SuiteRun, RunOptions], int]) -> NoReturn:
     """Start the sinks, run, and end the process with the status of the run."""
-    machine = Machine(cores(), psutil.virtual_memory().available, raise_files_limit())
+    machine = Machine(cores(), free_memory(), raise_files_limit())
     try:
         made, told = plan(machine, options.overrides.clients)
     except ValueError as error:

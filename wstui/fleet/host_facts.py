@@ -5,16 +5,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import math
+import os
 import platform
 import socket
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 import msgspec
 import psutil
 
+from wstui.fleet import cgroup
 from wstui.load.connect_outcome import cause_of
 from wstui.load.selfcheck import local_ports, raise_files_limit
 from wstui.scenario.source_addresses import source_addresses
@@ -23,6 +27,10 @@ MARK = b"wstui-host "
 """Begins the answer: a login shell may print before it."""
 BUSY_LOOK_S = 0.3
 REACH_S = 5.0
+SYSTEM = Path("/proc/sys")
+PORT_RANGE = "net.ipv4.ip_local_port_range"
+SETTINGS = ("fs.nr_open", "fs.file-max", "fs.epoll.max_user_watches", "net.netfilter.nf_conntrack_max", PORT_RANGE)
+"""Those of the kernel that a large load needs."""
 
 
 class HostQuery(msgspec.Struct, frozen=True):
@@ -38,6 +46,7 @@ class Facts(msgspec.Struct, frozen=True):
 
     `unreachable` says why the target can't be reached, or ""; `reach_ms` is the time to connect. `unusable` are those
     of `sources` source addresses that can't be bound. `cramped` says why no temporary file can be written, or "".
+    `settings` are the kernel's, which are `fixed` in a container.
     """
 
     version: str
@@ -54,6 +63,8 @@ class Facts(msgspec.Struct, frozen=True):
     unusable: list[str] = []
     cramped: str = ""
     sources: int = 1
+    settings: dict[str, str] = {}
+    fixed: bool = False
 
 
 async def gather(question: HostQuery) -> Facts:
@@ -61,6 +72,7 @@ async def gather(question: HostQuery) -> Facts:
     addresses = source_addresses(question.addresses)
     reached = asyncio.create_task(_reach(question))
     busy = await asyncio.to_thread(psutil.cpu_percent, BUSY_LOOK_S)
+    kinds = await asyncio.to_thread(families, question.host, question.port) if addresses else set()
     unreachable, reach_ms = await reached
     return Facts(
         installed("wstui"),
@@ -71,12 +83,14 @@ async def gather(question: HostQuery) -> Facts:
         busy / 100,
         raise_files_limit(),
         local_ports(),
-        psutil.virtual_memory().available,
+        free_memory(),
         unreachable,
         reach_ms,
-        unusable(addresses),
+        unusable(addresses, kinds),
         cramped(),
         max(1, len(addresses)),
+        kernel_settings(),
+        settings_fixed(),
     )
 
 
@@ -90,9 +104,12 @@ def installed(package: str) -> str:
 
 def cores() -> int:
     """Return the number of processors that this process may use."""
+    found = 0
     with contextlib.suppress(AttributeError, NotImplementedError):
-        return len(psutil.Process().cpu_affinity() or []) or psutil.cpu_count() or 1
-    return psutil.cpu_count() or 1
+        found = len(psutil.Process().cpu_affinity() or [])
+    found = found or psutil.cpu_count() or 1
+    limit = cgroup.processors()
+    return found if limit is None else min(found, max(1, math.ceil(limit)))
 
 
 def spare_cores() -> int:
@@ -100,14 +117,53 @@ def spare_cores() -> int:
     return max(1, cores() - 1)
 
 
-def unusable(addresses: Sequence[str]) -> list[str]:
-    """Return the source addresses that can't be bound, with the reason."""
+def free_memory() -> int:
+    """Return the bytes that this process may still use."""
+    available = psutil.virtual_memory().available
+    left = cgroup.memory_left()
+    return available if left is None else min(available, left)
+
+
+def kernel_settings() -> dict[str, str]:
+    """Return those of `SETTINGS` that this machine has."""
+    found = {}
+    for name in SETTINGS:
+        with contextlib.suppress(OSError):  # not Linux, or a part of the kernel that is not loaded
+            found[name] = " ".join(setting_file(name).read_text().split())
+    return found
+
+
+def setting_file(name: str) -> Path:
+    return SYSTEM / name.replace(".", "/")
+
+
+def settings_fixed() -> bool:
+    """Return whether the kernel's settings can't be changed from here, as in a container."""
+    try:
+        return bool(os.statvfs(SYSTEM).f_flag & os.ST_RDONLY)
+    except (OSError, AttributeError):
+        return False
+
+
+def families(host: str, port: int) -> set[int]:
+    """Return the kinds of IP addresses that a target has; none if it is not known."""
+    try:
+        return {entry[0] for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)} if host else set()
+    except (OSError, UnicodeError):
+        return set()
+
+
+def unusable(addresses: Sequence[str], kinds: Collection[int] = ()) -> list[str]:
+    """Return the source addresses from which a target that has these kinds of addresses can't be reached, and why."""
     found = []
     for address in addresses:
         if address.endswith(":*"):
             found.append(f"{address} (no interface of this machine with an address)")
             continue
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        if kinds and family not in kinds:
+            found.append(f"{address} (the target's is another kind of IP address)")
+            continue
         with socket.socket(family, socket.SOCK_STREAM) as sock:
             try:
                 sock.bind((address, 0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,8 +14,10 @@ from typing import Any
 from wstui.execution.calibrate.cost_model import ESTIMATE, Costs
 from wstui.execution.run.limits import NEAR, OTHERS_BUSY, need_level
 from wstui.execution.run.status import TargetHealth
+from wstui.fleet.host_facts import PORT_RANGE
 from wstui.load.selfcheck import FILES_RESERVED
 from wstui.measure.format import duration, grouped
+from wstui.scenario.hosts import is_loopback
 from wstui.scenario.model import Scenario
 from wstui.scenario.units import format_duration
 
@@ -25,6 +28,8 @@ CLOCK_FAR_MS = 60_000.0
 """Common leeway of servers for the times in a token."""
 SIGN_US = 100.0
 """CPU of a signed token."""
+MOST_PORTS = 64_512
+"""Of one source address: from 1024 on."""
 CLIENT_BYTES, WORKER_BYTES = 16 * 1024, 96 << 20
 """Memory of a client, its socket in the kernel included, and of a worker."""
 
@@ -129,13 +134,19 @@ def files(limit: int, peak: int, workers: int) -> Check:
     return by_share("files", need / limit, f"{grouped(need)} needed{each}, {grouped(limit)} allowed", fix)
 
 
-def ports(available: int, peak: int, addresses: int) -> Check:
-    """Local ports: each client takes one, for one destination and one source address."""
+def ports(available: int, peak: int, addresses: int, host: str = "") -> Check:
+    """Local ports: each client takes one, for one destination, the target's `host`, and one source address."""
     enough = math.ceil(peak * addresses / (NEAR * max(1, available)))
-    fix = (
-        f"give {enough} source addresses (--local-address 10.0.0.1-10.0.0.9, 10.0.0.0/28 or eth0:*), or widen "
-        "net.ipv4.ip_local_port_range"
-    )
+    if is_loopback(host) and ":" not in host:
+        last = ipaddress.IPv4Address("127.0.0.0") + enough
+        how = f"--local-address 127.0.0.1-{last}"
+    else:
+        how = (
+            "--local-address eth0:* takes all of an interface, and `sudo ip address add 10.0.0.9/24 dev eth0` adds "
+            "one to it"
+        )
+    widen = f", or widen {PORT_RANGE}" if available < MOST_PORTS * addresses else ""
+    fix = f"give {enough} source addresses: {how}{widen}"
     text = (
         f"{grouped(peak)} needed, {grouped(available)} from {grouped(addresses)} source "
         f"address{'' if addresses == 1 else 'es'}"
@@ -164,7 +175,7 @@ def processors(
         return Check("processors", CheckMark.WARN, text, "end them, or the figures are theirs as well")
     if workers > cores:
         text = f"{workers} workers on {cores} processor{'' if cores == 1 else 's'}"
-        return Check("processors", CheckMark.WARN, text, f"use at most {cores} --workers")
+        return Check("processors", CheckMark.WARN, text, f"use at most {cores} --workers, unless files demand more")
     if scenario.shortest_every == 0 and not scenario.listens:
         return Check("processors", CheckMark.PASS, f"a closed loop takes all that {workers} of {cores} processors give")
     share = _busiest(scenario, costs) / (of or workers)

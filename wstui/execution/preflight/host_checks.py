@@ -7,10 +7,12 @@ from dataclasses import replace
 
 from wstui.execution.preflight import checklist
 from wstui.execution.preflight.checklist import Check, CheckMark
+from wstui.execution.preflight.kernel_settings import lacking
 from wstui.fleet.fleet import WorkerFleet
 from wstui.fleet.host_facts import Facts
 from wstui.fleet.hosts.host_probe import HostProbe
 from wstui.scenario.model import Scenario
+from wstui.scenario.route import route_of
 
 _STEPS = ("wstui", "python", "dask", "disk")
 
@@ -39,11 +41,16 @@ def of_facts(facts: Facts, scenario: Scenario, workers: int, of: int) -> list[Ch
     sources = facts.sources
     each = math.ceil(scenario.peak_clients / max(1, of))
     own = each * workers
+    where, _ = route_of(scenario).first_hop
     found = [checklist.addresses(facts.unusable)] if scenario.fleet.local_addresses else []
     return [
         *found,
         checklist.files(facts.files, each * workers, workers),
-        checklist.ports(facts.ports * sources, own, sources),
+        *([checklist.ports(facts.ports * sources, own, sources, where)] if where else []),
+        *(
+            setting.check(fixed=facts.fixed, is_here=False)
+            for setting in lacking(facts.settings, own, workers, facts.ports * sources if where else 0)
+        ),
         checklist.processors(scenario, workers, facts.cores, facts.busy, of=of),
         checklist.memory(facts.memory, own, workers),
     ]

@@ -22,7 +22,15 @@ from wstui.execution.preflight.host_checks import of_host
 from wstui.execution.preflight.kernel_settings import Setting, lacking
 from wstui.execution.preflight.probe import Probe, Unreachable, probe
 from wstui.execution.run.target.endpoint_poller import EndpointPoller
-from wstui.fleet.host_facts import cores, spare_cores, unusable
+from wstui.fleet.host_facts import (
+    cores,
+    families,
+    free_memory,
+    kernel_settings,
+    settings_fixed,
+    spare_cores,
+    unusable,
+)
 from wstui.fleet.hosts.host_probe import workers_on
 from wstui.fleet.transport import FleetError
 from wstui.fleet.transport_factory import look_at_hosts
@@ -65,13 +73,18 @@ async def _preflight(scenarios: Sequence[Scenario], pauses_s: float = 0.0, nats_
                 check = replace(check, mark=CheckMark.WARN, text=f"from this machine: {check.text}")
             name = f"{scenario.name} {check.name}" if several else check.name
             yield replace(check, name=name)
-    hardest = max(scenarios, key=lambda scenario: scenario.peak_clients)
-    if hardest.fleet.is_remote:
+    if (hardest := _hardest(scenarios, remote=True)) is not None:
         async for check in _hosts(hardest):
             yield check
-    else:
+    if (hardest := _hardest(scenarios, remote=False)) is not None:
         for check in await asyncio.to_thread(_this_host, hardest):
             yield check
+
+
+def _hardest(scenarios: Sequence[Scenario], *, remote: bool) -> Scenario | None:
+    """Return the largest load that other machines make, or this one."""
+    of_kind = [scenario for scenario in scenarios if scenario.fleet.is_remote == remote]
+    return max(of_kind, key=lambda scenario: scenario.peak_clients, default=None)
 
 
 async def _hosts(scenario: Scenario) -> AsyncIterator[Check]:
@@ -214,24 +227,29 @@ def _claims(token: str) -> dict[str, Any] | None:
 
 def lacking_here(scenarios: Sequence[Scenario]) -> list[Setting]:
     """Return the kernel's settings that are too small on this machine for the largest load, if it makes it."""
-    hardest = max(scenarios, key=lambda scenario: scenario.peak_clients)
-    if hardest.fleet.is_remote:
+    if (hardest := _hardest(scenarios, remote=False)) is None:
         return []
-    ports = local_ports() * max(1, len(hardest.fleet.sources))
-    return list(lacking(hardest.peak_clients, hardest.fleet.workers or spare_cores(), ports))
+    workers = hardest.fleet.workers or spare_cores()
+    return list(lacking(kernel_settings(), hardest.peak_clients, workers, _ports(hardest)))
+
+
+def _ports(scenario: Scenario) -> int:
+    """Return the local ports that this machine has for a scenario's clients; 0 for a Unix socket."""
+    host, _ = route_of(scenario).first_hop
+    return local_ports() * max(1, len(scenario.fleet.sources)) if host else 0
 
 
 def _this_host(hardest: Scenario) -> list[Check]:
     peak, sources = hardest.peak_clients, hardest.fleet.sources
     workers = hardest.fleet.workers or spare_cores()
-    ports = local_ports() * max(1, len(sources))
+    ports = _ports(hardest)
     busy = psutil.cpu_percent(BUSY_LOOK_S) / 100
-    found = [checklist.addresses(unusable(sources))] if sources else []
+    found = [checklist.addresses(unusable(sources, families(*route_of(hardest).first_hop)))] if sources else []
     room = [
         checklist.files(raise_files_limit(), peak, workers),
-        checklist.ports(ports, peak, max(1, len(sources))),
-        *(setting.check for setting in lacking_here([hardest])),
-        checklist.memory(psutil.virtual_memory().available, peak, workers),
+        *([checklist.ports(ports, peak, max(1, len(sources)), route_of(hardest).first_hop[0])] if ports else []),
+        *(setting.check(fixed=settings_fixed()) for setting in lacking_here([hardest])),
+        checklist.memory(free_memory(), peak, workers),
     ]
     if hardest.breakpoint is not None:
         room = [checklist.of_a_search(check) for check in room]

@@ -8,12 +8,10 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
 
-import psutil
-
 from wstui.execution.calibrate.cost_model import ESTIMATE, Costs, known
 from wstui.execution.preflight import checklist
 from wstui.execution.preflight.checklist import Check
-from wstui.fleet.host_facts import spare_cores
+from wstui.fleet.host_facts import cores, free_memory, spare_cores
 from wstui.load.selfcheck import local_ports, raise_files_limit
 from wstui.scenario.model import Scenario
 
@@ -36,11 +34,7 @@ class HostCapacity:
 @cache
 def this_host() -> HostCapacity:
     """This machine, looked at once."""
-    cores = len(psutil.Process().cpu_affinity() or []) if hasattr(psutil.Process, "cpu_affinity") else 0
-    memory = psutil.virtual_memory().available
-    return HostCapacity(
-        local_ports(), raise_files_limit(), spare_cores(), cores or psutil.cpu_count() or 1, memory, known()
-    )
+    return HostCapacity(local_ports(), raise_files_limit(), spare_cores(), cores(), free_memory(), known())
 
 
 def needs(scenarios: Sequence[Scenario], host: HostCapacity) -> list[Check]:
