@@ -17,6 +17,7 @@ from wstui.scenario.message_files import feed_of
 from wstui.scenario.model import Messages, Scenario
 from wstui.scenario.role_inputs import captured_at_login, script_of
 from wstui.scenario.route import route_of
+from wstui.scenario.target import Target
 from wstui.scenario.trust import script_problems
 from wstui.scenario.url import split_unix, static_url
 
@@ -61,13 +62,15 @@ def spec_of(scenario: Scenario) -> Spec:
         if scripts:
             columns.use_all()
         logins = logins_of(scenario)
-        texts = TextCompiler(scenario, columns, captured_at_login(logins))
+        at_login = captured_at_login(logins)
+        texts = TextCompiler(scenario, columns, at_login)
         requests = RequestCompiler(scenario, texts)
         login = [requests.request(request, request.name) for request in logins]
-        connect = with_identity(connect_of(scenario), scenario, texts)
+        target = spoken(scenario.target)
+        connect = with_identity(_connect_to(target, scenario), target, file, texts)
         auth = _auth_of(scenario, texts)
         own = {role.name: of_role(connect, role, scenario, texts) for role in scenario.roles}
-        compiler = RoleCompiler(scenario, texts)
+        compiler = RoleCompiler(scenario.target, texts, requests, at_login, scripts)
         lowered = Lowered(scenario)
         if lowered.conflicts:
             raise ScenarioError(conflict.problem(file) for conflict in lowered.conflicts)
@@ -99,8 +102,11 @@ def spec_of(scenario: Scenario) -> Spec:
 
 def connect_of(scenario: Scenario) -> ConnectSpec:
     """Return where and how the clients of a scenario connect, but for what may differ from client to client."""
-    target, file = spoken(scenario.target), scenario.origin.file
-    route = route_of(scenario)
+    return _connect_to(spoken(scenario.target), scenario)
+
+
+def _connect_to(target: Target, scenario: Scenario) -> ConnectSpec:
+    file, route = scenario.origin.file, route_of(scenario)
     return ConnectSpec(
         url=static_url(f"ws://localhost{split_unix(target.url)[1]}" if route.unix else target.url),
         origin=target.origin,

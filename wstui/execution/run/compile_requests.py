@@ -19,6 +19,7 @@ from wstui.scenario.model import Scenario
 from wstui.scenario.placeholder import without_placeholders
 from wstui.scenario.proxy import join_address
 from wstui.scenario.route import proxy_for
+from wstui.scenario.target import Target
 from wstui.scenario.url import (
     Address,
     encoded,
@@ -108,17 +109,16 @@ def varying(texts: TextCompiler, text: str) -> str | Parts:
     return "".join(known) if len(known) == len(parts) else parts
 
 
-def with_identity(spec: ConnectSpec, scenario: Scenario, texts: TextCompiler) -> ConnectSpec:
-    """The target with the texts that differ from client to client."""
-    target = spoken(scenario.target)
+def with_identity(spec: ConnectSpec, target: Target, file: str, texts: TextCompiler) -> ConnectSpec:
+    """Return how to connect to a target, with the texts that differ from client to client."""
     return msgspec.structs.replace(
         spec,
         resource=_differing(texts, target.url),
         headers=[(name, varying(texts, value)) for name, value in target.headers.items()],
         cookies=[(name, varying(texts, value)) for name, value in target.cookies.items()],
         subprotocols=[varying(texts, name) for name in target.subprotocols],
-        cert_file=_certificate(texts, target.cert_file, scenario.origin.file),
-        key_file=_certificate(texts, target.key_file, scenario.origin.file),
+        cert_file=_certificate(texts, target.cert_file, file),
+        key_file=_certificate(texts, target.key_file, file),
     )
 
 
@@ -127,9 +127,9 @@ def of_role(spec: ConnectSpec, role: Role, scenario: Scenario, texts: TextCompil
     changed: dict[str, Any] = {}
     if role.url:
         url = spoken(scenario.target.model_copy(update={"url": role.url})).url
-        address = parse_address(static_url(url))
-        proxy, moved = _way(scenario, address)
-        changed |= {"url": static_url(url), "resource": _differing(texts, url)}
+        static = static_url(url)
+        proxy, moved = _way(scenario, parse_address(static))
+        changed |= {"url": static, "resource": _differing(texts, url)}
         changed |= {"proxy": proxy, "connect_to": moved, "unix": ""}
     if role.headers:
         own = {name.lower() for name in role.headers}

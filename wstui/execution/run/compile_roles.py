@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from wstui.execution.run.compile_requests import RequestCompiler
 from wstui.execution.run.compile_texts import NS, TextCompiler
 from wstui.load.role_spec import (
@@ -19,23 +21,31 @@ from wstui.load.role_spec import (
 )
 from wstui.scenario.conversation.conditions import parse_path
 from wstui.scenario.conversation.role import Answer, Heartbeat, Role, Step, Watchdog
-from wstui.scenario.lowering import logins_of
-from wstui.scenario.model import Scenario
-from wstui.scenario.role_inputs import captured_at_login, captured_in, script_of
+from wstui.scenario.role_inputs import captured_in
 from wstui.scenario.script import read_script
+from wstui.scenario.target import Target
 
 
 class RoleCompiler:
-    def __init__(self, scenario: Scenario, texts: TextCompiler) -> None:
-        self._logins = captured_at_login(logins_of(scenario))
-        self._requests = RequestCompiler(scenario, texts)
-        self._file = scenario.origin.file
-        self._target = scenario.target
+    """Compiles roles; `at_login` are the variables that clients have from their login, `scripts` the texts by file."""
+
+    def __init__(
+        self,
+        target: Target,
+        texts: TextCompiler,
+        requests: RequestCompiler,
+        at_login: Sequence[str],
+        scripts: Mapping[str, str],
+    ) -> None:
+        self._target = target
         self._texts = texts
+        self._requests = requests
+        self._at_login = at_login
+        self._scripts = scripts
 
     def role(self, role: Role) -> RoleSpec:
         texts = self._texts
-        texts.variables = captured_in(role, self._logins)
+        texts.variables = captured_in(role, self._at_login)
         return RoleSpec(
             name=role.name,
             weight=role.share,
@@ -81,7 +91,7 @@ class RoleCompiler:
     def _steps_of(self, role: Role) -> list[str]:
         if not role.script:
             return []
-        found = read_script(script_of(role, self._file), role.script).role(role.name)
+        found = read_script(self._scripts[role.script], role.script).role(role.name)
         return list(found.steps) if found is not None else []
 
     def _answer(self, answer: Answer) -> AnswerSpec:
