@@ -159,7 +159,7 @@ class Replies:
         if operation.refuse is not None:
             refused = kind.rests[operation.refuse]
             if refused is not None and refused(document, payload, self._bound):
-                self._refused(operation, document, payload)
+                self._replied(operation, document, payload, self.conversation.context.now, is_refusal=True)
                 return True
         return False
 
@@ -214,14 +214,15 @@ class Replies:
             counters.unmatched += 1  # the answer to another client, or a push
         return False
 
-    def _replied(self, operation: Operation, document: Any, payload: bytes, now: int) -> None:
+    def _replied(self, operation: Operation, document: Any, payload: bytes, now: int, is_refusal: bool = False) -> None:
+        """Record the round trip; a reply lets the client go on, a refusal is a step that failed."""
         conversation = self.conversation
         context = conversation.context
         began, intended = self.began_ns, conversation.intended_ns
         round_trip = now - began
         tally = operation.tally
         assert tally is not None
-        if round_trip >= operation.within_ns:  # not checked since it was due
+        if round_trip >= operation.within_ns and not is_refusal:  # not checked since it was due
             tally.counts.late += 1
             context.counters.late += 1
             self._lose(operation, keep=False)
@@ -241,7 +242,13 @@ class Replies:
         else:
             tally.round_trip.record(round_trip)
             tally.response.record(now - intended)
-        conversation.intended_ns, conversation.wake_ns, self._plain = 0, -1, None
+        conversation.wake_ns = -1
+        if is_refusal:
+            assert operation.refuse is not None
+            why = reason_of(conversation.role, document, operation.reason) or operation.refuse.words
+            self._fail(operation, Cause("refused", f"{self._words(operation)}: {why}"), payload)
+            return
+        conversation.intended_ns, self._plain = 0, None
         if operation.expect.is_keyed:
             self._answered, self._answered_bound = operation, self._bound
         elif self.asked and conversation.phase is LOOP:
@@ -252,25 +259,6 @@ class Replies:
             self._fail(operation, Cause("capture", f"{self._words(operation)}: nothing to capture for {lack}"), payload)
             return
         conversation.resume(True)
-
-    def _refused(self, operation: Operation, document: Any, payload: bytes) -> None:
-        """The answer is no."""
-        conversation = self.conversation
-        context = conversation.context
-        tally = operation.tally
-        assert tally is not None and operation.refuse is not None
-        round_trip, response = context.now - self.began_ns, context.now - conversation.intended_ns
-        tally.counts.done += 1
-        tally.round_trip.record(round_trip)
-        tally.response.record(response)
-        if self.asked and conversation.phase is LOOP:
-            conversation.client.pending.clear()
-            context.counters.matched += 1
-            context.tally.round_trip.record(round_trip)
-            context.tally.response.record(response)
-        self.operation, conversation.wake_ns = None, -1
-        why = reason_of(conversation.role, document, operation.reason) or operation.refuse.words
-        self._fail(operation, Cause("refused", f"{self._words(operation)}: {why}"), payload)
 
     def _fail(self, operation: Operation, cause: Cause, payload: bytes) -> None:
         if self._failed(operation, cause, payload):
