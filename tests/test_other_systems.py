@@ -80,7 +80,7 @@ def test_the_terminal_ui_opens_and_ends(elsewhere: dict[str, str], tmp_path: Pat
 def test_the_parts_are_really_off(elsewhere: dict[str, str]) -> None:
     code = (
         "import asyncio, select; from pathlib import Path\n"
-        "from wstui.load.pacer import PreciseTimer; from wstui.servers.event_loop import run\n"
+        "from wstui.load.timer_queue import PreciseTimer; from wstui.servers.event_loop import run\n"
         "async def main():\n"
         "    loop = asyncio.get_running_loop(); rung = loop.create_future()\n"
         "    timer = PreciseTimer(loop, lambda: rung.set_result(None)); timer.at(0); await rung\n"

@@ -18,9 +18,10 @@ from wstui.load.buffered_client import BufferedClient
 from wstui.load.client import LoadClient
 from wstui.load.client_pool import CONNECTS_A_PASS, CONNECTS_BEHIND
 from wstui.load.connect_outcome import Cause, cause_of
-from wstui.load.pacer import Pacer, sends_a_pass
+from wstui.load.pacer import Pacer
 from wstui.load.protocol import Abort, Drain, Go, Message, Pace, Pause, Ramp, Resume, Spec
 from wstui.load.schedule import phase
+from wstui.load.timer_queue import sends_a_pass
 from wstui.load.worker import Worker
 from wstui.measure.snapshot import Counters, Snapshot
 

@@ -77,7 +77,7 @@ def sections() -> dict[str, Any]:
 
 def _engine() -> dict[str, str]:
     """Return how load is made here: what only Linux has, or what stands in for it."""
-    from wstui.load.pacer import library_with_timerfd
+    from wstui.load.timer_queue import library_with_timerfd
 
     uvloop = _version("uvloop")
     return {
