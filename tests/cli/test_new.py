@@ -29,7 +29,7 @@ from tests.protocols.test_realtime import Model
 from tests.protocols.test_signalr import Hub
 from tests.servers.server import Server, until
 from wstui.cli import wstui
-from wstui.execution.preflight.detection import look
+from wstui.execution.preflight.detection import detect
 from wstui.scenario.file import load
 from wstui.scenario.model import Scenario
 
@@ -161,7 +161,7 @@ async def test_rails_is_recognised_though_it_wants_an_origin(request: pytest.Fix
     url = f"ws://{address}/cable"
     await until(lambda: urllib_answers(address))
     await recognises(url, "actioncable", 'the subprotocol "actioncable-v1-json"', {}, url)
-    assert (await look(url)).origin == f"http://{address}"
+    assert (await detect(url)).origin == f"http://{address}"
 
 
 async def test_a_small_broker_of_stomp_is_recognised() -> None:
@@ -176,7 +176,7 @@ async def test_a_broker_of_stomp_is_recognised(request: pytest.FixtureRequest) -
 
 
 async def recognises(url: str, protocol: str, why: str, options: Mapping[str, Any] | None = None, at: str = "") -> None:
-    seen = await look(url)
+    seen = await detect(url)
     found = seen.guess
     assert found is not None and (found.protocol, found.why, found.certain) == (protocol, why, True)
     assert options is None or (found.options, seen.url) == (options, at)

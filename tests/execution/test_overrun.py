@@ -40,7 +40,7 @@ def test_a_stage_is_rated_over_the_seconds_of_its_counts() -> None:
         seconds.enter(Stage(name=name, over=1.0, clients=1), float(len(recorder.stages)))
         seconds.cut_stages()
     recorder.end_stage(3.0, totals.sum(), 3.0)
-    first = recorder.stages[0].scope(recorder.latest, 3.0)
+    first = recorder.stages[0].window(recorder.latest, 3.0)
     assert first.totals.counters.sent == 120
     # It was cut at 0 s of this run's clock with what had been counted until 1.2 s; the plan's clock stood at 1 s.
     assert first.active_s == pytest.approx(1.0 + 1.2)

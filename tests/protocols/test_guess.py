@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wstui.protocols.guess import Seen, guess
+from wstui.protocols.guess import ObservedFrame, guess
 from wstui.scenario.conversation.known_dialects import DIALECTS, dialect, kind_of
 
 URL = "ws://localhost/ws"
@@ -59,7 +59,7 @@ def test_the_agreed_subprotocol_says_it(name: str, protocol: str, options: dict[
         ([(CAME, "hello"), (SENT, b"\0\1")], "raw", {}),
     ],
 )
-def test_frames_give_it_away(frames: list[Seen], protocol: str, options: dict[str, Any]) -> None:
+def test_frames_give_it_away(frames: list[ObservedFrame], protocol: str, options: dict[str, Any]) -> None:
     found = guess(URL, frames=frames)
     assert found is not None and (found.protocol, found.options) == (protocol, options)
 
@@ -81,7 +81,7 @@ def test_without_a_sign_there_is_no_guess() -> None:
 
 
 @given(st.text(), st.text(max_size=30), st.lists(st.tuples(st.booleans(), st.text() | st.binary()), max_size=5))
-def test_any_traffic_gets_a_protocol_that_exists(url: str, subprotocol: str, frames: list[Seen]) -> None:
+def test_any_traffic_gets_a_protocol_that_exists(url: str, subprotocol: str, frames: list[ObservedFrame]) -> None:
     found = guess(url, subprotocol, frames)
     assert found is None or (found.protocol in DIALECTS and dialect(found.protocol, found.options))
 

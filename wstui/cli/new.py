@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from wstui.cli.exit_codes import ABORTED, BROKEN, KEPT, UNREACHABLE, USAGE, fail, hide, tell
-from wstui.execution.preflight.detection import Detection, look
+from wstui.execution.preflight.detection import Detection, detect
 from wstui.execution.preflight.first_message import rehearse
 from wstui.execution.preflight.probe import Unreachable
 from wstui.measure.sanitize import sanitize
@@ -73,7 +73,7 @@ def new(
 
 def _look(url: str, insecure: bool, ca_file: str) -> Detection:
     try:
-        return asyncio.run(look(url, insecure=insecure, ca_file=ca_file))
+        return asyncio.run(detect(url, insecure=insecure, ca_file=ca_file))
     except BadValue as error:
         fail(f"{printable(mask_url(url))} {error}", USAGE)
     except Unreachable as error:

@@ -146,9 +146,9 @@ def launcher(options: RunOptions, troubles: list[str], begun: list[KeptSuite]) -
 
 
 async def _look(url: str) -> Detection:
-    from wstui.execution.preflight.detection import look
+    from wstui.execution.preflight.detection import detect
 
-    return await look(url)
+    return await detect(url)
 
 
 def _manual() -> Manual:

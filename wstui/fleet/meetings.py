@@ -8,17 +8,19 @@ from wstui.load.protocol import ReleaseMeetings, Waiting
 
 
 class MeetingRelay:
-    """Each worker's reported count, less what it was told since."""
+    """Each worker's reported count, less what it was let go since."""
 
     def __init__(self) -> None:
         self._waiting: dict[bytes, dict[int, int]] = {}  # clients by worker, by name
         self._needed: dict[bytes, int] = {}
-        self._told: dict[int, list[ReleaseMeetings]] = {}  # by worker, what it may not have handled yet
+        self._unhandled: dict[int, list[ReleaseMeetings]] = {}  # by worker, what it may not have handled yet
         self._numbers: dict[int, int] = {}
         self._planned = 0
 
     def take(self, report: Waiting) -> None:
-        self._told[report.worker] = [meet for meet in self._told.get(report.worker, ()) if meet.number > report.handled]
+        self._unhandled[report.worker] = [
+            meet for meet in self._unhandled.get(report.worker, ()) if meet.number > report.handled
+        ]
         self._planned = report.planned
         for name, (count, needed) in report.names.items():
             self._waiting.setdefault(name, {})[report.worker] = count
@@ -28,7 +30,7 @@ class MeetingRelay:
 
     def lose(self, worker: int) -> None:
         """A worker is lost: its clients come to no meeting."""
-        self._told.pop(worker, None)
+        self._unhandled.pop(worker, None)
         for waiting in self._waiting.values():
             waiting.pop(worker, None)
 
@@ -48,11 +50,11 @@ class MeetingRelay:
         for worker, names in orders.items():
             self._numbers[worker] = number = self._numbers.get(worker, 0) + 1
             made[worker] = meet = ReleaseMeetings(number, names)
-            self._told.setdefault(worker, []).append(meet)
+            self._unhandled.setdefault(worker, []).append(meet)
         return made
 
     def _under_way(self, worker: int, name: bytes) -> int:
-        return sum(meet.names.get(name, 0) for meet in self._told.get(worker, ()))
+        return sum(meet.names.get(name, 0) for meet in self._unhandled.get(worker, ()))
 
     @property
     def waits_for_all(self) -> bool:

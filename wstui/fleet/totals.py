@@ -39,7 +39,7 @@ class FleetTotals:
         self.missed = 0  # lost snapshots; the next ones made up for them
         self.peaks: dict[int, Peak] = {}
         self._latest: dict[int, Snapshot] = {}
-        self._heard: dict[int, tuple[float, float]] = {}  # by the monotonic and by our own clock
+        self._last_message: dict[int, tuple[float, float]] = {}  # by the monotonic and by our own clock
         self._opens: dict[int, deque[tuple[int, int]]] = {}  # local time and open clients of each snapshot
         self._health: dict[int, list[Health]] = {}  # since `take_health`
 
@@ -92,7 +92,7 @@ class FleetTotals:
 
     def heard(self, worker: int) -> None:
         """Note that a worker sent a message."""
-        self._heard[worker] = time.monotonic(), self._clock.now()
+        self._last_message[worker] = time.monotonic(), self._clock.now()
 
     def reached(self, worker: int, at_ns: int) -> bool:
         """Whether a worker has reported up to `at_ns` of the run's clock."""
@@ -100,11 +100,11 @@ class FleetTotals:
 
     def age_s(self, worker: int) -> float:
         """Return the seconds since the last message of a worker."""
-        return time.monotonic() - self._heard[worker][0] if worker in self._heard else 0.0
+        return time.monotonic() - self._last_message[worker][0] if worker in self._last_message else 0.0
 
     def silent_s(self, worker: int) -> float:
         """Return for how long this process has listened since then in vain."""
-        return self._clock.now() - self._heard[worker][1] if worker in self._heard else 0.0
+        return self._clock.now() - self._last_message[worker][1] if worker in self._last_message else 0.0
 
     # -- added up ----------------------------------------------------------------------------------------------
 

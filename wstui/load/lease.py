@@ -59,14 +59,14 @@ class Lease:
         self._term_s = FIRST_S
         self._next_s = term_s
         self._clock = OwnClock()
-        self._heard = self._clock.now()
+        self._last_message = self._clock.now()
 
     def renew(self) -> None:
-        self._heard, self._term_s = self._clock.now(), self._next_s
+        self._last_message, self._term_s = self._clock.now(), self._next_s
 
     async def over(self) -> str:
         """Wait until the lease is over; return why, in words."""
-        while self._clock.now() - self._heard < self._term_s:
+        while self._clock.now() - self._last_message < self._term_s:
             await asyncio.sleep(TICK_S)
             self._clock.tick()
         return f"{SILENCE} for {self._term_s:g} s"

@@ -17,7 +17,7 @@ from wstui.scenario.url import Address, parse_address
 REDIRECTS = frozenset((301, 302, 303, 307, 308))
 MOST_REDIRECTS = 5
 BODY_LIMIT = 4096
-_SAID_LIMIT = 120
+_TEXT_LIMIT = 120
 _TITLE = re.compile(r"<(title|h1)\b[^>]*>(.*?)</\1", re.IGNORECASE | re.DOTALL)
 _TAG = re.compile(r"<(?:(style|script)\b.*?</\1\s*>|[^>]*>)", re.IGNORECASE | re.DOTALL)
 
@@ -32,7 +32,7 @@ class Refusal(NamedTuple):
     cause: Cause
     detail: str = ""
     status: int = 0  # of an HTTP answer other than 101
-    said: str = ""  # its body in words
+    text: str = ""  # its body in words
     challenge: str = ""  # the scheme that WWW-Authenticate asks for, in lower case
     location: Address | None = None  # of a redirect
     http_1_0: bool = False
@@ -54,8 +54,8 @@ def refusal_of(uri: Address, line: bytes, fields: Sequence[Header], body: bytes)
     number, _, reason = rest.partition(b" ")
     values, code = dict(fields), int(number)
     message = f"HTTP {code} {sanitize(reason, 60)}".strip()
-    said = _said(values, body)
-    parts = [said] if said else []
+    text = _text_of(values, body)
+    parts = [text] if text else []
     challenge = sanitize(values.get(b"www-authenticate", b""), 60)
     if challenge:
         parts.insert(0, f"www-authenticate {challenge.split(',')[0]}")
@@ -73,7 +73,7 @@ def refusal_of(uri: Address, line: bytes, fields: Sequence[Header], body: bytes)
         Cause(f"http {code}", message),
         " · ".join(parts),
         status=code,
-        said=said,
+        text=text,
         challenge=challenge.partition(" ")[0].lower(),
         location=location,
         http_1_0=version == b"HTTP/1.0",
@@ -110,7 +110,7 @@ def _location(uri: Address, written: bytes) -> tuple[str, Address | None]:
     return url if address is not None else text, address
 
 
-def _said(values: dict[bytes, bytes], body: bytes) -> str:
+def _text_of(values: dict[bytes, bytes], body: bytes) -> str:
     if values.get(b"content-encoding", b"identity").lower() != b"identity":
         return ""
     if b"chunked" in values.get(b"transfer-encoding", b"").lower():
@@ -120,7 +120,7 @@ def _said(values: dict[bytes, bytes], body: bytes) -> str:
         titled = _TITLE.search(text)
         text = html.unescape(_TAG.sub(" ", titled[2] if titled else text))
         text = " ".join(text.split())
-    return sanitize(text, _SAID_LIMIT)
+    return sanitize(text, _TEXT_LIMIT)
 
 
 def _joined(body: bytes) -> bytes:

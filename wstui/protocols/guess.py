@@ -12,7 +12,7 @@ from wstui.protocols.plain import document
 from wstui.scenario.conversation.dialect import Dialect
 from wstui.scenario.conversation.known_dialects import DIALECTS
 
-Seen = tuple[bool, str | bytes]
+ObservedFrame = tuple[bool, str | bytes]
 """A frame: whether the client sent it, and its text or bytes."""
 MOST_FRAMES = 50
 _RECORD_END = "\x1e"
@@ -40,7 +40,7 @@ class Opening(NamedTuple):
 
 
 _CONNECT = "CONNECT\naccept-version:1.2,1.1,1.0\nhost:localhost\n\n\0"
-ASKED = (
+OPENINGS = (
     Opening("phoenix", '[null,"1","phoenix","heartbeat",{}]'),
     Opening("phoenix", '{"topic":"phoenix","event":"heartbeat","payload":{},"ref":"1"}', {"version": 1}),
     Opening("centrifugo", '{"id":1,"connect":{}}'),
@@ -71,7 +71,7 @@ class ProtocolGuess:
     echoes: bool = False
 
 
-def guess(url: str, subprotocol: str = "", frames: Iterable[Seen] = ()) -> ProtocolGuess | None:
+def guess(url: str, subprotocol: str = "", frames: Iterable[ObservedFrame] = ()) -> ProtocolGuess | None:
     """Return what a connection speaks; "json", "lines" or "raw" if no protocol on top is seen, None without a sign."""
     if (found := _by_subprotocol(subprotocol.lower())) and found.protocol in DIALECTS:
         return found
@@ -104,7 +104,7 @@ def guess_by_close(protocol: str, kind: type[Dialect], code: int | None) -> Prot
     return ProtocolGuess(protocol, f"it closes with {code}, {meaning}") if meaning else None
 
 
-def _joins_by_itself(seen: list[Seen]) -> bool:
+def _joins_by_itself(seen: list[ObservedFrame]) -> bool:
     """Return whether a server says that the client has joined before it has asked: one of Socket.IO 2."""
     joins = (sent for sent, data in seen if isinstance(data, str) and re.match("40(?!/)", data))
     return next(joins, True) is False
@@ -243,7 +243,7 @@ def _by_url(url: str) -> ProtocolGuess | None:
     return None
 
 
-def _plain(seen: list[Seen]) -> ProtocolGuess:
+def _plain(seen: list[ObservedFrame]) -> ProtocolGuess:
     texts = [data for _, data in seen if isinstance(data, str)]
     documents = [_read(text) for text in texts]
     if texts and all(documents):

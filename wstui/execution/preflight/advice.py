@@ -47,8 +47,8 @@ def of_refusal(refusal: Refusal, scenario: Data, place: str) -> Advice:
     if refusal.http_1_0:
         what = f"{place} did not answer the upgrade with HTTP/1.1, but with HTTP/1.0: {cause.message}"
         return what, "is it a WebSocket server?"
-    said = f" ({refusal.said})" if refusal.said else ""
-    fix = for_status(refusal.status, scenario, refusal.said, refusal.challenge)
+    said = f" ({refusal.text})" if refusal.text else ""
+    fix = for_status(refusal.status, scenario, refusal.text, refusal.challenge)
     return f"{place} refused the first client with {cause.message}{said}", fix
 
 

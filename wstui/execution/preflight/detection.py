@@ -20,7 +20,7 @@ from wstui.execution.preflight.probe import Unreachable
 from wstui.load.connect_outcome import cause_of
 from wstui.load.tls_failure import fix_of
 from wstui.measure.sanitize import sanitize
-from wstui.protocols.guess import ASKED, OFFERED, Opening, ProtocolGuess, Seen, guess, guess_by_close
+from wstui.protocols.guess import OFFERED, OPENINGS, ObservedFrame, Opening, ProtocolGuess, guess, guess_by_close
 from wstui.scenario.conversation.known_dialects import DIALECTS, dialect
 from wstui.scenario.secrets import mask_url
 from wstui.scenario.url import check_target_url, same_origin
@@ -51,14 +51,14 @@ class Detection:
         return f"it {how} {found.protocol}{f' ({options})' if options else ''}: {sanitize(found.why, 200)}"
 
 
-async def look(url: str, *, insecure: bool = False, ca_file: str = "") -> Detection:
+async def detect(url: str, *, insecure: bool = False, ca_file: str = "") -> Detection:
     """Connect a few times, with an opening of one protocol at most each time. Raises Unreachable."""
     url = check_target_url(url)
     tls = _tls(insecure, ca_file) if url.startswith("wss:") else None
     refusals: list[tuple[str, str]] = []
     # Rails lets in only who names an origin that it knows; servers of SockJS take plain frames below their path.
     for base, origin in ((url, ""), (url, same_origin(url)), (_below(url), "")):
-        found = await _look(base, Connecting(tls, Origin(origin) if origin else None), refusals) if base else None
+        found = await _detect(base, Connecting(tls, Origin(origin) if origin else None), refusals) if base else None
         if found is not None:
             return found
     why, fix = refusals[0]
@@ -72,7 +72,7 @@ class Connecting(NamedTuple):
     origin: Origin | None
 
 
-async def _look(url: str, way: Connecting, refusals: list[tuple[str, str]]) -> Detection | None:
+async def _detect(url: str, way: Connecting, refusals: list[tuple[str, str]]) -> Detection | None:
     """Look at a server; None if it lets nobody in, and why goes to the `refusals`."""
     origin = way.origin or ""
     for address in _addresses(url):
@@ -81,15 +81,15 @@ async def _look(url: str, way: Connecting, refusals: list[tuple[str, str]]) -> D
                 async with _connected(address, way, offered) as connection:
                     if connection.subprotocol == OFFERED[0]:
                         continue  # it agrees to anything
-                    heard = await _heard(connection)
-                    found = guess(address, connection.subprotocol or "", heard)
+                    received = await _receive_until_silent(connection)
+                    found = guess(address, connection.subprotocol or "", received)
             except (InvalidHandshake, ConnectionClosed) as error:
                 refusals.append(_refusal(error))
                 continue
             if found is None or not found.certain or found.protocol in _PLAIN:
                 # What says that it is SockJS takes the openings of others for messages, which its application gets.
-                only = found if heard and found is not None and found.protocol not in _PLAIN else None
-                asked = await _asked(url, way, only)
+                only = found if received and found is not None and found.protocol not in _PLAIN else None
+                asked = await _probe_openings(url, way, only)
                 if asked is not None:
                     hints = found.options if found is not None and found.protocol == asked.protocol else {}
                     return Detection(url, replace(asked, options={**hints, **asked.options}), origin)
@@ -158,9 +158,9 @@ async def _connected(url: str, way: Connecting, offered: tuple[str, ...]) -> Asy
         await connection.close()
 
 
-async def _heard(connection: ClientConnection) -> list[Seen]:
+async def _receive_until_silent(connection: ClientConnection) -> list[ObservedFrame]:
     """Return the messages that a server sends until it falls silent."""
-    frames: list[Seen] = []
+    frames: list[ObservedFrame] = []
     with contextlib.suppress(TimeoutError, ConnectionClosed):
         async with asyncio.timeout(_SILENCE_S):
             while len(frames) < _MOST_FRAMES:
@@ -168,9 +168,9 @@ async def _heard(connection: ClientConnection) -> list[Seen]:
     return frames
 
 
-async def _asked(url: str, way: Connecting, only: ProtocolGuess | None) -> ProtocolGuess | None:
+async def _probe_openings(url: str, way: Connecting, only: ProtocolGuess | None) -> ProtocolGuess | None:
     """Return the answer to the opening of a protocol, or `only` of this one, if it is one of that protocol."""
-    openings = [one for one in ASKED if only is None or (one.protocol, one.options) == (only.protocol, only.options)]
+    openings = [one for one in OPENINGS if only is None or (one.protocol, one.options) == (only.protocol, only.options)]
     found = await asyncio.gather(*(_answer(url, way, opening) for opening in openings))
     named = next((each for each in found if each is not None and each.protocol not in _PLAIN), None)
     return named or next((each for each in found if each is not None and each.echoes), None)
@@ -186,9 +186,9 @@ async def _answer(url: str, way: Connecting, opening: Opening) -> ProtocolGuess 
             if offered and not connection.subprotocol:
                 return None  # clients do not go on then, nor do browsers
             await connection.send(opening.text)
-            heard = await _heard(connection)
-            frames = [frame for frame in heard if frame[1] != opening.text]
-            if len(frames) < len(heard):
+            received = await _receive_until_silent(connection)
+            frames = [frame for frame in received if frame[1] != opening.text]
+            if len(frames) < len(received):
                 return ProtocolGuess("json", "it sends back what it gets", echoes=True)
             found = guess("", "", frames)
             if found is not None and found.protocol == opening.protocol:

@@ -188,7 +188,7 @@ class _Gathering:
 
     def __init__(self) -> None:
         self._waiting: dict[bytes, int] = {}
-        self._ready = self._handled = self._told = 0
+        self._ready = self._handled = self._released = 0
         self._since = time.monotonic()
 
     def hear(self, event: object) -> None:
@@ -204,7 +204,7 @@ class _Gathering:
             self._ready, self._since = ready, time.monotonic()
         names = {name: count for name, count in self._waiting.items() if count}
         stuck = time.monotonic() - self._since > LISTENS_S
-        if not names or self._handled < self._told or (ready < clients and not stuck):
+        if not names or self._handled < self._released or (ready < clients and not stuck):
             return None
-        self._told += 1
-        return ReleaseMeetings(self._told, names)
+        self._released += 1
+        return ReleaseMeetings(self._released, names)

@@ -36,7 +36,7 @@ from wstui.scenario.secrets import mask_url
 from wstui.scenario.trust import script_problems
 from wstui.scenario.url import Address
 
-MOST_TALK = 500
+MOST_LINES = 500
 """No more messages are kept of a look at a conversation."""
 
 
@@ -65,13 +65,13 @@ class Probe:
     steps: list[ProbeStep] = field(default_factory=list)
     warning: str = ""
     mask: Callable[[str], str] = str
-    talk: list[TraceLine] = field(default_factory=list)  # what clients of roles said and received
+    trace: list[TraceLine] = field(default_factory=list)  # what clients of roles said and received
 
     def note(self, line: TraceLine) -> None:
         """Take a message of a conversation."""
         line.text = self.mask(line.text)
-        if len(self.talk) < MOST_TALK:
-            self.talk.append(line)
+        if len(self.trace) < MOST_LINES:
+            self.trace.append(line)
 
     def add(self, name: str, since_ns: int, note: str = "") -> int:
         """Note a step that began at `since_ns`; returns the time now."""

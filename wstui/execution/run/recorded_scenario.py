@@ -10,13 +10,13 @@ from wstui.execution.run.status import RampEvent, Status
 from wstui.scenario.model import Scenario, Stage
 
 _LEAST_S = 0.05
-"""Stretches that are shorter are left out: durations are kept to a tenth of a second."""
+"""Segments that are shorter are left out: durations are kept to a tenth of a second."""
 _STEP_S = 2.0
 """Ramps of the operator that the next one follows within this time are one: a key that is pressed several times."""
 
 
 @dataclass(slots=True)
-class _Stretch:
+class _Segment:
     stage: int
     over_s: float
     clients: int | None  # None: as many as before
@@ -55,20 +55,20 @@ def _has_ended(status: Status) -> bool:
 
 def _stages(status: Status) -> list[Stage]:
     turns, end_s = _whole_course(status)
-    stretches = _merged(_stretches(turns, end_s))
+    segments = _merged(_segments(turns, end_s))
     planned = status.scenario.stages
     seen: dict[int, int] = {}
     stages = []
     every_s = status.scenario.messages.every
-    for stretch in stretches:
-        stage = planned[min(stretch.stage, len(planned) - 1)]
-        number = seen[stretch.stage] = seen.get(stretch.stage, 0) + 1
+    for segment in segments:
+        stage = planned[min(segment.stage, len(planned) - 1)]
+        number = seen[segment.stage] = seen.get(segment.stage, 0) + 1
         name = stage.name if number == 1 else f"{stage.name} {number}"
-        over_s = round(stretch.over_s, 1)
-        pace = stretch.every_s if stretch.every_s not in (None, every_s) else None
+        over_s = round(segment.over_s, 1)
+        pace = segment.every_s if segment.every_s not in (None, every_s) else None
         every_s = every_s if pace is None else pace
         stages.append(
-            stage.model_copy(update={"name": name, "over": over_s, "clients": stretch.clients, "every": pace})
+            stage.model_copy(update={"name": name, "over": over_s, "clients": segment.clients, "every": pace})
         )
     return stages
 
@@ -102,8 +102,8 @@ def _clients(turn: RampEvent, at_s: float) -> int:
     return turn.origin + round((turn.to - turn.origin) * done)
 
 
-def _stretches(turns: Sequence[RampEvent], end_s: float) -> Iterator[_Stretch]:
-    """Each turn as its way, and the stretch after it in which nothing changes."""
+def _segments(turns: Sequence[RampEvent], end_s: float) -> Iterator[_Segment]:
+    """Each turn as its way, and the segment after it in which nothing changes."""
     ends = [turn.at_s for turn in turns[1:]] + [end_s]
     for turn, until_s in zip(turns, ends, strict=True):
         length_s = max(0.0, until_s - turn.at_s)
@@ -111,23 +111,23 @@ def _stretches(turns: Sequence[RampEvent], end_s: float) -> Iterator[_Stretch]:
         if turn.to != turn.origin and (way_s > 0 or turn.over_s == 0):
             clients = _clients(turn, turn.at_s + way_s)
             is_step = turn.by_operator and way_s < turn.over_s and way_s <= _STEP_S
-            yield _Stretch(turn.stage, way_s, clients, turn.every_s, turn.to - turn.origin, is_step)
-        yield _Stretch(turn.stage, length_s - way_s, None, turn.every_s)
+            yield _Segment(turn.stage, way_s, clients, turn.every_s, turn.to - turn.origin, is_step)
+        yield _Segment(turn.stage, length_s - way_s, None, turn.every_s)
 
 
-def _merged(stretches: Iterator[_Stretch]) -> list[_Stretch]:
-    """Without stretches too short to matter, quiet ones of a stage as one, and steps one after the other as one."""
-    merged: list[_Stretch] = []
-    for stretch in stretches:
-        if stretch.over_s < _LEAST_S and stretch.clients is None:
+def _merged(segments: Iterator[_Segment]) -> list[_Segment]:
+    """Without segments too short to matter, quiet ones of a stage as one, and steps one after the other as one."""
+    merged: list[_Segment] = []
+    for segment in segments:
+        if segment.over_s < _LEAST_S and segment.clients is None:
             continue
         last = merged[-1] if merged else None
-        alike = last is not None and (last.stage, last.every_s) == (stretch.stage, stretch.every_s)
-        if last is not None and alike and last.clients is None and stretch.clients is None:
-            last.over_s += stretch.over_s
-        elif last is not None and alike and last.is_step and last.change * stretch.change > 0:
-            last.over_s += stretch.over_s
-            last.clients, last.is_step = stretch.clients, stretch.is_step
+        alike = last is not None and (last.stage, last.every_s) == (segment.stage, segment.every_s)
+        if last is not None and alike and last.clients is None and segment.clients is None:
+            last.over_s += segment.over_s
+        elif last is not None and alike and last.is_step and last.change * segment.change > 0:
+            last.over_s += segment.over_s
+            last.clients, last.is_step = segment.clients, segment.is_step
         else:
-            merged.append(stretch)
+            merged.append(segment)
     return merged

@@ -153,7 +153,7 @@ class ResultBuilder:
             name = f"response@{record.name}"
             data = self._past_distributions.get(name)
             if data is None:
-                data = record.scope(total, 0.0).totals.response
+                data = record.window(total, 0.0).totals.response
                 if record is not recorder.stages[-1]:
                     self._past_distributions[name] = data
             found[name] = data
@@ -259,16 +259,16 @@ def _auth(fleet: WorkerFleet) -> list[AuthOutcome]:
 
 
 def _stage(record: StageRecord, recorder: TimelineRecorder, active_s: float) -> StageSummary:
-    scope = record.scope(recorder.latest, active_s)
+    window = record.window(recorder.latest, active_s)
     ended_s = record.ended_s if record.ended is not None else max(record.began_s, recorder.latest.at_ns / 1e9)
     return StageSummary(
         record.name,
         record.began_s,
         ended_s,
-        scope.connections(),
-        scope.messages(),
-        scope.latency(),
-        round(scope.active_s, 3),
+        window.connections(),
+        window.messages(),
+        window.latency(),
+        round(window.active_s, 3),
     )
 
 

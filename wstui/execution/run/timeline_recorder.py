@@ -43,7 +43,7 @@ class StageRecord:
     ended_active_s: float = 0.0
     ready_before: int | None = None  # clients of the stages before it, once they have settled
 
-    def scope(self, now: Totals, active_s: float) -> Window:
+    def window(self, now: Totals, active_s: float) -> Window:
         """Return the counts of the stage, up to now if it has not ended."""
         if self.ended is not None:
             now, active_s = self.ended, self.ended_active_s
@@ -185,22 +185,22 @@ class TimelineRecorder:
         They are counted from and to a moment `settle_s` later than the stage, because they become ready so much later.
         """
         stage, following = self.stages[index], self.stages[index + 1 : index + 2]
-        scope = stage.scope(self.latest, active_s)
+        window = stage.window(self.latest, active_s)
         if not self._settle_s:
-            return scope.totals.counters.ready, scope.active_s
+            return window.totals.counters.ready, window.active_s
         ready = self.latest.counters.ready
         before = ready if stage.ready_before is None else stage.ready_before
         if following and following[0].ready_before is not None:
-            return following[0].ready_before - before, scope.active_s
+            return following[0].ready_before - before, window.active_s
         unsettled_s = 0.0 if self.stages[-1].ended is not None else self._settle_s  # at the end a drain waits for them
         passed_s = max(0.0, active_s - stage.began_active_s - unsettled_s)
-        return ready - before, min(scope.active_s, passed_s) if following else passed_s
+        return ready - before, min(window.active_s, passed_s) if following else passed_s
 
     def whole(self, active_s: float) -> Window:
         """Return the window of thresholds without a stage: the run without cooldowns."""
         if not any(stage.is_cooldown for stage in self.stages):
             return Window(self.latest, active_s, self.fanout, self.memory_growth)
-        parts = [s.scope(self.latest, active_s) for s in self.stages if not s.is_cooldown]
+        parts = [s.window(self.latest, active_s) for s in self.stages if not s.is_cooldown]
         total = Totals.add_all([part.totals for part in parts])
         return Window(total, sum(part.active_s for part in parts), self.fanout, self.memory_growth)
 
@@ -208,8 +208,8 @@ class TimelineRecorder:
         """Return the window of a stage, or None before it begins."""
         for stage in self.stages:
             if stage.name == name:
-                scope = stage.scope(self.latest, active_s)
-                return replace(scope, fanout=self.fanout, memory_growth=self.memory_growth)
+                window = stage.window(self.latest, active_s)
+                return replace(window, fanout=self.fanout, memory_growth=self.memory_growth)
         return None
 
 

@@ -73,10 +73,10 @@ def judge(
     default = not scenario.thresholds
     for threshold in thresholds:
         if threshold.stage:
-            scope = recorder.named(threshold.stage, active_s)
+            window = recorder.named(threshold.stage, active_s)
         else:
-            whole = scope = whole or recorder.whole(active_s)
-        outcomes.append(outcome_of(threshold, scope, final=final, default=default))
+            whole = window = whole or recorder.whole(active_s)
+        outcomes.append(outcome_of(threshold, window, final=final, default=default))
     return outcomes
 
 
@@ -86,11 +86,11 @@ def undecided(scenario: Scenario) -> list[ThresholdOutcome]:
     return [outcome_of(threshold, None, final=False, default=default) for threshold in judged_by(scenario)]
 
 
-def outcome_of(threshold: Threshold, scope: Window | None, *, final: bool, default: bool = False) -> ThresholdOutcome:
+def outcome_of(threshold: Threshold, window: Window | None, *, final: bool, default: bool = False) -> ThresholdOutcome:
     """Judge a threshold in a window of the run."""
     metric = parse_metric(threshold.metric)
     limit = parse_limit(threshold.limit, threshold.metric)
-    value = scope.figure(metric) if scope is not None else None
+    value = window.figure(metric) if window is not None else None
     passed: bool | None = limit.holds(value) if value is not None else False
     if not passed and not final and (value is None or (metric.name in GROWING and limit.op in (">", ">="))):
         passed = None  # a growing count may still reach it

@@ -1,4 +1,4 @@
-"""Counts of a stretch of a run, and its figures."""
+"""Counts of an interval of a run, and its figures."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from wstui.scenario.threshold import Metric
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A stretch of the run: what was counted in it and its active (not paused) seconds.
+    """An interval of the run: what was counted in it and its active (not paused) seconds.
 
     Broadcasts and the target's memory growth (MiB/h) are followed over the whole run: they are the same for every
-    stretch of it.
+    part of it.
     """
 
     totals: Totals

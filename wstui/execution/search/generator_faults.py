@@ -16,7 +16,7 @@ from wstui.scenario.breakpoint import Of
 LOAD = "load"
 """The reason when the requested load was not reached."""
 UNEVEN = 0.1
-"""A loop that stood still for this share of the stretch in which it made connects made them in bursts."""
+"""A loop that stood still for this share of the interval in which it made connects made them in bursts."""
 _OPENING = ("connect.success", "failures.rate")
 
 
@@ -55,7 +55,7 @@ def excuses(
     before: Sequence[FailureGroup],
     after: Sequence[FailureGroup],
 ) -> GeneratorFaults:
-    """What the generator lacked: `rows` and `sends` are those of the measured stretch of `seconds`, `before` and
+    """What the generator lacked: `rows` and `sends` are those of the measured interval of `seconds`, `before` and
     `after` the failures known when the step began and when it ended.
     """
     known = {group.key: group.count for group in before}

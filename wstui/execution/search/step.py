@@ -41,10 +41,10 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A step that was carried out: cuts at its start, and around the stretch in which it was measured.
+    """A step that was carried out: cuts at its start, and around the interval in which it was measured.
 
-    `reached` is the load that was there, in the unit of `of`; `rows` those of the measured stretch; `stood_still_s` the
-    longest that the generator's loop stood still while it made connects.
+    `reached` is the load that was there, in the unit of `of`; `rows` those of the measured interval; `stood_still_s`
+    the longest that the generator's loop stood still while it made connects.
     """
 
     of: Of

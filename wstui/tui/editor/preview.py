@@ -207,7 +207,7 @@ class Preview(Vertical):
             panel.show(place, seen, "near" if seen.warning else "good", seen.warning)
         finally:
             looking.stop()
-            self.messages = [line.text for line in seen.talk if line.received][-_LAST:] or self.messages
+            self.messages = [line.text for line in seen.trace if line.received][-_LAST:] or self.messages
 
 
 class About(RowWidget):
@@ -302,11 +302,11 @@ class ConnectionPanel(RowWidget):
             lines.append([(f" ◌ {clip(sanitize(self._place), width - 4)}", "muted")])
         else:
             lines.append([(" ctrl+d", "strong-accent"), (clip("  opens one client all the way", width - 7), "muted")])
-        if self._seen is not None and self._seen.talk:
+        if self._seen is not None and self._seen.trace:
             lines.append(
                 rule([("conversation", "text"), ("  ms, messages of one client of each role", "muted")], width)
             )
-            for line_ in self._seen.talk:
+            for line_ in self._seen.trace:
                 lines += _said(line_, width)
         return lines
 

@@ -75,9 +75,9 @@ class TargetWatch:
         self._every_s = every_s
         self._polls: list[Poll] = []  # the first, the latest, and fewer the older they are
         self._polled = 0
-        self._troubled = 0  # polls in a row
-        self._troubled_all = 0
-        self._phantoms = 0  # polls in a row
+        self._failing = 0  # polls in a row
+        self._failing_total = 0
+        self._mismatches = 0  # polls in a row
         self._differences: dict[str, str] = {}
         self._worst: Poll | None = None
         self._steady: Poll | None = None  # the last poll without a change of clients since the one before
@@ -114,9 +114,9 @@ class TargetWatch:
             self._polls[1:half] = self._polls[2:half:2]
         if before is not None and before.state != state:
             self._mark(f"target {before.state} → {state}")
-        troubled = state in ("degraded", "unhealthy")
-        self._troubled = self._troubled + 1 if troubled else 0
-        self._troubled_all += troubled
+        is_failing = state in ("degraded", "unhealthy")
+        self._failing = self._failing + 1 if is_failing else 0
+        self._failing_total += is_failing
         self._look_at_connections(poll)
         self._look_at_deliveries(poll)
         if poll.claims.resident is not None:
@@ -129,8 +129,8 @@ class TargetWatch:
         claims = self._polls[-1].claims
         if claims.down:
             return "stopped: the target says that it is unhealthy"
-        if self._troubled >= GATE_POLLS:
-            return f"stopped: the target was {claims.shown.state} in {self._troubled} polls in a row"
+        if self._failing >= GATE_POLLS:
+            return f"stopped: the target was {claims.shown.state} in {self._failing} polls in a row"
         return ""
 
     def summary(self) -> TargetSummary | None:
@@ -145,7 +145,7 @@ class TargetWatch:
         return TargetSummary(
             state=told[-1].claims.shown.state,
             polls=self._polled,
-            troubled=self._troubled_all,
+            troubled=self._failing_total,
             connections_claimed=None if worst is None else worst.claims.connections,
             connections_open=None if worst is None else worst.seen.open,
             delivered_claimed=None if first is None or last is None else _claimed(first, last),
@@ -169,8 +169,8 @@ class TargetWatch:
             self._worst = self._steady
         self._steady = poll
         # Once may be a matter of when each side was asked.
-        self._phantoms = self._phantoms + 1 if counts_differ(claimed, ours) else 0
-        if self._phantoms >= 2 and self._worst is not None:
+        self._mismatches = self._mismatches + 1 if counts_differ(claimed, ours) else 0
+        if self._mismatches >= 2 and self._worst is not None:
             claimed, ours = self._worst.claims.connections or 0.0, self._worst.seen.open
             self._differ(
                 "connections", f"the target claims {grouped(claimed)} connections, clients hold {grouped(ours)}"
@@ -208,16 +208,16 @@ class Growth:
 
 
 def growth(polls: Sequence[Poll]) -> Growth | None:
-    """Over the longest stretch in which the number of clients did not change; None where that is too short."""
+    """Over the longest interval in which the number of clients did not change; None where that is too short."""
     steady: list[Poll] = []
-    stretch: list[Poll] = []
+    interval: list[Poll] = []
     for poll in polls:
-        if stretch and not _same_load(stretch[-1], poll):
-            stretch = []
+        if interval and not _same_load(interval[-1], poll):
+            interval = []
         if poll.claims.resident is not None and poll.seen.wanted:
-            stretch.append(poll)
-        if len(stretch) > len(steady):
-            steady = list(stretch)
+            interval.append(poll)
+        if len(interval) > len(steady):
+            steady = list(interval)
     steady_s = steady[-1].seen.at_s - steady[0].seen.at_s if steady else 0.0
     if len(steady) < STEADY_LEAST or steady_s < STEADY_LEAST_S:
         return None
