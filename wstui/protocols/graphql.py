@@ -13,8 +13,8 @@ import msgspec
 from msgspec import Meta
 
 from wstui.protocols.plain import document
+from wstui.protocols.step_keys import command_of
 from wstui.scenario.conversation.dialect import (
-    BadKey,
     Dialect,
     Malformed,
     RecordedState,
@@ -81,13 +81,11 @@ class GraphQL(Dialect):
 
     def step(self, keys: GraphQLKeys, given: Table) -> Table:
         legacy = self.options.legacy
-        said = [name for name in ("query", "mutation", "subscribe", "complete") if getattr(keys, name)]
-        if len(said) != 1:
-            many = f"and {said[1]} are both given: keep one" if said else "needs query, mutation, subscribe or complete"
-            raise BadKey(tuple(said[:1]), many)
+        commands = ("query", "mutation", "subscribe", "complete")
+        command = command_of(keys, commands, "needs query, mutation, subscribe or complete")
         if keys.complete:
             return given | {"json": {"type": "stop" if legacy else "complete", "id": keys.complete}}
-        payload: Table = {"query": getattr(keys, said[0])}
+        payload: Table = {"query": getattr(keys, command)}
         payload |= {"variables": keys.variables} if keys.variables else {}
         payload |= {"operationName": keys.operation} if keys.operation else {}
         table = given | {"json": {"type": "start" if legacy else "subscribe", "id": keys.id, "payload": payload}}

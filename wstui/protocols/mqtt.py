@@ -13,6 +13,7 @@ from msgspec import Meta
 
 from wstui.protocols.mqtt_packets import decode, decode_5, length, number, properties, published, read_text
 from wstui.protocols.plain import document
+from wstui.protocols.step_keys import command_of
 from wstui.scenario.conversation.dialect import (
     BadKey,
     Decode,
@@ -108,11 +109,7 @@ class Mqtt(Dialect):
         ]
 
     def step(self, keys: MqttKeys, given: Table) -> Table:
-        said = [name for name in ("publish", "subscribe", "unsubscribe") if getattr(keys, name)]
-        if len(said) != 1:
-            raise BadKey(
-                tuple(said[:1]), f"and {said[1]} are both given: keep one" if said else "needs publish or subscribe"
-            )
+        command_of(keys, ("publish", "subscribe", "unsubscribe"), "needs publish or subscribe")
         identity: list[Piece] = [Wrap("number16", ["{{seq16}}"])]
         if not keys.publish:
             wanted = keys.subscribe or keys.unsubscribe
@@ -144,11 +141,11 @@ class Mqtt(Dialect):
             if start < 0 or start + size > len(data):
                 state.kept["rest"] = data
                 break
-            found += self._said(data[0], data[start : start + size])
+            found += self._steps_of(data[0], data[start : start + size])
             data = data[start + size :]
         return found
 
-    def _said(self, first: int, body: bytes) -> list[RecordedStep]:
+    def _steps_of(self, first: int, body: bytes) -> list[RecordedStep]:
         version = 5 if self.options.version == "5" else 4
         kind = first >> 4
         if kind == 1:

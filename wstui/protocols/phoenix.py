@@ -7,7 +7,6 @@ client's `join_ref` of a topic is the topic's own name.
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
@@ -15,6 +14,7 @@ import msgspec
 from msgspec import Meta
 
 from wstui.protocols.plain import UNREADABLE, document, from_json
+from wstui.protocols.step_keys import from_base64
 from wstui.scenario.conversation.dialect import (
     BadKey,
     Decode,
@@ -104,7 +104,7 @@ class Phoenix(Dialect):
             fields = {"the topic": topic, "the event": event}
             sizes = [Wrap("size8", [field], what) for what, field in fields.items()]
             head = [Wrap("size8", [joined or ""], "the topic"), Wrap("size8", [_REF]), *sizes]
-            return binary(b"\0", *head, joined or "", _REF, *fields.values(), _bytes(attached))
+            return binary(b"\0", *head, joined or "", _REF, *fields.values(), from_base64(attached, "attach"))
         if self.options.version == 2:
             return text(Json([joined, _REF, topic, event, data]))
         own = {"join_ref": joined} if joined else {}
@@ -190,13 +190,6 @@ def _unpacked(payload: bytes, kinds: Mapping[int, tuple[str, ...]] = _BINARY) ->
         told = {"status": found.pop("status"), "response": told}
         found["event"] = "phx_reply"
     return found | {"payload": told}
-
-
-def _bytes(encoded: str) -> bytes:
-    try:
-        return base64.b64decode("".join(encoded.split()), validate=True)
-    except (ValueError, binascii.Error):
-        raise BadKey(("attach",), 'is not base64: write such as "AP9/"') from None
 
 
 KINDS = {"phoenix": Phoenix}

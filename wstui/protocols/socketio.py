@@ -6,7 +6,6 @@ Written by hand: the packet format is a prefix of digits before JSON, and the Py
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
@@ -14,6 +13,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from wstui.protocols.step_keys import from_base64
 from wstui.scenario.conversation.dialect import (
     MOST_KEPT,
     BadKey,
@@ -107,10 +107,7 @@ class SocketIO(Dialect):
         return reply(table, {"type": "ack", "id": "{{seq}}"}, "data") if keys.ack else table
 
     def _attachment(self, encoded: str) -> Frame:
-        try:
-            content = base64.b64decode("".join(encoded.split()), validate=True)
-        except (ValueError, binascii.Error):
-            raise BadKey(("attach",), 'is not base64: write such as "AP9/"') from None
+        content = from_base64(encoded, "attach")
         return Frame([b"\4" * (self.options.version == 3) + content], True)
 
     def bare(self, url: str) -> str:

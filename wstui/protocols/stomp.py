@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Meta
 
 from wstui.protocols.plain import document
+from wstui.protocols.step_keys import command_of
 from wstui.scenario.conversation.dialect import (
     MOST_KEPT,
     BadKey,
@@ -98,11 +99,7 @@ class Stomp(Dialect):
         return [{"name": "session", "expect": {"type": "open"}}, connect] if options.sockjs else [connect]
 
     def step(self, keys: StompKeys, given: Table) -> Table:
-        said = [name for name in ("publish", "subscribe", "unsubscribe") if getattr(keys, name)]
-        if len(said) != 1:
-            raise BadKey(
-                tuple(said[:1]), f"and {said[1]} are both given: keep one" if said else "needs publish or subscribe"
-            )
+        command = command_of(keys, ("publish", "subscribe", "unsubscribe"), "needs publish or subscribe")
         expects = given.get("expect") is not None
         if keys.receipt and expects:
             raise BadKey(("receipt",), "waits for a RECEIPT: expect a message in a step of its own")
@@ -121,8 +118,8 @@ class Stomp(Dialect):
             headers |= {"destination": keys.subscribe, "id": keys.id or keys.subscribe, "ack": keys.ack}
         else:
             headers |= {"destination": keys.unsubscribe, "id": keys.id or keys.unsubscribe}
-        command = "SEND" if keys.publish else said[0].upper()
-        table = given | {"frames": self._frame(command, headers | keys.headers, body)}
+        frame = self._frame("SEND" if keys.publish else command.upper(), headers | keys.headers, body)
+        table = given | {"frames": frame}
         if not waits:
             return table
         return reply(table, {"type": "receipt", "headers.receipt-id": "{{seq text}}"}, "", _ERROR, reason=["reason"])
@@ -133,9 +130,10 @@ class Stomp(Dialect):
     def recorded(self, frame: str | bytes, state: RecordedState) -> list[RecordedStep]:
         data = frame.encode() if isinstance(frame, str) else frame
         parts = [str(one).encode() for one in document(data)] if self.options.sockjs else [data]
-        return [said for part in parts for one in part.split(b"\0") if one.strip() for said in self._said(one, state)]
+        frames = [one for part in parts for one in part.split(b"\0") if one.strip()]
+        return [step for one in frames for step in self._steps_of(one, state)]
 
-    def _said(self, data: bytes, state: RecordedState) -> list[RecordedStep]:
+    def _steps_of(self, data: bytes, state: RecordedState) -> list[RecordedStep]:
         head, _, content = data.lstrip().replace(b"\r\n", b"\n").partition(b"\n\n")
         first, _, lines = head.partition(b"\n")
         command = first.decode()
@@ -145,8 +143,7 @@ class Stomp(Dialect):
         body = content.decode()
         match command:
             case "CONNECT" | "STOMP":
-                beats = re.fullmatch(r"(\d{1,9}),(\d{1,9})", headers.pop("heart-beat", "0,0"))
-                sends, wants = (int(beats[1]), int(beats[2])) if beats else (0, 0)
+                sends, wants = _beats(headers.pop("heart-beat", "0,0"))
                 options: Table = {"heartbeat_outgoing": f"{sends}ms", "heartbeat_incoming": f"{wants}ms"}
                 options |= {name: value for name in ("host", "login", "passcode") if (value := headers.pop(name, ""))}
                 headers.pop("accept-version", None)
@@ -255,11 +252,11 @@ def decode(beats: tuple[int, int], escaped: bool, kept: bytes | None, _binary: b
 def _single(escaped: bool, payload: bytes, beats: tuple[int, int]) -> tuple[Any, bytes] | None:
     """Return the frame in a payload, if it is as most are: the only one, whole, without escapes."""
     try:
-        said = payload.decode()
+        text = payload.decode()
     except UnicodeDecodeError:
         return None
-    head, _, body = said.partition("\n\n")
-    if said.find("\0") != len(said) - 1 or not body or "\r" in head or (escaped and "\\" in head):
+    head, _, body = text.partition("\n\n")
+    if text.find("\0") != len(text) - 1 or not body or "\r" in head or (escaped and "\\" in head):
         return None
     first, *lines = head.split("\n")
     command = _COMMANDS.get(first)
@@ -317,6 +314,12 @@ def _lines(lines: Sequence[str], *, escaped: bool) -> dict[str, str]:
     return headers
 
 
+def _beats(header: str) -> tuple[int, int]:
+    """Return how often the other side can send a heartbeat, and wants one, in milliseconds; 0: never."""
+    found = re.fullmatch(r"(\d{1,9}),(\d{1,9})", header)
+    return (int(found[1]), int(found[2])) if found else (0, 0)
+
+
 def _text(body: bytes) -> str | None:
     try:
         return body.decode()
@@ -328,8 +331,7 @@ def _document(command: str, headers: dict[str, str], body: str | None, beats: tu
     found: dict[str, Any] = {"type": command, "headers": headers}
     if command == "connected":
         outgoing, incoming = beats
-        told = re.fullmatch(r"(\d{1,9}),(\d{1,9})", headers.get("heart-beat", "0,0"))
-        sends, wants = (int(told[1]), int(told[2])) if told else (0, 0)
+        sends, wants = _beats(headers.get("heart-beat", "0,0"))
         found["beat"] = max(outgoing, wants) if outgoing and wants else 0
         found["deadline"] = 2 * max(incoming, sends) if incoming and sends else 0  # as late as the usual clients allow
         return found

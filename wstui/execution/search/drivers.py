@@ -120,6 +120,16 @@ class SearchDriver(ABC):
         rows = [row for row in self.run.status.rows if opened.at_s < row.at_s <= ended.at_s]
         return Measured(self.search.of, load, reached, began, opened, ended, rows, self._lag_ns / 1e9)
 
+    async def _settle_and_measure(self) -> tuple[Checkpoint, Checkpoint]:
+        """Let the load settle, then return what was counted before and after the time in which it is measured."""
+        search = self.search
+        self._doing("settle", search.settle)
+        await self.wait(search.settle)
+        opened = await self.cut()
+        self._doing("measure", search.measure)
+        await self.wait(search.measure)
+        return opened, await self.cut()
+
     def _check(self) -> None:
         for snapshot in self.run.fleet.totals.latest().values():
             self._lag_ns = max(self._lag_ns, snapshot.health.loop_lag_ns)
@@ -136,12 +146,7 @@ class Clients(SearchDriver):
         began = await self.cut()
         self._doing("ramp", search.ramp)
         await self.connect(load, search.ramp)
-        self._doing("settle", search.settle)
-        await self.wait(search.settle)
-        opened = await self.cut()
-        self._doing("measure", search.measure)
-        await self.wait(search.measure)
-        ended = await self.cut()
+        opened, ended = await self._settle_and_measure()
         return self.measured(load, ended.totals.counters.open, began, opened, ended)
 
     async def back_off(self, load: int) -> None:
@@ -157,15 +162,9 @@ class MessageDriver(SearchDriver):
     """So many messages a second, from clients that stay."""
 
     async def step(self, load: int) -> Measured:
-        search = self.search
         began = await self.cut()
         self.run.send(SetInterval(self.pace_s(load)), by=SEARCH)
-        self._doing("settle", search.settle)
-        await self.wait(search.settle)
-        opened = await self.cut()
-        self._doing("measure", search.measure)
-        await self.wait(search.measure)
-        ended = await self.cut()
+        opened, ended = await self._settle_and_measure()
         before, after = opened.totals.counters, ended.totals.counters
         # Where no reply is wanted, that it was sent has to do.
         done = after.matched + after.no_reply_expected - before.matched - before.no_reply_expected
