@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import sys
 
 import pytest
 
-from tests.servers.server import PATIENCE_S
-from wstui.load.pipe_link import BACKLOG_LIMIT, LinkLost, PipeLink, read_message
+from tests.load.leading import spec
+from tests.servers.server import PATIENCE_S, Server
+from wstui.load.pipe_link import BACKLOG_LIMIT, FLUSH_S, LENGTH, LinkLost, PipeLink, read_message
+from wstui.load.protocol import Go, Ramp, encode
 
 LOOPS = {"asyncio": asyncio.new_event_loop}
 with contextlib.suppress(ImportError):
@@ -82,3 +85,33 @@ def test_what_is_sent_to_an_operator_that_is_gone_breaks_nothing(loop: object) -
 
     with asyncio.Runner(loop_factory=loop) as runner:  # type: ignore[arg-type]
         runner.run(say())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a pipe that is soon full")
+async def test_a_worker_behind_an_agent_that_hangs_gives_its_last_words_up() -> None:
+    import fcntl
+
+    async with Server() as server:
+        unread, here = os.pipe()
+        fcntl.fcntl(here, fcntl.F_SETPIPE_SZ, 4096)
+        worker = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "wstui.load",
+            stdin=asyncio.subprocess.PIPE,
+            stdout=here,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        os.close(here)
+        try:
+            assert worker.stdin is not None and worker.stderr is not None
+            for message in (spec(server.url, lease_s=1.0, flush_s=0.1), Go(), Ramp(20, 0)):
+                worker.stdin.write(LENGTH.pack(len(encode(message))) + encode(message))
+            said = await asyncio.wait_for(worker.stderr.read(), FLUSH_S)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                worker.kill()
+            await worker.wait()
+            os.close(unread)
+        assert b"no message from the operator" in said
+        assert server.ends == {"close 1000": 20}

@@ -58,6 +58,7 @@ async def serve(link: PipeLink) -> str:
     if not ended.done():
         why = (listener if listener.done() else expiry).result()
         listener.cancel()
+        link.flush_s = spec.flush_s
         # A generator without an operator is an attack.
         worker.handle(Drain(ORPHAN_GRACE_NS))
         with contextlib.suppress(TimeoutError):

@@ -25,6 +25,7 @@ class PipeLink:
         self._reader = reader
         self._writer = writer
         self._closed = closed
+        self.flush_s = FLUSH_S
 
     @classmethod
     async def open(cls, read_from: BinaryIO, write_to: BinaryIO) -> PipeLink:
@@ -54,7 +55,7 @@ class PipeLink:
         """Close the link when everything buffered is sent: it would be lost with this process."""
         self._writer.close()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._closed.wait(), FLUSH_S)
+            await asyncio.wait_for(self._closed.wait(), self.flush_s)
 
 
 class _End(asyncio.Protocol):

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from wstui.load.lease import LEASE_S
+from wstui.load.pipe_link import FLUSH_S
 from wstui.load.role_spec import HttpSpec, RolesSpec, Slot
 from wstui.measure.fanout import Receipts
 from wstui.measure.snapshot import Snapshot
@@ -112,6 +113,7 @@ class Spec(msgspec.Struct, tag="spec", frozen=True, kw_only=True):
     conversation: ConversationSpec = ConversationSpec()
     trace: int = 0  # the conversations of so many clients of each role are followed
     lease_s: float = LEASE_S
+    flush_s: float = FLUSH_S  # for the last messages to be read when the lease is over
 
 
 # -- commands ------------------------------------------------------------------------------------------------------

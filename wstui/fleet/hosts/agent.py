@@ -76,6 +76,7 @@ class Agent:
             members[worker] = replace(
                 spec,
                 connect=_with_files(spec.connect, written),
+                flush_s=DRAIN_S,  # if this process hangs, the host is given up before it could pass them on
                 role_connects={name: _with_files(own, written) for name, own in spec.role_connects.items()},
             )
         if not self._tasks:
