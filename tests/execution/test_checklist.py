@@ -12,6 +12,7 @@ from wstui.execution.calibrate.calibration import Figure
 from wstui.execution.preflight import checklist
 from wstui.execution.preflight.checklist import Check, CheckMark
 from wstui.execution.run.status import ReportedMetric, TargetHealth
+from wstui.scenario.breakpoint import Breakpoint
 from wstui.scenario.model import Auth, Messages, Scenario, Stage
 
 NOW = 1_800_000_000.0
@@ -110,6 +111,10 @@ def load(clients: int, every: float = 5.0, ramp: float = 10.0, kind: str = "none
     )
 
 
+def search(of: str, most: int) -> Scenario:
+    return Scenario(breakpoint=Breakpoint(of=of, most=most))  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     ("scenario", "workers", "busy", "mark"),
     [
@@ -123,6 +128,9 @@ def load(clients: int, every: float = 5.0, ramp: float = 10.0, kind: str = "none
         (load(5000, ramp=0), 1, 0.1, WARN),
         (load(5000, ramp=1, kind="jwt"), 1, 0.1, WARN),
         (load(5000, ramp=1, exchange="listen"), 1, 0.1, PASS),
+        (search("connects", 8000), 1, 0.1, WARN),
+        (search("messages", 60_000), 1, 0.1, WARN),
+        (search("messages", 600), 1, 0.1, PASS),
     ],
 )
 def test_processors_are_guessed_by_messages_and_by_the_steepest_ramp(

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from itertools import pairwise
 from typing import Annotated, Literal
 
 from pydantic import Field
 
+from wstui.scenario.load_profile import ramp_rate
 from wstui.scenario.types import MOST_CLIENTS, Count, Duration, Factor, Share, TomlTable, Wait, Whole
 
 Of = Literal["clients", "connects", "messages"]
@@ -92,3 +95,18 @@ class Breakpoint(TomlTable):
                 return self.clients + math.ceil(self.largest * self.measure)
             case _:
                 return self.clients
+
+    @property
+    def connects_per_s(self) -> float:
+        """The most connects a second that the search asks for while no load breaks."""
+        if self.of == "clients":
+            return max(ramp_rate(before, load, self.ramp) for before, load in pairwise((0.0, *self.climb())))
+        return max(float(self.largest) if self.of == "connects" else 0.0, ramp_rate(0, self.clients, self.ramp))
+
+    def climb(self) -> Iterator[float]:
+        """Yield the loads that are tried while each of them holds."""
+        load = float(self.first)
+        while load < self.largest:
+            yield load
+            load *= self.factor
+        yield float(self.largest)

@@ -61,13 +61,9 @@ def _climb(shape: LoadCurve, scenario: Scenario) -> None:
     search = scenario.breakpoint
     assert search is not None
     end_s = shape.length_s + search.longest_s
-    load = float(search.first)
-    while True:
+    for load in search.climb():
         _to(shape, search.ramp, load if search.of == "clients" else float(search.clients))
         _to(shape, search.settle + search.measure, shape.clients[-1])
-        if load >= search.largest:
-            break
-        load = min(load * search.factor, float(search.largest))
     if shape.length_s < end_s:
         shape.marks.append((shape.length_s, "narrows down"))
         _to(shape, end_s - shape.length_s, shape.clients[-1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -79,6 +80,24 @@ def peak(stages: Sequence[Stage]) -> int:
             moments += [begin + stage.stay, begin + stage.over + stage.stay]
         begin += stage.over
     return max((clients_at(stages, at) for at in moments if at <= begin), default=0)
+
+
+def connects_per_s(stages: Sequence[Stage]) -> float:
+    """Return the most connects a second that stages ask for, arrivals included; infinite if all come at once."""
+    most, before = 0.0, 0
+    for stage in stages:
+        clients = before if stage.clients is None else stage.clients
+        most = max(most, ramp_rate(before, clients, stage.over) + (stage.arrive or 0.0))
+        before = clients
+    return most
+
+
+def ramp_rate(before: float, clients: float, over_s: float) -> float:
+    """Return the connects a second of a ramp; 0 where it goes down, infinite where it takes no time."""
+    more = max(0.0, clients - before)
+    if over_s > 0:
+        return more / over_s
+    return math.inf if more else 0.0
 
 
 def _arrived(stage: Stage, after_s: float) -> int:

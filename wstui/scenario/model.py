@@ -24,7 +24,7 @@ from wstui.scenario.conversation.role import Role
 from wstui.scenario.env_refs import Origin
 from wstui.scenario.errors import BadValue, quote
 from wstui.scenario.hosts import MOST_WORKERS, check_host, check_scheduler, split_hosts
-from wstui.scenario.load_profile import Stage, peak
+from wstui.scenario.load_profile import Stage, connects_per_s, peak
 from wstui.scenario.source_addresses import source_addresses
 from wstui.scenario.target import Auth, Target
 from wstui.scenario.threshold import Limit, parse_limit, parse_metric
@@ -283,6 +283,20 @@ class Scenario(TomlTable):
         if self.breakpoint is not None:
             return self.breakpoint.peak_clients
         return peak(self.stages)
+
+    @property
+    def connects_per_s(self) -> float:
+        """The most connects a second that the scenario asks for; infinite if clients come all at once."""
+        return connects_per_s(self.stages) if self.breakpoint is None else self.breakpoint.connects_per_s
+
+    @property
+    def messages_per_s(self) -> float | None:
+        """The most messages a second that all clients send together; None: unknown, as in a closed loop."""
+        if self.listens:
+            return 0.0
+        if self.breakpoint is not None and self.breakpoint.of == "messages":
+            return float(self.breakpoint.largest)
+        return self.peak_clients / self.shortest_every if self.shortest_every > 0 else None
 
     @property
     def origin(self) -> Origin:

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from itertools import pairwise
 from typing import Any
 
 from wstui.execution.calibrate.cost_model import ESTIMATE, Costs
@@ -30,6 +29,8 @@ SIGN_US = 100.0
 """CPU of a signed token."""
 MOST_PORTS = 64_512
 """Of one source address: from 1024 on."""
+AT_ONCE_S = 0.1
+"""Time that clients take to connect at least if they come all at once."""
 CLIENT_BYTES, WORKER_BYTES = 16 * 1024, 96 << 20
 """Memory of a client, its socket in the kernel included, and of a worker."""
 
@@ -176,9 +177,10 @@ def processors(
     if workers > cores:
         text = f"{workers} workers on {cores} processor{'' if cores == 1 else 's'}"
         return Check("processors", CheckMark.WARN, text, f"use at most {cores} --workers, unless files demand more")
-    if scenario.shortest_every == 0 and not scenario.listens:
+    messages = scenario.messages_per_s
+    if messages is None:
         return Check("processors", CheckMark.PASS, f"a closed loop takes all that {workers} of {cores} processors give")
-    share = _busiest(scenario, costs) / (of or workers)
+    share = _busiest(scenario, messages, costs) / (of or workers)
     whose = "a processor" if workers == 1 else f"each of {workers} processors"
     source = "by calibration" if costs.measured else "by estimate"
     text = (
@@ -207,15 +209,13 @@ def of_a_search(check: Check) -> Check:
     return replace(check, mark=CheckMark.WARN, text=f"{check.text}, for the largest load that a search may try")
 
 
-def _busiest(scenario: Scenario, costs: Costs) -> float:
+def _busiest(scenario: Scenario, messages: float, costs: Costs) -> float:
     """CPU seconds a second at the peak, and in the steepest ramp."""
-    talking = scenario.peak_clients / scenario.shortest_every if not scenario.listens else 0.0
-    sizes = [0, *(stage.clients for stage in scenario.stages if stage.clients is not None)]
-    overs = [stage.over for stage in scenario.stages if stage.clients is not None]
-    arriving = max((stage.arrive or 0.0 for stage in scenario.stages), default=0.0)
-    steepest = max(((b - a) / max(over, 0.1) for (a, b), over in zip(pairwise(sizes), overs, strict=True)), default=0.0)
+    connects = scenario.connects_per_s
+    if math.isinf(connects):
+        connects = scenario.peak_clients / AT_ONCE_S
     connect_us = costs.connect_us + (SIGN_US if scenario.auth.kind in ("jwt", "mix") else 0.0)
-    return max(talking * costs.message_us, (steepest + arriving) * connect_us) / 1e6
+    return max(messages * costs.message_us, connects * connect_us) / 1e6
 
 
 def _is_time(value: Any) -> bool:

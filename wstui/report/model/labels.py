@@ -12,7 +12,7 @@ from wstui.execution.run.result_sections import ThresholdOutcome, Verdict
 from wstui.execution.run.verdict import figure_of
 from wstui.measure import format
 from wstui.scenario.errors import BadValue, ScenarioError
-from wstui.scenario.load_profile import peak
+from wstui.scenario.load_profile import peak, ramp_rate
 from wstui.scenario.model import Stage
 from wstui.scenario.units import parse_duration, parse_rate
 
@@ -160,7 +160,7 @@ def ramp_rates(result: Result) -> list[RampRate]:
             before = None
             continue
         if before is not None and clients is not None:
-            planned = max(clients - before, 0) / over + arrive if over else 0.0
+            planned = ramp_rate(before, clients, over) + arrive if over else 0.0
             came = stage.connections.attempted - stage.connections.reconnect_attempts
             if planned and seconds > 0 and name == stage.name:
                 rates.append(RampRate(name, planned, came / seconds, planned * min(seconds, over) - came))

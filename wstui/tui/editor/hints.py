@@ -14,7 +14,7 @@ from wstui.scenario.secrets import masker
 from wstui.tui.dashboard.thresholds import metric_words
 from wstui.tui.editor.draft import Draft
 from wstui.tui.editor.draft_reader import DraftReading
-from wstui.tui.editor.host_capacity import HostCapacity, messages_a_second
+from wstui.tui.editor.host_capacity import HostCapacity
 
 _VARIABLES = {"token": "AUTH_TOKEN", "secret": "JWT_SECRET"}
 
@@ -80,8 +80,8 @@ def _visitors(stage: Stage) -> str:
 def _values(scenario: Scenario, host: HostCapacity) -> dict[str, str]:
     target, messages, peak = scenario.target, scenario.messages, scenario.peak_clients
     found: dict[str, str] = {}
-    total = messages_a_second(scenario)
-    if messages.exchange == "listen":
+    total = scenario.messages_per_s
+    if scenario.listens:
         found["messages.every"] = "not used: this scenario only listens"
     elif total is None:
         found["messages.every"] = "closed loop: the next as soon as the reply is there"

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import pairwise
 
 from wstui.execution.calibrate.cost_model import ESTIMATE, Costs, known
 from wstui.execution.preflight import checklist
@@ -52,20 +50,3 @@ def needs(scenarios: Sequence[Scenario], host: HostCapacity) -> list[Check]:
         checklist.processors(hardest, workers, host.cores, 0.0, costs=host.costs),
         checklist.memory(host.memory, peak, workers),
     ]
-
-
-def steepest(scenario: Scenario) -> float:
-    """The most connects a second that the stages ask for; infinite where they ask for all at once."""
-    sizes = [0, *(stage.clients for stage in scenario.stages if stage.clients is not None)]
-    overs = [stage.over for stage in scenario.stages if stage.clients is not None]
-    rates = [(b - a) / over if over else math.inf for (a, b), over in zip(pairwise(sizes), overs, strict=True) if b > a]
-    return max([*rates, *(stage.arrive or 0.0 for stage in scenario.stages)], default=0.0)
-
-
-def messages_a_second(scenario: Scenario) -> float | None:
-    """Return what all clients send together at the peak; None if unknown beforehand, as in a closed loop."""
-    if scenario.messages.exchange == "listen":
-        return 0.0
-    if scenario.breakpoint is not None and scenario.breakpoint.of == "messages":
-        return float(scenario.breakpoint.largest)
-    return scenario.peak_clients / scenario.shortest_every if scenario.shortest_every > 0 else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,7 @@ from wstui.scenario.secret_fields import shown_url
 from wstui.tui.checklist.lines import SIGNS
 from wstui.tui.editor.draft import Draft
 from wstui.tui.editor.draft_reader import DraftReading
-from wstui.tui.editor.host_capacity import HostCapacity, messages_a_second, needs, steepest
+from wstui.tui.editor.host_capacity import HostCapacity, needs
 from wstui.tui.kit import chart
 from wstui.tui.kit.chart import plot
 from wstui.tui.kit.row_widget import Line, RowWidget, cells, rule
@@ -70,7 +71,7 @@ class HostPanel(RowWidget):
     def show(self, needs: Sequence[Check], connects: float, messages: float | None) -> None:
         """Draw these; `connects` and `messages` are a second, at most."""
         sends = "messages as fast as it answers" if messages is None else f"{rate(messages)} messages/s"
-        comes = "all at once" if connects == float("inf") else f"{rate(connects)} connects/s"
+        comes = "all at once" if math.isinf(connects) else f"{rate(connects)} connects/s"
         self._needs, self._pace = needs, f"{comes}, {sends}"
         self.redraw()
 
@@ -151,9 +152,11 @@ class Preview(Vertical):
         if reading.content is not None:
             self._content = reading.content
             self.query_one(ShapePanel).show(shape_of(scenarios, getattr(reading.content, "cooldown", 0.0)))
-            hardest = max(scenarios, key=lambda scenario: scenario.peak_clients)
-            connects = max(steepest(scenario) for scenario in scenarios)
-            self.query_one(HostPanel).show(needs(scenarios, host), connects, messages_a_second(hardest))
+            connects = max(scenario.connects_per_s for scenario in scenarios)
+            messages = [scenario.messages_per_s for scenario in scenarios]
+            known = [each for each in messages if each is not None]
+            most = max(known) if len(known) == len(messages) else None
+            self.query_one(HostPanel).show(needs(scenarios, host), connects, most)
         if self._later is not None:
             self._later.stop()
         self._later = self.set_timer(_FILE_AFTER_S, self._write_file)
