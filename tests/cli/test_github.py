@@ -17,7 +17,9 @@ def workflow(summary: Path) -> Workflow:
 
 def test_broken_thresholds_are_errors_and_findings_warnings() -> None:
     commands = workflow_commands(broken())
-    assert any(line.startswith("::error title=stress%3A threshold broken::response.p99 was") for line in commands)
+    assert any(
+        line.startswith("::error title=stress%3A threshold broken::response.p99 in hold was") for line in commands
+    )
     assert workflow_commands(good()) == []
     assert all(
         "\n" not in line and line.startswith(("::error ", "::warning ")) for line in workflow_commands(hostile())

@@ -17,7 +17,7 @@ from wstui.execution.run.commands import CompletePlan
 from wstui.execution.run.result_sections import ThresholdOutcome
 from wstui.execution.run.run import Run
 from wstui.execution.run.state import State
-from wstui.execution.run.verdict import explain, figure_of
+from wstui.execution.run.verdict import figure_of, threshold_words
 from wstui.measure.format import limit_words
 from wstui.scenario.model import Stage, Threshold
 from wstui.scenario.threshold import parse_limit
@@ -93,7 +93,7 @@ def test_a_broken_limit_is_told_in_the_numbers_of_every_report_and_never_looks_k
 ) -> None:
     outcome = ThresholdOutcome("some.metric", limit, value, False, unit=parse_limit(limit).unit)
     assert figure_of(outcome) == text
-    assert explain(outcome) == f"some.metric was {text} (limit {limit_words(limit)})"
+    assert threshold_words(outcome) == f"some.metric was {text} (limit {limit_words(limit)})"
 
 
 async def test_limits_are_known_before_anything_is_measured() -> None:

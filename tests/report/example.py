@@ -305,7 +305,7 @@ def searched(of: str = "clients") -> Result:
                 cpu=0.04 * (number + 1),
             )
         )
-    sentence = f"holds 280 {unit} (280–400), breaks on response.p99 at 400 (230 ms, limit < 20ms)"
+    sentence = f"holds 280 {unit} (280–400), breaks at 400: response.p99 was 230 ms (limit < 20 ms)"
     base = good("breakpoint")
     return msgspec.structs.replace(
         base,

@@ -56,7 +56,7 @@ def test_a_reason_that_is_not_the_sentence_stands_beside_it() -> None:
 def test_every_format_tells_the_sentence() -> None:
     result = searched()
     for name in ("json", "markdown", "junit", "text"):
-        assert "holds 280 clients (280–400), breaks on response.p99 at 400" in format_registry.named(name).render(
+        assert "holds 280 clients (280–400), breaks at 400: response.p99 was" in format_registry.named(name).render(
             result
         ), name
     assert "| ✗ breaks | 400 | 392 |" in format_registry.named("markdown").render(result)

@@ -88,7 +88,7 @@ def test_a_sound_run_has_no_findings(found: dict[str, list[Finding]]) -> None:
         ("silent", "slow accept", "10 of 20 attempts timed out"),
         ("hanging up", "network", "10 times: 10 × "),
         ("losing", "no replies", " messages ("),
-        ("late", "latency", "limit < 50 ms; p99 per second was above that in "),
+        ("late", "latency", "(limit < 50 ms); p99 per second was above that in "),
         ("nobody", "unreachable", "20 × HTTP 503 Service Unavailable"),
     ],
 )

@@ -12,6 +12,8 @@ from markdown_it import MarkdownIt
 
 from tests.report.example import EVERY, aborted, broken, empty, good, hostile, limited, suite
 from tests.report.made_up import HOSTILE
+from wstui.cli.github import workflow_commands
+from wstui.execution.run.verdict import conclude, threshold_words
 from wstui.report.formats import format_registry, markdown, result_schema
 
 VALIDATOR = Draft202012Validator(result_schema.generate())
@@ -114,6 +116,21 @@ def test_junit_fails_broken_thresholds_and_skips_unmeasured_ones() -> None:
     assert results(junit("aborted"))["stage hold"] == "skipped"
     assert results(junit("limited"))["generator"] == "skipped"
     assert "failure" not in results(junit("good")).values()
+
+
+def test_a_broken_threshold_is_told_in_one_sentence_everywhere() -> None:
+    result = broken()
+    sentences = [threshold_words(outcome) for outcome in result.verdict.thresholds if outcome.passed is False]
+    assert "connect.success was 94 % (limit ≥ 100 %)" in sentences and len(sentences) == 2
+    verdict = conclude(result.verdict.thresholds, limited_by=(), ended_by="", aborted=False)
+    assert verdict.reason == "; ".join(sentences)
+    failures = [failure.attrib["message"] for failure in junit("broken").iter("failure")]
+    issues = [issue["description"] for issue in json.loads(format_registry.named("codequality").render(result))]
+    annotations = [line.replace("%25", "%").rpartition("::")[2] for line in workflow_commands(result)]
+    for sentence in sentences:
+        assert sentence in failures
+        assert f"stress: {sentence}" in issues
+        assert sentence in annotations
 
 
 def test_junit_times_of_the_cases_add_up_to_the_run() -> None:

@@ -444,5 +444,5 @@ def test_what_a_search_has_found_is_kept_while_it_goes(tmp_path: Path) -> None:
         result = store.result(1)
     assert result.fanout == broadcast
     assert result.breakpoint is not None and result.breakpoint.steps == found.steps
-    assert result.breakpoint.sentence.startswith("holds 280 clients (280–400), breaks on response.p99 at 400")
+    assert result.breakpoint.sentence.startswith("holds 280 clients (280–400), breaks at 400: response.p99 was")
     assert result.breakpoint.sentence.endswith("; it was cut short")

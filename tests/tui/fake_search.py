@@ -69,7 +69,7 @@ def searching(steps: int = 7) -> Status:
 
 def found() -> Result:
     """What a search leaves behind."""
-    sentence = "holds 3 250 clients, breaks on response.p99 at 3 500 (271 ms, limit < 250ms)"
+    sentence = "holds 3 250 clients, breaks at 3 500: response.p99 was 271 ms (limit < 250 ms)"
     return msgspec.structs.replace(
         fake.result(name="breakpoint"),
         verdict=Verdict(True, sentence, thresholds=list(STEPS[-1].thresholds)),

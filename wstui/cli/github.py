@@ -12,10 +12,11 @@ from typing import TextIO
 import click
 
 from wstui.execution.run.result import Result, SuiteResult
+from wstui.execution.run.verdict import threshold_words
 from wstui.measure.sanitize import sanitize
 from wstui.report.analysis.diagnosis import findings
 from wstui.report.formats import markdown
-from wstui.report.model.labels import name_of, runs_of, threshold_words, verdict_sign
+from wstui.report.model.labels import name_of, runs_of, verdict_sign
 
 MOST_ANNOTATIONS = 10
 """GitHub shows no more errors and no more warnings than this for a step."""

@@ -10,7 +10,7 @@ from wstui.execution.run.contention import Contention, Taken
 from wstui.execution.run.host_status import join_names
 from wstui.execution.run.limits import SILENT_S, limiting_factors
 from wstui.execution.run.timeline_recorder import TimelineRecorder
-from wstui.execution.run.verdict import explain, judge, judged_by, undecided
+from wstui.execution.run.verdict import judge, judged_by, threshold_words, undecided
 from wstui.fleet.fleet import WorkerFleet
 from wstui.measure.failure import FailureGroup
 from wstui.measure.format import grouped, limit_words
@@ -164,10 +164,10 @@ class RunMonitor:
         for index, (threshold, outcome) in enumerate(zip(self._thresholds, self.outcomes, strict=True)):
             if outcome.passed is False and index not in self._broken:
                 self._broken.add(index)
-                self._mark("broken", explain(outcome))
+                self._mark("broken", threshold_words(outcome))
             elif outcome.passed and index in self._broken:
                 self._broken.discard(index)
                 self._mark("kept", f"{outcome.metric} back within {limit_words(outcome.limit)}")
             if outcome.passed is False and threshold.abort_on_fail and active_s >= threshold.after:
-                return f"stopped: {explain(outcome)}"
+                return f"stopped: {threshold_words(outcome)}"
         return ""

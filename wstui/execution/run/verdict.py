@@ -190,7 +190,7 @@ def conclude(
     elif invalid:
         reason = f"the response times are not true: {invalid}, and hear replies to others"
     elif broken or unreached:
-        reasons = [explain(o) for o in broken] or [f"{unreached} planned clients were not connected by the end"]
+        reasons = [threshold_words(o) for o in broken] or [f"{unreached} planned clients were not connected by the end"]
         reason = "; ".join(reasons)
         if limited_by:
             reason += f"; but the generator was the limit: {', '.join(limited_by)}"
@@ -233,8 +233,8 @@ def kept_words(outcomes: Sequence[ThresholdOutcome]) -> str:
     return f"{kept} kept, {f'{broken} broken, ' if broken else ''}{open_} not measured yet"
 
 
-def explain(outcome: ThresholdOutcome) -> str:
-    """Return a broken threshold in words."""
+def threshold_words(outcome: ThresholdOutcome) -> str:
+    """Return a threshold with its figure: "response.p99 in hold was 31 ms (limit < 20 ms)"."""
     where = f" in {outcome.stage}" if outcome.stage else ""
     limit = limit_words(outcome.limit) + (", default" if outcome.default else "")
     if outcome.value is None:

@@ -10,7 +10,7 @@ import msgspec
 
 from wstui.execution.run.result import BreakpointStep
 from wstui.execution.run.result_sections import Latency, LatencySet, ThresholdOutcome
-from wstui.execution.run.verdict import explain, outcome_of
+from wstui.execution.run.verdict import outcome_of, threshold_words
 from wstui.execution.run.window import Window
 from wstui.execution.search.generator_faults import LOAD, excuses
 from wstui.measure.failure import FailureGroup
@@ -66,7 +66,7 @@ def judge_step(measured: Measured, thresholds: Sequence[Threshold], precision: f
     """
     step, window = _between(measured.began, measured.ended), _between(measured.opened, measured.ended)
     outcomes = [_outcome(threshold, step, window, measured) for threshold in thresholds]
-    broken = {outcome.metric: explain(outcome) for outcome in outcomes if outcome.passed is False}
+    broken = {outcome.metric: threshold_words(outcome) for outcome in outcomes if outcome.passed is False}
     if not broken and measured.reached < (1 - precision) * measured.load:
         broken[LOAD] = f"only {grouped(measured.reached)} of {grouped(measured.load)} {UNITS[measured.of]} were reached"
     found = excuses(

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from wstui.execution.run.result import BreakpointStep, BreakpointSummary
 from wstui.execution.run.result_sections import ThresholdOutcome
 from wstui.execution.run.status import BreakpointStatus
-from wstui.execution.run.verdict import figure_of
+from wstui.execution.run.verdict import threshold_words
 from wstui.execution.search.bisect import Bisection
-from wstui.execution.search.generator_faults import LOAD
-from wstui.measure.format import grouped, limit_words
+from wstui.measure.format import grouped
 from wstui.scenario.breakpoint import Breakpoint
 
 
@@ -100,8 +99,5 @@ def _held(low: int | None, high: int | None, sure: int | None, known: bool, unit
 
 
 def _broke(step: BreakpointStep) -> str:
-    if step.broken_on == LOAD:
-        return f"breaks at {grouped(step.load)}: {step.why}"
     first = next((o for o in step.thresholds if o.metric == step.broken_on and o.passed is False), None)
-    figure = f" ({figure_of(first)}, limit {limit_words(first.limit)})" if first and first.value is not None else ""
-    return f"breaks on {step.broken_on} at {grouped(step.load)}{figure}"
+    return f"breaks at {grouped(step.load)}: {threshold_words(first) if first is not None else step.why}"

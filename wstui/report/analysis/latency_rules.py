@@ -8,6 +8,7 @@ from typing import Any
 
 from wstui.execution.run.result import Result
 from wstui.execution.run.result_sections import ThresholdOutcome
+from wstui.execution.run.verdict import threshold_words
 from wstui.measure import format
 from wstui.report.analysis.finding import Finding, stages_since
 from wstui.report.model.stretches import active_rows
@@ -64,10 +65,7 @@ def _above_limit(result: Result, rows: Sequence[dict[str, Any]], outcome: Thresh
         return None
     limit_ms = parse_limit(outcome.limit).value
     slow = [row for row in rows if float(row["response_p99_ms"]) > limit_ms]
-    evidence = (
-        f"{outcome.metric} {format.milliseconds(outcome.value)}, limit {format.limit_words(outcome.limit)}; "
-        f"p99 per second was above that in {len(slow)} of {len(rows)} s"
-    )
+    evidence = f"{threshold_words(outcome)}; p99 per second was above that in {len(slow)} of {len(rows)} s"
     if len(slow) * 2 > len(rows):
         return Finding(
             "latency",

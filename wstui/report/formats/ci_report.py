@@ -10,7 +10,7 @@ from wstui.execution.run.metrics import family_of
 from wstui.execution.run.result import Result, SuiteResult
 from wstui.execution.run.result_sections import FailureSummary, ThresholdOutcome
 from wstui.execution.run.role_sections import StepSummary
-from wstui.execution.run.verdict import figure_of
+from wstui.execution.run.verdict import threshold_words
 from wstui.measure import format
 from wstui.measure.sanitize import sanitize
 from wstui.report.analysis.diagnosis import findings
@@ -20,7 +20,6 @@ from wstui.report.model.labels import (
     peak_clients,
     route_of,
     runs_of,
-    threshold_words,
     url_of,
     verdict_sign,
 )
@@ -149,7 +148,7 @@ def _threshold(suite: Element, outcome: ThresholdOutcome) -> None:
     elif not outcome.passed:
         _case(suite, name, "thresholds", failure=(threshold_words(outcome), "threshold"))
     else:
-        _case(suite, name, "thresholds", output=sanitize(f"{outcome.metric} was {figure_of(outcome)}"))
+        _case(suite, name, "thresholds", output=sanitize(threshold_words(outcome)))
 
 
 def _stages(suite: Element, run: Result) -> None:

@@ -9,7 +9,6 @@ from enum import StrEnum
 
 from wstui.execution.run.result import Result, SuiteResult
 from wstui.execution.run.result_sections import ThresholdOutcome, Verdict
-from wstui.execution.run.verdict import figure_of
 from wstui.measure import format
 from wstui.scenario.errors import BadValue, ScenarioError
 from wstui.scenario.load_profile import peak, ramp_rate
@@ -66,13 +65,6 @@ def threshold_sign(outcome: ThresholdOutcome) -> Sign:
     if outcome.passed is None:
         return Sign("–", "not measured", Tone.NEAR)
     return Sign("✓", "kept", Tone.GOOD) if outcome.passed else Sign("✗", "broken", Tone.BAD)
-
-
-def threshold_words(outcome: ThresholdOutcome) -> str:
-    """Return a threshold with its figure: "response.p99 was 31 ms in hold, limit < 20 ms"."""
-    stage = f" in {outcome.stage}" if outcome.stage else ""
-    figure = "never measured" if outcome.value is None else figure_of(outcome)
-    return f"{outcome.metric} was {figure}{stage}, limit {limit_of(outcome)}"
 
 
 def runs_of(result: Result | SuiteResult) -> list[Result]:

@@ -11,18 +11,15 @@ from typing import Any
 import platformdirs
 from textual.screen import Screen
 
-from wstui.execution.run.limits import threshold_level
 from wstui.execution.run.result_figures import failure_rate, failures
 from wstui.execution.run.result_sections import FailureSummary
 from wstui.execution.run.status import Status
-from wstui.measure.format import clock, count, limit_words, ms, percent, rate
+from wstui.measure.format import clock, count, ms, percent, rate
 from wstui.measure.sanitize import sanitize
 from wstui.report.formats.atomic_write import write_new
 from wstui.report.model.cell_text import tilde
 from wstui.tui.dashboard.status_line import badge
-from wstui.tui.dashboard.thresholds import figure, metric_words
-
-_MARKS = {"ok": "✓", "near": "▲", "bad": "✗", "": "·"}
+from wstui.tui.dashboard.thresholds import threshold_fact
 
 
 def summary(status: Status) -> str:
@@ -44,10 +41,7 @@ def summary(status: Status) -> str:
         f"  max {ms(latency.max)}  (response time, whole run)",
         f"errors       {count(failures(status.result))}  ({percent(failure_rate(status.result))} %)",
     ]
-    lines += [
-        f"  {_MARKS[threshold_level(o)]} {metric_words(o.metric)} {limit_words(o.limit)}: {figure(o)}"
-        for o in status.thresholds
-    ]
+    lines += [f"  {threshold_fact(outcome)}" for outcome in status.thresholds]
     lines += [f"  {count(g.count):>8}  {sanitize(g.kind)}: {sanitize(g.message)}" for g in status.result.failures[:10]]
     if status.generator.limited_by:
         lines.append(f"generator    was the limit: {', '.join(status.generator.limited_by)}")

@@ -62,6 +62,13 @@ def figure(outcome: ThresholdOutcome) -> str:
     return rate(outcome.value) if outcome.unit == "/s" else short(outcome.value)
 
 
+def threshold_fact(outcome: ThresholdOutcome, room: int = 1000) -> str:
+    """Return a threshold and its figure in a row: "✗ p99 < 20 ms in hold: 31 ms"."""
+    glyph = SIGNS[threshold_level(outcome)][0].strip() or "·"
+    unit = f" {outcome.unit}" if outcome.value is not None and outcome.unit else ""
+    return f"{glyph} {threshold_name(outcome, room, of=' in ')}: {figure(outcome)}{unit}"
+
+
 def limit_ms(outcome: ThresholdOutcome) -> float | None:
     """A limit on a duration in milliseconds, or None when it limits something else."""
     try:

@@ -191,8 +191,12 @@ def _judged(status: Status, *metrics: str) -> tuple[str, ...]:
     if verdict not in ("bad", "near"):
         return ()
     outcome = next(o for o in status.thresholds if o.metric.startswith(metrics) and threshold_level(o) == verdict)
-    told = f"run {figure(outcome)} of {limit_of(outcome)}"
+    told = _run_words(outcome)
     return (f"{metric_words(outcome.metric)}: {told}", told)
+
+
+def _run_words(outcome: ThresholdOutcome, of: str = "") -> str:
+    return f"run {of}{figure(outcome)} of {limit_of(outcome)}"
 
 
 def step_course(status: Status, role: str, name: str) -> LoadCourse:
@@ -229,14 +233,14 @@ def latency(status: Status, history: TimeSeries) -> TileModel:
     shown: tuple[str, ...] = (details, details.replace(" ·", ""))
     judged = limit is not None and limit[1].value is not None
     if limit and course is CONNECT and judged:
-        run = f"run {ms(limit[1].value)} of {limit_of(limit[1])}"
+        run = _run_words(limit[1])
         shown = (f"{run} · {_NO_BROADCAST}", run)
     elif course is CONNECT or (course is DELIVERY and status.result.fanout is None):
         shown = (_NO_BROADCAST,)
     elif limit and not judged:
         shown = (f"limit {limit_of(limit[1])}",)
     elif limit:
-        run = f"run {'' if limit[0] == about else f'{limit[0]} '}{ms(limit[1].value)} of {limit_of(limit[1])}"
+        run = _run_words(limit[1], "" if limit[0] == about else f"{limit[0]} ")
         shown = (f"{run} · {details}", run) if details else (run,)
     elif course is RESPONSE and about == "p99":
         run = f"run {ms(status.result.latency_ms.response.p99)}"

@@ -14,7 +14,7 @@ from wstui.report.analysis.diagnosis import findings
 from wstui.report.model.cell_text import clip, flow, pad, width_of, wrap
 from wstui.report.model.labels import facts_of
 from wstui.tui.dashboard.status_line import verdict_badge
-from wstui.tui.dashboard.thresholds import BARS, SIGNS, figure, threshold_name
+from wstui.tui.dashboard.thresholds import BARS, SIGNS, figure, threshold_fact, threshold_name
 from wstui.tui.kit.bars import gauge
 from wstui.tui.kit.compact_view import as_rows
 from wstui.tui.kit.row_widget import Line, rule
@@ -62,9 +62,9 @@ def outcome_facts(outcome: SessionOutcome, width: int) -> list[Line]:
     word, meaning = verdict_badge(result.verdict)
     lines: list[Line] = [[(f" {word} ", meaning)], *as_rows(sanitize(result.verdict.reason), width)]
     for outcome_ in result.verdict.thresholds:
-        glyph, mark = SIGNS[threshold_level(outcome_)]
-        name = threshold_name(outcome_, width - 16, of=" in ")
-        lines.append([(f"{glyph} ", mark), (f"{name}: {figure(outcome_)} {outcome_.unit}", "text")])
+        mark = SIGNS[threshold_level(outcome_)][1]
+        glyph, _, fact = threshold_fact(outcome_, width - 16).partition(" ")
+        lines.append([(f"{glyph} ", mark), (fact, "text")])
     return lines
 
 
