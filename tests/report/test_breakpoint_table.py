@@ -13,7 +13,8 @@ from wstui.execution.run.status import BreakpointStatus, Status
 from wstui.report.formats import format_registry
 from wstui.report.formats.console import summary
 from wstui.report.live.progress_line import live_line
-from wstui.report.model.breakpoint_table import bar, points
+from wstui.report.model.breakpoint_table import by_load
+from wstui.report.model.cell_text import bar
 from wstui.report.model.labels import peak_clients
 from wstui.scenario.model import Scenario
 
@@ -75,17 +76,17 @@ def test_the_live_line_tells_where_the_search_stands() -> None:
     assert "tries" not in first and "holds" not in first
 
 
-@given(st.floats(0, 1e9), st.floats(0, 1e9), st.integers(0, 60))
-def test_a_bar_is_never_longer_than_its_room(value: float, most: float, width: int) -> None:
-    drawn = bar(value, most, width)
+@given(st.floats(allow_nan=True, allow_infinity=True) | st.none(), st.integers(0, 60))
+def test_a_bar_is_never_longer_than_its_room(share: float | None, width: int) -> None:
+    drawn = bar(share, width)
     assert len(drawn) <= width
-    assert bool(drawn) == (value > 0 and most > 0 and width > 0)
+    assert bool(drawn) == (share is not None and share > 0 and width > 0)
 
 
 def test_a_hostile_sentence_stays_text() -> None:
     result = searched()
     assert result.breakpoint is not None
-    assert len(points(result.breakpoint)) == 6
+    assert len(by_load(result.breakpoint)) == 6
     breakpoint = type(result.breakpoint)(
         **{**{f: getattr(result.breakpoint, f) for f in result.breakpoint.__struct_fields__}, "sentence": HOSTILE}
     )

@@ -19,7 +19,7 @@ def _step(load: int, held: bool | None, p50: float, p95: float, p99: float, at_s
     broken = p99 >= 250
     return BreakpointStep(
         load=load, held=held, reached=load - 0.4, started_s=at_s, ended_s=at_s + 30, clients=load,
-        why=f"response.p99 was {p99:.0f} ms, the limit is < 250ms" if broken else "", broken_on="response.p99" * broken,
+        why=f"response.p99 was {p99:.0f} ms (limit < 250 ms)" if broken else "", broken_on="response.p99" * broken,
         connections=Connections(load, load, success_rate=1.0, per_second=100.0),
         messages=Traffic(load * 20, load * 20, load / 5, load / 5),
         latency_ms=LatencySet(Latency(load * 20, p50 * 1.2, 0.4, p50, p95 * 0.8, p95, p99, p99 * 1.4, p99 * 2)),

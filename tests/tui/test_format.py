@@ -11,7 +11,7 @@ from rich.cells import cell_len
 from wstui.measure import format
 from wstui.measure.sanitize import sanitize
 from wstui.report.model.cell_text import clip, pad, wrap
-from wstui.tui.kit.bars import columns, meter, parts, solid
+from wstui.tui.kit.bars import columns, meter, parts
 from wstui.tui.kit.row_widget import cells
 
 
@@ -119,7 +119,6 @@ def test_columns_do_not_move_while_the_row_fills() -> None:
 @given(st.floats(allow_nan=True, allow_infinity=True), st.integers(0, 50))
 def test_a_meter_fills_its_width(share: float, width: int) -> None:
     assert cells(meter(share, width)) == width
-    assert len(solid(min(1.0, max(0.0, share)) if math.isfinite(share) else 0.0, width)) <= width + 1
 
 
 def test_a_small_part_of_a_whole_is_still_seen() -> None:

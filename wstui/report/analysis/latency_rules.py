@@ -11,8 +11,8 @@ from wstui.execution.run.result_sections import ThresholdOutcome
 from wstui.execution.run.verdict import threshold_words
 from wstui.measure import format
 from wstui.report.analysis.finding import Finding, stages_since
+from wstui.report.model.labels import limit_ms
 from wstui.report.model.stretches import active_rows
-from wstui.scenario.threshold import parse_limit
 
 KNEE_RATIO = 3.0
 """Latency that has grown to this multiple of what it was at the start, and stayed there, has passed a knee."""
@@ -61,10 +61,10 @@ def slow_responses(result: Result) -> Finding | None:
 
 def _above_limit(result: Result, rows: Sequence[dict[str, Any]], outcome: ThresholdOutcome) -> Finding | None:
     """No turning point to be seen: was it slow all along, or now and then?"""
-    if outcome.value is None or not rows:
+    limit = limit_ms(outcome)
+    if outcome.value is None or limit is None or not rows:
         return None
-    limit_ms = parse_limit(outcome.limit).value
-    slow = [row for row in rows if float(row["response_p99_ms"]) > limit_ms]
+    slow = [row for row in rows if float(row["response_p99_ms"]) > limit]
     evidence = f"{threshold_words(outcome)}; p99 per second was above that in {len(slow)} of {len(rows)} s"
     if len(slow) * 2 > len(rows):
         return Finding(

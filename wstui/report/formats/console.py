@@ -7,8 +7,7 @@ from typing import TextIO
 from wstui.execution.run.result import Result, SuiteResult
 from wstui.measure.sanitize import sanitize
 from wstui.report.analysis.diagnosis import findings
-from wstui.report.model.breakpoint_table import bar
-from wstui.report.model.cell_text import GAP, clip, flow, paragraph, width_of
+from wstui.report.model.cell_text import GAP, bar, clip, flow, paragraph, width_of
 from wstui.report.model.labels import Tone, facts_of, name_of, verdict_sign
 from wstui.report.model.table import Style, Table, fitted
 from wstui.report.model.tables import judged, measured, overview
@@ -51,7 +50,7 @@ def table_lines(table: Table, width: int, paint: Paint) -> list[str]:
         for row, cells in list(zip(table.rows, found.rows, strict=True))[: table.shown]:
             line = _INDENT + GAP.join(cells)
             if row.share is not None and room in range(_BAR.start, width):
-                line += GAP + bar(row.share, 1.0, min(room, _BAR.stop - 1))
+                line += GAP + bar(row.share, min(room, _BAR.stop - 1))
             lines.append(paint.tone(line.rstrip(), row.tone))
             lines += paint.dim([clip(f"      {sanitize(detail)}", width) for detail in row.details[-_DETAILS:]])
         left_out = len(table.rows) - table.shown

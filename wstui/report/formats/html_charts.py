@@ -13,9 +13,8 @@ from wstui.execution.run.result_sections import NS_PER_MS
 from wstui.measure.format import limit_words
 from wstui.measure.sanitize import sanitize
 from wstui.measure.timeline import MARKS, step_columns
-from wstui.report.model.breakpoint_table import latency_of, points, step_sign
-from wstui.scenario.errors import BadValue
-from wstui.scenario.threshold import parse_limit
+from wstui.report.model.breakpoint_table import by_load, latency_of, limits_prefix, step_sign
+from wstui.report.model.labels import limit_ms
 
 MOST_POINTS = 1000
 """A longer timeline is thinned to this many points, so that a day's run still opens on a phone."""
@@ -93,7 +92,7 @@ def _latency(run: Result, rows: Sequence[Row]) -> Chart | None:
     ]
     note = "Per second, from the intended send; logarithmic."
     chart = _chart("latency", "Response time", note, lines, "ms", log=True)
-    return None if chart is None else _with_limits(chart, run)
+    return None if chart is None else _with_limits(chart, run, "response.")
 
 
 _STEP_POINTS = 3_000
@@ -118,35 +117,30 @@ def _steps(run: Result, rows: Sequence[Row]) -> list[Chart | None]:
     return made
 
 
-def _with_limits(chart: Chart, run: Result) -> Chart:
-    """The chart with the limits of response times that are near enough to be told from the lines."""
+def _with_limits(chart: Chart, run: Result, prefix: str) -> Chart:
+    """The chart with the limits on metrics that begin so and are near enough to be told from the lines."""
     low, high = _extremes(chart.lines)
-    limits = tuple(limit for limit in _limits(run) if low / _NEARBY <= limit[0] <= high * _NEARBY)
+    limits = tuple(limit for limit in _limits(run, prefix) if low / _NEARBY <= limit[0] <= high * _NEARBY)
     low, high = min(low, *(limit for limit, _ in limits), low), max(high, *(limit for limit, _ in limits), high)
     margin = 0.05 * max(math.log10(high / low), 0.5)
     chart.axes["y"] |= {"ticks": _ladder(low, high), "range": [low / 10**margin, high * 10**margin]}
     return replace(chart, limits=limits)
 
 
-def _limits(run: Result) -> tuple[tuple[float, str], ...]:
-    found = []
-    for outcome in run.verdict.thresholds:
-        if not outcome.metric.startswith("response."):
-            continue
-        try:
-            limit_ms = parse_limit(outcome.limit).value
-        except BadValue:
-            continue
-        if limit_ms > 0:
-            found.append((limit_ms, _text(f"{outcome.metric} {limit_words(outcome.limit)}")))
-    return tuple(found)
+def _limits(run: Result, prefix: str) -> tuple[tuple[float, str], ...]:
+    named = [outcome for outcome in run.verdict.thresholds if outcome.metric.startswith(prefix)]
+    return tuple(
+        (limit, _text(f"{outcome.metric} {limit_words(outcome.limit)}"))
+        for outcome in named
+        if (limit := limit_ms(outcome))
+    )
 
 
 def _curve(run: Result) -> Chart | None:
     found = run.breakpoint
     if found is None:
         return None
-    steps = points(found)
+    steps = by_load(found)
     lines = []
     for name, role, dash in (("p50", "first", "solid"), ("p95", "second", "dash"), ("p99", "third", "solid")):
         values = [_number(getattr(latency_of(found, step), name)) for step in steps]
@@ -168,7 +162,7 @@ def _curve(run: Result) -> Chart | None:
     if chart is None:
         return None
     chart.axes["x"] = {"title": found.unit}
-    return chart if found.of == "connects" else _with_limits(chart, run)
+    return _with_limits(chart, run, limits_prefix(found))
 
 
 def _distribution(run: Result) -> Chart | None:

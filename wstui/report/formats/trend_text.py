@@ -6,8 +6,7 @@ from wstui.measure import format
 from wstui.measure.sanitize import sanitize
 from wstui.report.analysis.significance import ALPHA
 from wstui.report.analysis.trend import FEWEST, ChangePoint, Point, Trend
-from wstui.report.model.breakpoint_table import bar
-from wstui.report.model.cell_text import GAP, paragraph, width_of
+from wstui.report.model.cell_text import GAP, bar, paragraph, width_of
 from wstui.report.model.labels import Tone
 from wstui.report.model.table import Column, Row, Table, fitted
 from wstui.report.model.terminal import Paint
@@ -53,9 +52,8 @@ def render(trend: Trend, *, width: int, colour: bool) -> str:
     rows = []
     for point in points:
         started = sanitize(format.moment(point.started))
-        rows.append(
-            Row((str(point.run), started, format.limit_figure(point.value, trend.unit), bar(point.value, most, room)))
-        )
+        share = point.value / most if most > 0 and point.value is not None else None
+        rows.append(Row((str(point.run), started, format.limit_figure(point.value, trend.unit), bar(share, room))))
     scale = f"0{format.limit_figure(most, trend.unit):>{room - 1}}" if most else ""
     columns = [Column("run"), Column("started", number=False, rank=2), Column(trend.metric)]
     cut = fitted(Table("", [*columns, Column(scale, number=False, rank=1)], rows), width)

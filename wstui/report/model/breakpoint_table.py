@@ -1,24 +1,33 @@
-"""The curve of latency against load that a search for the limit leaves behind, as rows of a table."""
+"""The steps of a search for the limit as a table, and what charts of latency against load share with it."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from wstui.execution.run.result import BreakpointStep, BreakpointSummary, Result
 from wstui.execution.run.result_sections import Latency
+from wstui.execution.run.status import BreakpointStatus
 from wstui.measure import format
 from wstui.report.model.labels import Sign, Tone
 from wstui.report.model.table import Column, Row, Table
 
-_EIGHTHS = " ▏▎▍▌▋▊▉"
+Search = BreakpointStatus | BreakpointSummary
+"""What is known of a search: while it goes on, or at its end."""
 
 
-def points(found: BreakpointSummary) -> list[BreakpointStep]:
-    """The steps in the order of their loads; a load that was tried again stands there twice."""
-    return sorted(found.steps, key=lambda step: (step.load, step.started_s))
+def by_load(search: Search) -> list[BreakpointStep]:
+    """Return the steps in the order of their loads; a load that was tried again stands there twice."""
+    return sorted(search.steps, key=lambda step: (step.load, step.started_s))
 
 
-def latency_of(found: BreakpointSummary, step: BreakpointStep) -> Latency:
+def latency_of(search: Search, step: BreakpointStep) -> Latency:
     """Return the latency of the curve: response time, or the time to connect where connects are the load."""
-    return step.latency_ms.connect if found.of == "connects" else step.latency_ms.response
+    return step.latency_ms.connect if search.of == "connects" else step.latency_ms.response
+
+
+def limits_prefix(search: Search) -> str:
+    """Return how the metrics of thresholds on that latency begin."""
+    return "connect." if search.of == "connects" else "response."
 
 
 def step_sign(step: BreakpointStep) -> Sign:
@@ -28,18 +37,17 @@ def step_sign(step: BreakpointStep) -> Sign:
     return Sign("✓", "holds", Tone.GOOD) if step.held else Sign("✗", "breaks", Tone.BAD)
 
 
-def search(run: Result) -> Table | None:
-    """The curve as a table, if the run looked for a limit."""
-    found = run.breakpoint
-    if found is None:
-        return None
-    steps = points(found)
-    most = max((latency_of(found, step).p99 or 0.0 for step in steps), default=0.0)
-    names = ("reached", "connect p50" if found.of == "connects" else "p50 ms", "p95 ms", "p99 ms", "out/s", "in/s")
-    columns = [Column("", number=False), *map(Column, (found.unit, *names, "CPU"))]
+def steps_table(search: Search, *, reasons: bool = False) -> Table:
+    """Return the steps, smallest load first; with `reasons`, also why a load broke, where there is room."""
+    steps = by_load(search)
+    most = max((latency_of(search, step).p99 or 0.0 for step in steps), default=0.0)
+    names = ("reached", "connect p50" if search.of == "connects" else "p50 ms", "p95 ms", "p99 ms", "out/s", "in/s")
+    columns = [Column("", number=False), *map(Column, (search.unit, *names, "CPU"))]
+    if reasons:
+        columns.append(Column("", number=False, rank=1))
     rows = []
     for step in steps:
-        sign, latency = step_sign(step), latency_of(found, step)
+        sign, latency = step_sign(step), latency_of(search, step)
         sent, received = step.messages.sent_per_second, step.messages.received_per_second
         cells = [
             f"{sign.glyph} {sign.word}",
@@ -47,15 +55,16 @@ def search(run: Result) -> Table | None:
             format.count(step.reached),
             *(format.significant(value, 3) for value in (latency.p50, latency.p95, latency.p99, sent, received)),
             format.NONE if step.cpu is None else f"{step.cpu * 100:.0f} %",
+            *([step.why] if reasons else []),
         ]
         rows.append(Row(cells, sign.tone, (latency.p99 or 0.0) / most if most else None))
+    return Table("Breakpoint", columns, rows, bar="p99")
+
+
+def search(run: Result) -> Table | None:
+    """Return the steps of a run that looked for a limit, with its sentence if the verdict does not say it."""
+    found = run.breakpoint
+    if found is None:
+        return None
     notes = (found.sentence,) if found.sentence != run.verdict.reason else ()
-    return Table("Breakpoint", columns, rows, notes=notes, bar="p99")
-
-
-def bar(value: float | None, most: float, width: int) -> str:
-    """A bar as long as `value` is of `most`, at most `width` cells; one that is not 0 is never empty."""
-    if value is None or most <= 0 or width <= 0:
-        return ""
-    eighths = max(1, round(min(value / most, 1.0) * width * 8)) if value > 0 else 0
-    return "█" * (eighths // 8) + _EIGHTHS[eighths % 8].strip()
+    return replace(steps_table(found), notes=notes)

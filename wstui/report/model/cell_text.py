@@ -10,6 +10,7 @@ from rich.cells import cell_len, chop_cells
 from wstui.scenario.units import words
 
 GAP = "  "
+_EIGHTHS = " ▏▎▍▌▋▊▉"
 
 
 def width_of(text: str) -> int:
@@ -34,6 +35,15 @@ def pad(text: str, width: int, *, right: bool = False) -> str:
     text = clip(text, width)
     blank = " " * (width - width_of(text))
     return blank + text if right else text + blank
+
+
+def bar(share: float | None, width: int) -> str:
+    """A solid bar of a share of 0…1, to an eighth of a cell: one that is not 0 is never empty."""
+    if share is None or width <= 0:
+        return ""
+    share = min(1.0, max(0.0, share))
+    eighths = max(1, round(share * width * 8)) if share else 0
+    return "█" * (eighths // 8) + _EIGHTHS[eighths % 8].strip()
 
 
 def wrap(text: str, width: int) -> list[str]:

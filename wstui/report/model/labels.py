@@ -13,6 +13,7 @@ from wstui.measure import format
 from wstui.scenario.errors import BadValue, ScenarioError
 from wstui.scenario.load_profile import peak, ramp_rate
 from wstui.scenario.model import Stage
+from wstui.scenario.threshold import parse_limit
 from wstui.scenario.units import parse_duration, parse_rate
 
 
@@ -58,6 +59,15 @@ def verdict_sign(verdict: Verdict) -> Sign:
 def limit_of(outcome: ThresholdOutcome) -> str:
     """The limit of a threshold, marked where the scenario did not set it."""
     return format.limit_words(outcome.limit) + (" (default)" if outcome.default else "")
+
+
+def limit_ms(outcome: ThresholdOutcome) -> float | None:
+    """Return a limit on a duration in milliseconds; None if it limits something else."""
+    try:
+        limit = parse_limit(outcome.limit)
+    except BadValue:
+        return None
+    return limit.value if limit.unit == "ms" else None
 
 
 def threshold_sign(outcome: ThresholdOutcome) -> Sign:

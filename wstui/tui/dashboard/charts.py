@@ -8,10 +8,10 @@ from wstui.execution.run.state import State
 from wstui.execution.run.status import Status
 from wstui.measure.format import ms, rate, short, size
 from wstui.report.model.cell_text import pad
+from wstui.report.model.labels import limit_ms
 from wstui.tui.dashboard import tile_models
 from wstui.tui.dashboard.breakpoint_chart import curve_plot, curve_title
 from wstui.tui.dashboard.panel import ChartPanel, marks
-from wstui.tui.dashboard.thresholds import limit_ms
 from wstui.tui.kit import chart
 from wstui.tui.kit.bars import columns
 from wstui.tui.kit.row_widget import Line, cells

@@ -9,11 +9,12 @@ from wstui.measure.format import count, fitting, ms, percent, short, stamp
 from wstui.measure.sanitize import sanitize
 from wstui.measure.snapshot import Counters
 from wstui.measure.timeline import MARKS
-from wstui.report.model.cell_text import clip, pad, width_of, wrap
+from wstui.report.model.cell_text import bar, clip, pad, width_of, wrap
+from wstui.report.model.labels import limit_ms
 from wstui.tui.dashboard.panel import Panel
-from wstui.tui.dashboard.thresholds import BARS, SIGNS, limit_ms
+from wstui.tui.dashboard.thresholds import BARS, SIGNS
 from wstui.tui.dashboard.tile_models import latency_limit
-from wstui.tui.kit.bars import gauge, parts, solid
+from wstui.tui.kit.bars import gauge, parts
 from wstui.tui.kit.row_widget import Line
 
 _MEANINGS = {
@@ -134,12 +135,12 @@ class Spread(Panel):
             over = limit is not None and below >= limit
             name = f"> {short(below)}" if bound is None else f"≤ {short(bound)}"
             room = max(0, width - 8 - 11)
-            bar = solid(share / top, room)
+            drawn = bar(share / top, room)
             lines.append(
                 [
                     (pad(name, 7, right=True) + " ", "muted"),
-                    (bar, "p99" if over else "fill"),
-                    (" " * (room - len(bar)), "text"),
+                    (drawn, "p99" if over else "fill"),
+                    (" " * (room - len(drawn)), "text"),
                     (f"{share * 100:>7.2f} %", "text" if share else "muted"),
                     (" ▲" if over and share else "  ", "strong-warn"),
                 ]

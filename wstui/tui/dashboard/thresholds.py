@@ -11,8 +11,6 @@ from wstui.execution.run.verdict import kept_words
 from wstui.measure.format import NONE, limit_words, ms, percent, rate, short
 from wstui.measure.sanitize import sanitize
 from wstui.report.model.cell_text import clip, pad, width_of
-from wstui.scenario.errors import BadValue
-from wstui.scenario.threshold import parse_limit
 from wstui.tui.dashboard.panel import Panel
 from wstui.tui.kit.bars import gauge
 from wstui.tui.kit.row_widget import Line
@@ -67,15 +65,6 @@ def threshold_fact(outcome: ThresholdOutcome, room: int = 1000) -> str:
     glyph = SIGNS[threshold_level(outcome)][0].strip() or "·"
     unit = f" {outcome.unit}" if outcome.value is not None and outcome.unit else ""
     return f"{glyph} {threshold_name(outcome, room, of=' in ')}: {figure(outcome)}{unit}"
-
-
-def limit_ms(outcome: ThresholdOutcome) -> float | None:
-    """A limit on a duration in milliseconds, or None when it limits something else."""
-    try:
-        limit = parse_limit(outcome.limit)
-    except BadValue:
-        return None
-    return limit.value if limit.unit == "ms" else None
 
 
 def kept_in(room: int, outcomes: Sequence[ThresholdOutcome]) -> str:

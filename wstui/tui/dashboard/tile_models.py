@@ -14,7 +14,8 @@ from wstui.measure.format import NONE, count, fitting, limit_words, ms, percent,
 from wstui.measure.sanitize import sanitize
 from wstui.measure.timeline import step_columns
 from wstui.report.model.cell_text import clip, width_of
-from wstui.tui.dashboard.thresholds import figure, limit_ms, metric_words
+from wstui.report.model.labels import limit_ms
+from wstui.tui.dashboard.thresholds import figure, metric_words
 from wstui.tui.kit.bars import columns
 from wstui.tui.kit.row_widget import Line, Part, RowWidget, cells
 from wstui.tui.time_series import TimeSeries

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from wstui.tui.kit.row_widget import Line
 
 _EIGHTHS = "▁▂▃▄▅▆▇█"
-_LYING = "▏▎▍▌▋▊▉█"
 
 
 def meter(share: float | None, width: int, meaning: str = "ok") -> Line:
@@ -28,15 +27,6 @@ def gauge(share: float | None, width: int, meaning: str = "ok") -> Line:
     if share is None or width < 4:
         return [(" " * max(0, width), "text")]
     return meter(share, width, meaning)
-
-
-def solid(share: float, width: int) -> str:
-    """A solid horizontal bar of a share of 0…1, to an eighth of a cell; blank cells are left out."""
-    eighths = round(min(1.0, max(0.0, share)) * width * 8)
-    if share > 0 and not eighths:
-        eighths = 1
-    full, rest = divmod(eighths, 8)
-    return "█" * full + (_LYING[rest - 1] if rest else "")
 
 
 def columns(samples: Sequence[float], width: int, *, top: float = 0.0) -> str:

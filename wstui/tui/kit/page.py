@@ -79,7 +79,12 @@ _DETAILS = 1
 
 def table_rows(table: Table, width: int) -> list[Line]:
     """The title as a rule, and the table below it."""
-    lines: list[Line] = [rule([(table.title.lower(), "text")], width)]
+    return [rule([(table.title.lower(), "text")], width), *table_body(table, width)]
+
+
+def table_body(table: Table, width: int) -> list[Line]:
+    """The table without its title."""
+    lines: list[Line] = []
     if table.style is Style.GRID:
         found = fitted(table, width - 1)
         lines.append([(" " + GAP.join(found.head), "muted")])

@@ -18,18 +18,19 @@ from wstui.execution.run.status import Status
 from wstui.measure.format import moment
 from wstui.measure.sanitize import sanitize
 from wstui.report.formats.console import summary
+from wstui.report.model.breakpoint_table import steps_table
 from wstui.report.model.cell_text import clip, pad, wrap
 from wstui.report.model.labels import name_of
 from wstui.report.model.tables import measured, overview
 from wstui.tui import requests
 from wstui.tui.bindings import key
-from wstui.tui.dashboard.breakpoint_chart import curve_plot, curve_rows, curve_title
+from wstui.tui.dashboard.breakpoint_chart import curve_plot, curve_title
 from wstui.tui.dashboard.run_summary import write_told
 from wstui.tui.dashboard.status_line import StatusLine, outcome_badge
 from wstui.tui.kit import chart
 from wstui.tui.kit.compact_view import CompactView
 from wstui.tui.kit.key_row import KeyRow
-from wstui.tui.kit.page import Page, Section, beside, table_rows
+from wstui.tui.kit.page import Page, Section, beside, table_body, table_rows
 from wstui.tui.kit.row_widget import Line, rule
 from wstui.tui.kit.title_bar import TitleBar
 from wstui.tui.result.verdict_view import (
@@ -286,9 +287,8 @@ def _curve(result: Result, width: int) -> list[Line]:
     """Latency against load, of a search for the limit."""
     if result.breakpoint is None:
         return []
-    head = rule(curve_title(result.breakpoint), width)
     return [
-        head,
+        rule(curve_title(result.breakpoint), width),
         *chart.draw(curve_plot(result.breakpoint), min(width, 110), _CURVE_ROWS),
-        *curve_rows(result.breakpoint, width),
+        *table_body(steps_table(result.breakpoint, reasons=True), width),
     ]

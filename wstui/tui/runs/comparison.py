@@ -9,8 +9,8 @@ from wstui.execution.run.result import Result
 from wstui.measure.format import NONE, count, moment, ms, percent, rate, short
 from wstui.measure.sanitize import sanitize
 from wstui.report.model.cell_text import pad, wrap
-from wstui.report.model.labels import peak_clients
-from wstui.tui.dashboard.thresholds import limit_ms, metric_words
+from wstui.report.model.labels import limit_ms, peak_clients
+from wstui.tui.dashboard.thresholds import metric_words
 from wstui.tui.kit import chart
 from wstui.tui.kit.row_widget import Line, RowWidget, rule
 
