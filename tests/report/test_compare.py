@@ -219,13 +219,13 @@ def test_any_percentile_comes_from_the_whole_distribution() -> None:
 def test_a_condition_holds_when_the_change_is_of_its_kind(text: str, holds: bool) -> None:
     condition = regression.parse(text)
     change = compare(good(), broken(), further=[condition.metric]).change(condition.metric)
-    assert change is not None and condition.holds(change) is holds
+    assert change is not None and condition.is_met(change) is holds
 
 
 def test_a_condition_without_figures_cannot_be_judged_and_says_so() -> None:
     condition = regression.parse("response.p99 > +10%")
     change = compare(empty(), good()).change("response.p99")
-    assert change is not None and condition.holds(change) is None
+    assert change is not None and condition.is_met(change) is None
     assert "cannot be judged, response.p99 was n/a and is 2.89 ms" in condition.explain(change)
 
 

@@ -195,5 +195,5 @@ def test_a_condition_on_the_last_seconds_counts_steps_of_those_seconds(
 ) -> None:
     run, result, _ = ended
     condition = WaitCondition(f"{metric} > 0", window_s=2.0)
-    assert condition.holds(replace(run.status, elapsed_s=1.0)) and condition.value == figure(result, metric)
-    assert not condition.holds(replace(run.status, elapsed_s=60.0)), "nothing more was done since"
+    assert condition.is_met(replace(run.status, elapsed_s=1.0)) and condition.value == figure(result, metric)
+    assert not condition.is_met(replace(run.status, elapsed_s=60.0)), "nothing more was done since"

@@ -18,7 +18,7 @@ from tests.report.stand_in import STARTED, StandIn, status
 from wstui.execution.run.result import Result, SuiteResult, stamp
 from wstui.execution.run.state import State
 from wstui.execution.run.status import BreakpointStatus, SuiteStatus
-from wstui.execution.search.summary import so_far
+from wstui.execution.search.summary import summary_so_far
 from wstui.report.formats.console import summary as summary_text
 from wstui.report.live.observer import ExportError
 from wstui.report.model.labels import name_of, verdict_sign
@@ -434,7 +434,7 @@ def test_what_a_search_has_found_is_kept_while_it_goes(tmp_path: Path) -> None:
     search = BreakpointStatus(found.of, found.unit, 400, "ramp", found.low, found.high, "", tuple(found.steps))
     broadcast = fan_out().fanout
     plain = status(4)
-    result = msgspec.structs.replace(plain.result, fanout=broadcast, breakpoint=so_far(search))
+    result = msgspec.structs.replace(plain.result, fanout=broadcast, breakpoint=summary_so_far(search))
     picture = dataclasses.replace(plain, breakpoint=search, result=result)
     recording = StoreWriter(StandIn(picture), path, every_s=0.01)
     recording.start()

@@ -60,10 +60,10 @@ def trend_of(values: Sequence[float | None], metric: str = "response.p99") -> Tr
 
 def test_a_condition_is_about_the_latest_change() -> None:
     worse, then_better = trend_of(noisy(10, 8, 1) + noisy(15, 8, 2)), trend_of(noisy(15, 8, 1) + noisy(10, 8, 2))
-    assert parse_condition("change > 10%").holds(worse)
-    assert parse_condition("change > 10%").holds(then_better) is None
-    assert parse_condition("change < -10 %").holds(then_better)
-    assert parse_condition("change > 10%").holds(trend_of(noisy(10, 16, 1))) is None
+    assert parse_condition("change > 10%").matching_change(worse)
+    assert parse_condition("change > 10%").matching_change(then_better) is None
+    assert parse_condition("change < -10 %").matching_change(then_better)
+    assert parse_condition("change > 10%").matching_change(trend_of(noisy(10, 16, 1))) is None
 
 
 @pytest.mark.parametrize(
@@ -76,9 +76,11 @@ def test_what_is_no_condition_is_told_how_one_is_written(text: str) -> None:
 
 def test_a_share_changes_by_points_and_from_nothing_is_beyond_any_percentage() -> None:
     share = trend_of([0.1] * 8 + [0.3] * 8, "failures.rate")
-    assert parse_condition("change > 0.1%").holds(share) and not parse_condition("change > 1%").holds(share)
+    assert parse_condition("change > 0.1%").matching_change(share)
+    assert not parse_condition("change > 1%").matching_change(share)
     count = trend_of([0.0] * 8 + [3.0] * 8, "messages.timed_out")
-    assert parse_condition("change > 900%").holds(count) and not parse_condition("change < -5%").holds(count)
+    assert parse_condition("change > 900%").matching_change(count)
+    assert not parse_condition("change < -5%").matching_change(count)
 
 
 def test_a_few_more_that_leave_the_median_as_it_was_are_no_change() -> None:

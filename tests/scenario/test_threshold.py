@@ -104,14 +104,14 @@ def test_a_limit_that_cannot_be_meant_is_refused(metric: str, text: str, nearest
     [("< 5ms", 4.999, 5.0), ("<= 5ms", 5.0, 5.001), ("> 99%", 99.01, 99.0), (">= 99%", 99.0, 98.99), ("== 0", 0, 1)],
 )
 def test_limits_hold_up_to_their_edge(limit: str, kept: float, broken: float) -> None:
-    assert parse_limit(limit).holds(kept)
-    assert not parse_limit(limit).holds(broken)
+    assert parse_limit(limit).is_kept_by(kept)
+    assert not parse_limit(limit).is_kept_by(broken)
 
 
 def test_a_quotient_that_misses_by_its_last_bit_still_counts_as_equal() -> None:
     assert 7 / 100 * 100 != 7
-    assert parse_limit("<= 7%").holds(7 / 100 * 100)
-    assert not parse_limit("< 7%").holds(7 / 100 * 100)
+    assert parse_limit("<= 7%").is_kept_by(7 / 100 * 100)
+    assert not parse_limit("< 7%").is_kept_by(7 / 100 * 100)
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_used_and_holds_agree_and_used_is_always_a_number(op: str, bound: float,
     limit = Limit(op, bound, unit)  # type: ignore[arg-type]
     used = limit.used(value)
     assert math.isfinite(used) and 0 <= used <= MOST_USED
-    assert used <= 1 if limit.holds(value) else used >= 1
+    assert used <= 1 if limit.is_kept_by(value) else used >= 1
 
 
 def test_a_condition_on_one_line_is_metric_and_limit() -> None:

@@ -144,7 +144,7 @@ def _wait(reference: str, wanted: WaitUntil) -> None:
     except BadValue as error:
         fail(f'--until "{until}" {error}', USAGE)
     with attached(reference, _BY) as run:
-        held = run.await_status(condition.holds if condition else lambda _: run.ended, wanted.timeout)
+        held = run.await_status(condition.is_met if condition else lambda _: run.ended, wanted.timeout)
         if held and condition is not None and condition.value is not None:
             figure = f"{significant(condition.value)}{condition.metric.unit}"
             _tell({"until": until, "value": condition.value, "unit": condition.metric.unit}, wanted.as_json,

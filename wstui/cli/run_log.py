@@ -63,7 +63,7 @@ class RunLog(Observer):
         self._level_before = self._root.level
         self._root.addHandler(self._handler)
         self._root.setLevel(level.upper())
-        self._seen = _Seen()
+        self._reported = _Reported()
 
     def follow(self) -> None:
         """Write what is new."""
@@ -97,21 +97,21 @@ class RunLog(Observer):
             self._handler.close()
 
     def _follow(self, status: Status) -> None:
-        if status.started is not None and self._seen.started != status.started:
-            self._seen = _Seen(status.started)
+        if status.started is not None and self._reported.started != status.started:
+            self._reported = _Reported(status.started)
             self._secrets.update(dict.fromkeys(secrets_of(status.scenario)))
             _log.info("%s on %s from %s", _told(status.scenario), status.url, status.host)
-        seen = self._seen
-        if status.state is not seen.state:
-            seen.state = status.state
+        reported = self._reported
+        if status.state is not reported.state:
+            reported.state = status.state
             _log.info("%.1f s: %s", status.elapsed_s, status.state)
-        marks, seen.marks = new_since(status.marks, seen.marks)
+        marks, reported.marks = new_since(status.marks, reported.marks)
         for mark in marks:
             grave = mark.kind in _GRAVE
             _log.log(logging.WARNING if grave else logging.INFO, "%.1f s: %s: %s", mark.at_s, mark.kind, mark.text)
         if not _log.isEnabledFor(logging.DEBUG):
             return
-        rows, seen.rows = new_since(status.rows, seen.rows)
+        rows, reported.rows = new_since(status.rows, reported.rows)
         for row in rows:
             _log.debug(
                 "%.1f s: %s: %d of %d clients, %d opening, %.0f/s out, %.0f/s in, p99 %s ms, CPU %.0f %%, lag %.0f ms",
@@ -131,14 +131,14 @@ class RunLog(Observer):
     def _failures(self, groups: Iterable[FailureSummary]) -> None:
         """Log new failures: how often, and the clients of the new samples."""
         for group in groups:
-            count, last_s = self._seen.failures.get(group.key, (0, -1.0))
+            count, last_s = self._reported.failures.get(group.key, (0, -1.0))
             if group.count == count:
                 continue
             _log.debug("%.1f s: %d × %s: %s", group.last_s, group.count - count, group.kind, group.message)
             for sample in group.samples:
                 if sample.at_s > last_s:
                     _log.debug("%.1f s: client %d: %s: %s", sample.at_s, sample.client, group.kind, sample.detail)
-            self._seen.failures[group.key] = (group.count, group.last_s)
+            self._reported.failures[group.key] = (group.count, group.last_s)
 
 
 class _LogFile(RotatingFileHandler):
@@ -157,7 +157,7 @@ class _LogFile(RotatingFileHandler):
         self.fault = (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__
 
 
-class _Seen:
+class _Reported:
     """The part of a run that has been written."""
 
     def __init__(self, started: datetime | None = None) -> None:

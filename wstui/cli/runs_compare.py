@@ -72,7 +72,7 @@ def compare_(
         (comparison, text)
         for comparison in comparisons
         for condition in parsed
-        if (text := _held(condition, comparison, proven))
+        if (text := _told_if_met(condition, comparison, proven))
     ]
     if comment:
         told = [markdown.comment(c, name_of(first[1]), [text for of, text in broken if of is c]) for c in comparisons]
@@ -90,19 +90,19 @@ def compare_(
         sys.exit(BROKEN)
 
 
-def _condition(text: str) -> regression.Regression:
+def _condition(text: str) -> regression.ChangeCondition:
     try:
         return regression.parse(text)
     except BadValue as error:
         fail(f'--fail-if "{sanitize(text)}": {error}', USAGE)
 
 
-def _held(condition: regression.Regression, comparison: Comparison, proven: bool) -> str:
-    """Return the condition in words if it holds or cannot be judged, else ""."""
+def _told_if_met(condition: regression.ChangeCondition, comparison: Comparison, proven: bool) -> str:
+    """Return the condition in words if it is met or cannot be judged, else ""."""
     change = comparison.change(condition.metric)
     if change is None:
         return ""
-    held = condition.holds(change)
-    if held is None or (held and (change.significant or not proven)):
+    is_met = condition.is_met(change)
+    if is_met is None or (is_met and (change.significant or not proven)):
         return condition.explain(change)
     return ""

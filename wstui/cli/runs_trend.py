@@ -79,10 +79,10 @@ def trend(
         write(STDOUT, msgspec.json.format(msgspec.json.encode(document)).decode() + "\n")
     elif html_file != STDOUT:
         click.echo(trend_text.render(found, width=terminal_width(sys.stdout), colour=wants_colour(sys.stdout)))
-    broken = [(condition, held) for condition in parsed if (held := condition.holds(found))]
-    for condition, held in broken:
-        told = trend_text.change_words(held, found.unit)
-        click.echo(f"wstui: ✗ {condition.text}: {metric} changed at run {held.run}: {told}", err=True)
+    broken = [(condition, match) for condition in parsed if (match := condition.matching_change(found))]
+    for condition, match in broken:
+        told = trend_text.change_words(match, found.unit)
+        click.echo(f"wstui: ✗ {condition.text}: {metric} changed at run {match.run}: {told}", err=True)
     if broken:
         sys.exit(BROKEN)
 

@@ -29,9 +29,9 @@ class WaitCondition:
         self._window_s = window_s
         self._past: deque[tuple[float, Totals]] = deque()
 
-    def holds(self, status: Status) -> bool:
+    def is_met(self, status: Status) -> bool:
         self.value = self._figure(status)
-        return self.value is not None and self.limit.holds(self.value)
+        return self.value is not None and self.limit.is_kept_by(self.value)
 
     def _figure(self, status: Status) -> float | None:
         if not self._window_s or self.metric.family.startswith(_OF_THE_RUN) or self.metric.family == "delivery":

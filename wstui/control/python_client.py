@@ -92,7 +92,7 @@ class AttachedRun:
         `window` 0 judges the whole run. False when the time is up or the run ends before.
         """
         condition = WaitCondition(until, _seconds(window))
-        return self._run.await_status(condition.holds, None if timeout is None else _seconds(timeout))
+        return self._run.await_status(condition.is_met, None if timeout is None else _seconds(timeout))
 
     def result(self) -> Result | SuiteResult:
         """Wait for the end of the run and return its result. Raises ConnectionLost."""

@@ -134,7 +134,7 @@ class Limit:
     def __str__(self) -> str:
         return f"{self.op} {plain_number(shortest_decimal(self.value))}{self.unit}"
 
-    def holds(self, value: float) -> bool:
+    def is_kept_by(self, value: float) -> bool:
         """Return whether the figure keeps the limit. A quotient that misses it by its last bits counts as equal."""
         same = math.isclose(value, self.value, rel_tol=1e-12)
         if self.op == "==":
@@ -150,16 +150,16 @@ class Limit:
         allowed (">= 100%", "== 0") it is 0 when kept and above 1 when not.
         """
         if self.op == "==":
-            used = 0.0 if self.holds(value) else 1 + _ratio(abs(value - self.value), self.value or 1.0)
+            used = 0.0 if self.is_kept_by(value) else 1 + _ratio(abs(value - self.value), self.value or 1.0)
         elif self.op in ("<", "<="):
             used = _part(value, self.value)
         elif self.unit == "%":
             used = _part(100 - value, 100 - self.value)
         elif value <= 0:
-            used = 0.0 if self.holds(value) else (1.0 if self.value == 0 == value else MOST_USED)
+            used = 0.0 if self.is_kept_by(value) else (1.0 if self.value == 0 == value else MOST_USED)
         else:
             used = self.value / value
-        if self.holds(value):
+        if self.is_kept_by(value):
             return min(max(used, 0.0), 1.0)
         return min(max(used, 1.0), MOST_USED)
 

@@ -78,15 +78,15 @@ class TimeSeries:
         return column[-1] if column and math.isfinite(column[-1]) else None
 
     def highs(self, name: str) -> list[float]:
-        """The highest value of each stretch of equal length from sample 0 on; few enough to draw."""
+        """The highest value of each interval of equal length from sample 0 on; few enough to draw."""
         column = self._columns[name]
         step = _step(len(column), _BUCKETS)
         return column if step == 1 else [high for _, high in self._fold(name, step)]
 
     def curve(self, name: str, since_s: float, points: int) -> tuple[list[float], list[float]]:
-        """Times and values from `since_s` on. Of more than `points` rows, each stretch gives its extremes.
+        """Times and values from `since_s` on. Of more than `points` rows, each interval gives its extremes.
 
-        So neither a spike nor a dip is ever averaged away; stretches start at sample 0 and do not move.
+        So neither a spike nor a dip is ever averaged away; intervals start at sample 0 and do not move.
         """
         times, values = self._columns["at_s"], self.column(name)
         first = _first_after(times, since_s)
@@ -110,10 +110,10 @@ class TimeSeries:
         column = self.column(name)
         folded = self._folded.setdefault((name, step), [])
         if folded:
-            folded.pop()  # the last stretch may have been incomplete
+            folded.pop()  # the last interval may have been incomplete
         for start in range(len(folded) * step, len(column), step):
-            stretch = [value for value in column[start : start + step] if math.isfinite(value)]
-            folded.append((min(stretch), max(stretch)) if stretch else (math.nan, math.nan))
+            interval = [value for value in column[start : start + step] if math.isfinite(value)]
+            folded.append((min(interval), max(interval)) if interval else (math.nan, math.nan))
         return folded
 
 

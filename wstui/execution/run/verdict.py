@@ -91,7 +91,7 @@ def outcome_of(threshold: Threshold, window: Window | None, *, final: bool, defa
     metric = parse_metric(threshold.metric)
     limit = parse_limit(threshold.limit, threshold.metric)
     value = window.figure(metric) if window is not None else None
-    passed: bool | None = limit.holds(value) if value is not None else False
+    passed: bool | None = limit.is_kept_by(value) if value is not None else False
     if not passed and not final and (value is None or (metric.name in GROWING and limit.op in (">", ">="))):
         passed = None  # a growing count may still reach it
     return ThresholdOutcome(

@@ -20,7 +20,7 @@ from wstui.execution.run.verdict import undecided
 from wstui.execution.search.bisect import Bisection
 from wstui.execution.search.drivers import KINDS, Ended
 from wstui.execution.search.step import judge_step
-from wstui.execution.search.summary import answer, breaking, deciding, so_far
+from wstui.execution.search.summary import breaking, deciding, summary_of, summary_so_far
 from wstui.fleet.transport import Transport
 from wstui.measure.format import grouped
 from wstui.scenario.model import Scenario, Stage
@@ -96,7 +96,7 @@ class BreakpointRun:
             histograms={},
             # each step says whether the generator was its limit
             generator=msgspec.structs.replace(result.generator, limited_by=self._limited),
-            breakpoint=so_far(found),
+            breakpoint=summary_so_far(found),
         )
 
     def send(self, command: commands.RunCommand, *, by: str = commands.OPERATOR) -> Future[commands.CommandAnswer]:
@@ -165,7 +165,7 @@ class BreakpointRun:
             if step.held is not None:
                 break
             # Something else on this machine may have been in the way.
-            await self._steering.rest(self._search.low or 0)
+            await self._steering.settle_after_break(self._search.low or 0)
             step = await self._step(load)
         if step.held is None:
             self._limited = step.why.split("; ")
@@ -195,7 +195,7 @@ class BreakpointRun:
         """Back off to the last load that held until it holds again; whether it does."""
         low = self._search.low or 0
         self._load, self._phases = low, []
-        await self._steering.rest(low)
+        await self._steering.settle_after_break(low)
         if not low:
             return True
         deadline_s = self._run.active_s + self._asked.recover
@@ -231,7 +231,7 @@ class BreakpointRun:
         return tuple(stages)
 
     def _conclude(self, result: Result) -> Result:
-        found = answer(self._asked, self._search, self._steps, self._limited, self._ended)
+        found = summary_of(self._asked, self._search, self._steps, self._limited, self._ended)
         return msgspec.structs.replace(
             result,
             scenario=self._masked,

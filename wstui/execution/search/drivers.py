@@ -55,13 +55,13 @@ class SearchDriver(ABC):
             self._doing("connect", self.search.ramp)
             await self.connect(self.search.clients, self.search.ramp)
 
-    async def rest(self, load: int) -> None:
+    async def settle_after_break(self, load: int) -> None:
         """After a break: let the target answer what it was asked, then go back to `load`. Raises Ended."""
         timeout_s = self.scenario.messages.timeout
         self._doing("rest", timeout_s)
         self.run.send(SetInterval(NO_SENDS_S), by=SEARCH)
         # Late replies count as in flight until the next report of the clients.
-        await self.cut()
+        await self.checkpoint()
         await self.until(lambda: not self.counters.in_flight, timeout_s + 1)
         await self.back_off(load)
         self.run.send(SetInterval(self.pace_s(max(load, 1))), by=SEARCH)
@@ -94,7 +94,7 @@ class SearchDriver(ABC):
         """The latest counts."""
         return self.run.fleet.totals.counters()
 
-    async def cut(self) -> Checkpoint:
+    async def checkpoint(self) -> Checkpoint:
         """All that was counted up to now."""
         self._check()
         counted, active_s = await self.run.counted()
@@ -125,10 +125,10 @@ class SearchDriver(ABC):
         search = self.search
         self._doing("settle", search.settle)
         await self.wait(search.settle)
-        opened = await self.cut()
+        opened = await self.checkpoint()
         self._doing("measure", search.measure)
         await self.wait(search.measure)
-        return opened, await self.cut()
+        return opened, await self.checkpoint()
 
     def _check(self) -> None:
         for snapshot in self.run.fleet.totals.latest().values():
@@ -143,7 +143,7 @@ class Clients(SearchDriver):
 
     async def step(self, load: int) -> Measured:
         search = self.search
-        began = await self.cut()
+        began = await self.checkpoint()
         self._doing("ramp", search.ramp)
         await self.connect(load, search.ramp)
         opened, ended = await self._settle_and_measure()
@@ -162,7 +162,7 @@ class MessageDriver(SearchDriver):
     """So many messages a second, from clients that stay."""
 
     async def step(self, load: int) -> Measured:
-        began = await self.cut()
+        began = await self.checkpoint()
         self.run.send(SetInterval(self.pace_s(load)), by=SEARCH)
         opened, ended = await self._settle_and_measure()
         before, after = opened.totals.counters, ended.totals.counters
@@ -186,14 +186,14 @@ class Connects(SearchDriver):
         search = self.search
         count = max(1, round(load * search.measure))
         over_s = count / load
-        began = await self.cut()
+        began = await self.checkpoint()
         self._lag_ns = 0
         self._doing("measure", over_s)
         self.run.send(RampTo(search.clients + count, over_s), by=SEARCH)
         await self.wait(over_s)
-        there = await self.cut()
+        there = await self.checkpoint()
         await self.connect(search.clients + count, 0.0)
-        ended = await self.cut()
+        ended = await self.checkpoint()
         self._doing("rest", search.ramp + search.settle)
         await self.back_off(load)
         await self.wait(search.settle)

@@ -44,7 +44,7 @@ class GeneratorFaults:
         return (*self.late, *self.local, *self.bursts)
 
 
-def excuses(
+def generator_faults(
     of: Of,
     counted: Counters,
     *,

@@ -12,7 +12,7 @@ from wstui.execution.run.result import BreakpointStep
 from wstui.execution.run.result_sections import Latency, LatencySet, ThresholdOutcome
 from wstui.execution.run.verdict import outcome_of, threshold_words
 from wstui.execution.run.window import Window
-from wstui.execution.search.generator_faults import LOAD, excuses
+from wstui.execution.search.generator_faults import LOAD, generator_faults
 from wstui.measure.failure import FailureGroup
 from wstui.measure.fanout import FanOut, TypeFanOut
 from wstui.measure.format import grouped
@@ -41,10 +41,10 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A step that was carried out: cuts at its start, and around the interval in which it was measured.
+    """A step that was carried out: checkpoints at its start, and around the interval in which it was measured.
 
-    `reached` is the load that was there, in the unit of `of`; `rows` those of the measured interval; `stood_still_s`
-    the longest that the generator's loop stood still while it made connects.
+    `reached` is the load that was there, in the unit of `of`; `rows` those of the measured interval;
+    `stood_still_s` the longest that the generator's loop stood still while it made connects.
     """
 
     of: Of
@@ -69,7 +69,7 @@ def judge_step(measured: Measured, thresholds: Sequence[Threshold], precision: f
     broken = {outcome.metric: threshold_words(outcome) for outcome in outcomes if outcome.passed is False}
     if not broken and measured.reached < (1 - precision) * measured.load:
         broken[LOAD] = f"only {grouped(measured.reached)} of {grouped(measured.load)} {UNITS[measured.of]} were reached"
-    found = excuses(
+    found = generator_faults(
         measured.of,
         step.totals.counters,
         rows=measured.rows,
@@ -79,8 +79,8 @@ def judge_step(measured: Measured, thresholds: Sequence[Threshold], precision: f
         before=measured.began.failures,
         after=measured.ended.failures,
     )
-    guilty = [metric for metric in broken if not found.reasons_for(metric)]
-    limits = [] if guilty else list(dict.fromkeys(why for metric in broken for why in found.reasons_for(metric)))
+    unexplained = [metric for metric in broken if not found.reasons_for(metric)]
+    limits = [] if unexplained else list(dict.fromkeys(why for metric in broken for why in found.reasons_for(metric)))
     counters = measured.ended.totals.counters
     return BreakpointStep(
         load=measured.load,
@@ -89,7 +89,7 @@ def judge_step(measured: Measured, thresholds: Sequence[Threshold], precision: f
         started_s=measured.began.at_s,
         ended_s=measured.ended.at_s,
         why="; ".join(limits or broken.values()),
-        broken_on=guilty[0] if guilty else "",
+        broken_on=unexplained[0] if unexplained else "",
         clients=counters.open,
         connections=step.connections(),
         messages=window.messages(),

@@ -13,7 +13,7 @@ from wstui.measure.format import grouped
 from wstui.scenario.breakpoint import Breakpoint
 
 
-def answer(
+def summary_of(
     asked: Breakpoint, search: Bisection, steps: Sequence[BreakpointStep], limited_by: Sequence[str], ended: str
 ) -> BreakpointSummary:
     """The summary of a search. `ended` says why it ended before the answer was as precise as wanted, "" otherwise."""
@@ -27,7 +27,7 @@ def answer(
     return _summary(asked.of, asked.unit, low, high, sentence, steps, limited_by)
 
 
-def so_far(search: BreakpointStatus) -> BreakpointSummary | None:
+def summary_so_far(search: BreakpointStatus) -> BreakpointSummary | None:
     """Return the summary as if the search ended now; None before its first answer."""
     if not search.steps:
         return None
@@ -90,11 +90,11 @@ def _found(steps: Sequence[BreakpointStep], low: int | None, high: int | None, k
     return f"{held}, {_broke(broke)}" if broke is not None else held
 
 
-def _held(low: int | None, high: int | None, sure: int | None, known: bool, unit: str) -> str:
+def _held(low: int | None, high: int | None, confirmed: int | None, known: bool, unit: str) -> str:
     if low is None:
         return f"held no load of those that were tried ({unit})" if high is not None else f"no load was judged ({unit})"
     if high is not None:
-        return f"holds {grouped(low)} {unit} ({grouped(low if sure is None else sure)}–{grouped(high)})"
+        return f"holds {grouped(low)} {unit} ({grouped(low if confirmed is None else confirmed)}–{grouped(high)})"
     return f"holds {grouped(low)} {unit}, the most that was tried" if known else f"holds {grouped(low)} {unit} or more"
 
 

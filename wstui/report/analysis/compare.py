@@ -15,8 +15,8 @@ from wstui.measure.histogram import RELATIVE_ERROR
 from wstui.measure.timeline import step_columns
 from wstui.report.analysis.scenario_differences import differences
 from wstui.report.analysis.significance import ALPHA, batch_means, holm, rank_test, share_test
+from wstui.report.model.intervals import NotedInterval, active_rows, column, interval_result, noted_intervals
 from wstui.report.model.labels import name_of, url_of
-from wstui.report.model.stretches import Noted, active_rows, column, noted, stretch
 from wstui.scenario.threshold import Metric, parse_metric, step_of
 
 SMALLEST_CHANGE = 0.02
@@ -138,7 +138,7 @@ def compare(
     notes = tuple(
         f"{'span' if each.is_span else 'note'} in {name} at {format.clock(each.at_s)}: {each.text}"
         for name, result in zip(names, (before, after), strict=True)
-        for each in noted(result.events, result.duration_s)
+        for each in noted_intervals(result.events, result.duration_s)
     )
     return Comparison(names[0], names[1], changes, warnings, _limits(before, after), notes)
 
@@ -152,9 +152,9 @@ def _step_metrics(before: Result, after: Result) -> list[str]:
 _OF_STRETCHES = {*_SERIES, "failures.rate", "generator.late_sends"}
 
 
-def compare_around(run: Result, rows: Sequence[dict[str, Any]], what: Noted) -> Comparison:
-    """Compare the stretch before a note or span with the one after it, as two runs are compared."""
-    before, after = (stretch(run, rows, *part) for part in (what.before, what.after))
+def compare_around(run: Result, rows: Sequence[dict[str, Any]], what: NotedInterval) -> Comparison:
+    """Compare the interval before a note or span with the one after it, as two runs are compared."""
+    before, after = (interval_result(run, rows, *part) for part in (what.before, what.after))
     found = compare(before, after, names=("before", "after"))
     return replace(found, changes=[change for change in found.changes if change.metric in _OF_STRETCHES], notes=())
 
@@ -184,7 +184,7 @@ def _limits(before: Result, after: Result) -> str:
     told = f"limit: {_range(one)} → {_range(other)} {one.unit}"
     if None in (one.low, one.high, other.low, other.high):
         return told
-    apart = _surely(one) >= (other.high or 0) or _surely(other) >= (one.high or 0)
+    apart = _confirmed_low(one) >= (other.high or 0) or _confirmed_low(other) >= (one.high or 0)
     return told + (": the ranges are apart, it is another one" if apart else ": the ranges overlap, it may be the same")
 
 
@@ -192,13 +192,13 @@ def _range(found: BreakpointSummary) -> str:
     if found.low is None:
         return "none held" if found.high is not None else "unknown"
     return (
-        f"{format.count(found.low)} ({format.count(_surely(found))}–{format.count(found.high)})"
+        f"{format.count(found.low)} ({format.count(_confirmed_low(found))}–{format.count(found.high)})"
         if found.high is not None
         else f"{format.count(found.low)} or more"
     )
 
 
-def _surely(found: BreakpointSummary) -> int:
+def _confirmed_low(found: BreakpointSummary) -> int:
     return found.low or 0 if found.confirmed_low is None else found.confirmed_low
 
 

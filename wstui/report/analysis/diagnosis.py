@@ -95,7 +95,7 @@ def _operator(result: Result) -> Finding | None:
     return Finding(
         "operator",
         f"The operator's process stood still for {format.duration(stalled_s)}; the load went on.",
-        "stages and commands waited meanwhile, and the timeline has one row for each such stretch; all was counted",
+        "stages and commands waited meanwhile, and the timeline has one row for each such interval; all was counted",
         _FREE_OPERATOR,
     )
 

@@ -11,8 +11,8 @@ from wstui.execution.run.result_sections import ThresholdOutcome
 from wstui.execution.run.verdict import threshold_words
 from wstui.measure import format
 from wstui.report.analysis.finding import Finding, stages_since
+from wstui.report.model.intervals import active_rows
 from wstui.report.model.labels import limit_ms
-from wstui.report.model.stretches import active_rows
 
 KNEE_RATIO = 3.0
 """Latency that has grown to this multiple of what it was at the start, and stayed there, has passed a knee."""

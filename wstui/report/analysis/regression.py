@@ -14,8 +14,8 @@ _CONDITION = re.compile(r"\s*([\w.]+)\s*([<>])\s*([+-]?)\s*(\d+(?:\.\d+)?)\s*(%|
 
 
 @dataclass(frozen=True, slots=True)
-class Regression:
-    """A change that is not accepted.
+class ChangeCondition:
+    """A condition on a change that is not accepted.
 
     `relative` compares the change as a share of what was before; otherwise it is the difference, in the metric's unit
     (percentage points for metrics that are shares themselves).
@@ -27,8 +27,8 @@ class Regression:
     amount: float
     relative: bool
 
-    def holds(self, change: Change) -> bool | None:
-        """Return whether the change is of the kind that is not accepted; None when there is nothing to tell it from."""
+    def is_met(self, change: Change) -> bool | None:
+        """Return whether the change is one that is not accepted; None if a figure is missing."""
         if change.before is None or change.after is None:
             return None
         difference = change.after - change.before
@@ -47,7 +47,7 @@ class Regression:
         return f"{self.text}: {self.metric} was {was} and is {is_now}{percentage(change)}"
 
 
-def parse(text: str) -> Regression:
+def parse(text: str) -> ChangeCondition:
     """The condition in "response.p99 > +10%". Raises BadValue, which says what to write."""
     match = _CONDITION.fullmatch(text)
     if match is None:
@@ -61,7 +61,7 @@ def parse(text: str) -> Regression:
     if not relative and unit != metric.unit:
         wanted = f' or "{number}{metric.unit}"' if metric.unit else f' or a plain "{number}"'
         raise BadValue(f'{name} does not change by "{number}{unit}": write "{number}%"{wanted}')
-    return Regression(text.strip(), name, operator == ">", amount, relative)
+    return ChangeCondition(text.strip(), name, operator == ">", amount, relative)
 
 
 def percentage(change: Change) -> str:

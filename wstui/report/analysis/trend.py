@@ -40,7 +40,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class ChangePoint:
-    """The first run after a change; `before` and `after` are the medians of the stretches beside it."""
+    """The first run after a change; `before` and `after` are the medians of the intervals beside it."""
 
     run: int
     before: float
@@ -70,7 +70,7 @@ class Trend:
 
     @property
     def levels(self) -> list[float]:
-        """Return for each run the median of the stretch between two changes that it is in; none if nothing is known."""
+        """Return for each run the median between the two changes that it is between; none if nothing is known."""
         measured = [point.value for point in self.points if point.value is not None]
         if not measured:
             return []
@@ -155,7 +155,7 @@ class TrendCondition:
     above: bool
     amount: float
 
-    def holds(self, trend: Trend) -> ChangePoint | None:
+    def matching_change(self, trend: Trend) -> ChangePoint | None:
         """Return the latest change if it is of that kind; from 0 to something is beyond any percentage."""
         latest = trend.changes[-1] if trend.changes else None
         if latest is None:

@@ -33,9 +33,9 @@ def render(trend: Trend) -> str:
         "dash": "dash",
     }
     for index, (point, median) in enumerate(zip(points, trend.levels, strict=False)):
-        stretch = [None, index] if trend.change_at(point) else [index]
-        level["x"] += stretch
-        level["y"] += [median] * len(stretch)
+        indexes = [None, index] if trend.change_at(point) else [index]
+        level["x"] += indexes
+        level["y"] += [median] * len(indexes)
     marked = [(index, found) for index, point in enumerate(points) if (found := remarks(point, trend))]
     chart = {
         "lines": [line, level],

@@ -32,7 +32,7 @@ from wstui.scenario.secret_fields import masked
 
 class RunEvents:
     def __init__(self) -> None:
-        self._seen: _Seen | None = None
+        self._reported: _Reported | None = None
         self._ended: set[str] = set()
         self._made: list[dict[str, Any]] = []
 
@@ -41,8 +41,8 @@ class RunEvents:
         if status.started is None:
             return []
         started = stamp(status.started)
-        if self._seen is None or self._seen.started != started:
-            self._seen = _Seen(started, status.scenario.name)
+        if self._reported is None or self._reported.started != started:
+            self._reported = _Reported(started, status.scenario.name)
             self._add(
                 "start",
                 0.0,
@@ -51,14 +51,14 @@ class RunEvents:
                 host=status.host,
                 started=started,
             )
-        self._changes(self._seen, status)
+        self._changes(self._reported, status)
         result = status.result
         if not result.verdict.running and result.started == started and started not in self._ended:
             self._end_of(result)
         return self._taken()
 
     def ends(self, result: Result | SuiteResult | None) -> list[dict[str, Any]]:
-        """Return the verdicts that were not seen on the way."""
+        """Return the verdicts that were not reported on the way."""
         for run in runs_of(result) if result else []:
             if run.started not in self._ended:
                 self._end_of(run)
@@ -68,22 +68,22 @@ class RunEvents:
         made, self._made = self._made, []
         return made
 
-    def _changes(self, seen: _Seen, status: Status) -> None:
+    def _changes(self, reported: _Reported, status: Status) -> None:
         at_s = round(status.elapsed_s, 3)
         if not status.state.ended:
-            self._state(seen, status, at_s)
-        rows, seen.rows = new_since(status.rows, seen.rows)
+            self._state(reported, status, at_s)
+        rows, reported.rows = new_since(status.rows, reported.rows)
         for row in rows:
             self._add("row", row.at_s, **{k: v for k, v in row.values().items() if k != "at_s"})
-        marks, seen.marks = new_since(status.marks, seen.marks)
+        marks, reported.marks = new_since(status.marks, reported.marks)
         for mark in marks:
             self._add("mark", mark.at_s, kind=mark.kind, text=mark.text)
         # After the end only the summary of the whole follows.
-        self._state(seen, status, at_s)
+        self._state(reported, status, at_s)
         for failure in status.result.failures:
             key = (failure.kind, failure.message, failure.outcome)
-            if failure.count != seen.failures.get(key):
-                seen.failures[key] = failure.count
+            if failure.count != reported.failures.get(key):
+                reported.failures[key] = failure.count
                 self._add(
                     "failures",
                     failure.last_s,
@@ -95,8 +95,8 @@ class RunEvents:
                 )
         for outcome in status.thresholds:
             place = (outcome.metric, outcome.limit, outcome.stage)
-            if outcome.passed is not None and outcome.passed is not seen.thresholds.get(place):
-                seen.thresholds[place] = outcome.passed
+            if outcome.passed is not None and outcome.passed is not reported.thresholds.get(place):
+                reported.thresholds[place] = outcome.passed
                 self._add(
                     "threshold",
                     at_s,
@@ -108,14 +108,14 @@ class RunEvents:
                     default=outcome.default,
                 )
 
-    def _state(self, seen: _Seen, status: Status, at_s: float) -> None:
-        if status.state is not seen.state:
-            seen.state = status.state
+    def _state(self, reported: _Reported, status: Status, at_s: float) -> None:
+        if status.state is not reported.state:
+            reported.state = status.state
             self._add("state", at_s, state=str(status.state))
 
     def _end_of(self, result: Result) -> None:
-        if self._seen is None or self._seen.started != result.started:
-            self._seen = _Seen(result.started, name_of(result))
+        if self._reported is None or self._reported.started != result.started:
+            self._reported = _Reported(result.started, name_of(result))
         self._ended.add(result.started)
         self._add(
             "end",
@@ -133,7 +133,7 @@ class RunEvents:
         )
 
     def _add(self, event: str, at_s: float, **content: Any) -> None:
-        run = self._seen.name if self._seen else ""
+        run = self._reported.name if self._reported else ""
         self._made.append({"event": event, "run": run, "at_s": at_s, **content})
 
 
@@ -163,7 +163,7 @@ class EventStream(Observer):
         self._write(self._events.new(self._run.status))
 
     def finish(self, result: Result | SuiteResult | None) -> None:
-        """Write what is new, and the verdicts that were not seen on the way."""
+        """Write what is new, and the verdicts that were not reported on the way."""
         self.follow()
         self._write(self._events.ends(result))
 
@@ -197,7 +197,7 @@ class EventStream(Observer):
         return str(self._target) if isinstance(self._target, str | Path) else "their stream"
 
 
-class _Seen:
+class _Reported:
     """How much of a run has been written."""
 
     def __init__(self, started: str, name: str) -> None:

@@ -7,8 +7,8 @@ from wstui.execution.run.result_sections import Latency, SlowReadersResult
 from wstui.execution.run.verdict import figure_of
 from wstui.measure import format
 from wstui.report.model import breakpoint_table, part_tables
+from wstui.report.model.intervals import interval_result, noted_intervals
 from wstui.report.model.labels import Tone, limit_of, name_of, peak_clients, ramp_rates, threshold_sign, verdict_sign
-from wstui.report.model.stretches import noted, stretch
 from wstui.report.model.table import Column, Row, Style, Table
 
 QUANTILES = ("mean", "min", "p50", "p90", "p95", "p99", "p999", "max")
@@ -297,8 +297,8 @@ def _stages(run: Result) -> Table | None:
 def _notes(run: Result) -> Table | None:
     """Return the operator's notes, with the figures before and after."""
     rows = []
-    for each in noted(run.events, run.duration_s):
-        before, after = (stretch(run, run.timeline, *part) for part in (each.before, each.after))
+    for each in noted_intervals(run.events, run.duration_s):
+        before, after = (interval_result(run, run.timeline, *part) for part in (each.before, each.after))
         until = "" if not each.is_span else "–" if each.until_s is None else f"–{format.clock(each.until_s)}"
         cells = [
             f"{format.clock(each.at_s)}{until}",

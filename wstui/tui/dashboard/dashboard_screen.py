@@ -243,7 +243,7 @@ class Dashboard(Screen[None]):
             self.app.post_message(requests.OpenPresets())
 
     def action_change(self) -> None:
-        """Compare the stretch before the last note or span with the one after it."""
+        """Compare the interval before the last note or span with the one after it."""
         from wstui.tui.dialogs.steering_dialogs import ChangeDialog
 
         self.app.push_screen(ChangeDialog(self._status))

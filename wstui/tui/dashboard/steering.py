@@ -226,7 +226,7 @@ class TypedCommands:
 
         def look() -> None:
             status = self._session.status
-            if condition is not None and condition.holds(status):
+            if condition is not None and condition.is_met(status):
                 told = f"{wanted.until}: it is {significant(condition.value)}{condition.metric.unit}"
             elif status.state.ended:
                 told = "the run has ended" if condition is None else f"the run ended before {what}"

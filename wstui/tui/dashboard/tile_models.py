@@ -1,4 +1,4 @@
-"""What the tiles read: pure functions from the picture of a run to the faces of its tiles."""
+"""What the tiles read: pure functions from the status of a run to what its tiles show."""
 
 from __future__ import annotations
 

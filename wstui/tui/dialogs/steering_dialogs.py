@@ -16,7 +16,7 @@ from wstui.measure.format import clock, count, duration, rate
 from wstui.measure.sanitize import sanitize
 from wstui.report.analysis.compare import compare_around
 from wstui.report.formats import compare_text
-from wstui.report.model.stretches import noted
+from wstui.report.model.intervals import noted_intervals
 from wstui.scenario.units import format_duration, parse_duration
 from wstui.tui.dialogs.dialog import Answer, Dialog, DialogField, Form
 from wstui.tui.dialogs.questions import ConfirmDialog
@@ -181,14 +181,14 @@ class NoteDialog(Form[str]):
 
 
 class ChangeDialog(Dialog[None]):
-    """Shows the change at a note or a span: the stretch before and the one after, compared like two runs."""
+    """Shows the change at a note or a span: the interval before and the one after, compared like two runs."""
 
     title_text = "Before and after"
 
     def __init__(self, status: Status) -> None:
         """The last note or span of a run that has one."""
         super().__init__()
-        self._what = noted(status.marks, status.elapsed_s)[-1]
+        self._what = noted_intervals(status.marks, status.elapsed_s)[-1]
         self._comparison = compare_around(status.result, [row.values() for row in status.rows], self._what)
         self.add_class("wide-dialog")
 

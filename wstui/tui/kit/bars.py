@@ -1,4 +1,4 @@
-"""Bars: a share of a limit, a column for each stretch of time, the parts of a whole."""
+"""Bars: a share of a limit, a column for each interval of time, the parts of a whole."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ def gauge(share: float | None, width: int, meaning: str = "ok") -> Line:
 
 
 def columns(samples: Sequence[float], width: int, *, top: float = 0.0) -> str:
-    """A row of columns from zero up, one for each stretch of time, filling from the left.
+    """A row of columns from zero up, one for each interval of time, filling from the left.
 
     Stretches always start at sample 0 and lengthen only when the row is full, so columns never dance; a column is as
-    high as the highest sample of its stretch. `top` is the least value of a full column.
+    high as the highest sample of its interval. `top` is the least value of a full column.
     """
     if width <= 0 or not samples:
         return ""

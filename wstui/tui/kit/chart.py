@@ -233,7 +233,7 @@ def _figure(columns: int, rows: int) -> Any:
 
 
 def _runs(curve: Curve, scale: Scale, column: Any, columns: int, rows: int) -> list[tuple[list[float], list[float]]]:
-    """The unbroken stretches of a curve, in cells of the canvas; points outside the times shown end a stretch."""
+    """The unbroken parts of a curve, in cells of the canvas; points outside the times shown end a part."""
     runs: list[tuple[list[float], list[float]]] = []
     xs: list[float] = []
     ys: list[float] = []

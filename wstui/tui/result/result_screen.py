@@ -116,7 +116,7 @@ class ResultScreen(Screen[None]):
             self.run_worker(self._look_back, thread=True, name="look back", exit_on_error=False)
 
     def tick(self) -> None:
-        """The time of day goes on; where no run has just ended the masthead sees to it."""
+        """Show the time of day; without a run that has just ended, the title bar does."""
         if self._status is not None:
             badge = _BADGE if self.outcome.result is not None else outcome_badge(self.outcome)
             self._status_line.show(self._status, self.services.clock(), verdict=badge)

@@ -1,4 +1,4 @@
-"""Stretches of a run: those before and after an operator's notes and spans, and the rows in which load was made."""
+"""Intervals of a run: those before and after an operator's notes and spans, and the rows in which load was made."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _BORDERS = frozenset({"stage", "operator", "pause", "resume", "note", "span", "s
 
 
 @dataclass(frozen=True, slots=True)
-class Noted:
+class NotedInterval:
     """A note, or a span with its end (None while it goes on). `before` and `after` are from and to, in seconds."""
 
     text: str
@@ -36,8 +36,8 @@ class Noted:
     is_span: bool = False
 
 
-def noted(events: Sequence[Event | Mark], end_s: float) -> list[Noted]:
-    """Return the notes and spans in order. The stretches reach to the next change of the load, a stage or a note."""
+def noted_intervals(events: Sequence[Event | Mark], end_s: float) -> list[NotedInterval]:
+    """Return the notes and spans in order. The intervals reach to the next change of the load, a stage or a note."""
     borders = sorted({0.0, end_s, *(event.at_s for event in events if event.kind in _BORDERS)})
     found = []
     for index, event in enumerate(events):
@@ -49,11 +49,11 @@ def noted(events: Sequence[Event | Mark], end_s: float) -> list[Noted]:
         begins = event.at_s if until is None else until
         before = max((at for at in borders if at < event.at_s), default=0.0), event.at_s
         after = begins, min((at for at in borders if at > begins), default=end_s)
-        found.append(Noted(event.text, event.at_s, until, before, after, event.kind == "span"))
+        found.append(NotedInterval(event.text, event.at_s, until, before, after, event.kind == "span"))
     return found
 
 
-def stretch(run: Result, rows: Sequence[dict[str, Any]], from_s: float, to_s: float) -> Result:
+def interval_result(run: Result, rows: Sequence[dict[str, Any]], from_s: float, to_s: float) -> Result:
     """Return the result of the seconds between two moments, as far as they tell; a quantile is the mean of theirs."""
     inside = [row for row in rows if from_s + 0.5 < row["at_s"] <= to_s + 0.5 and not row.get("paused")]
     replies = sum(row["replies"] for row in inside)
@@ -91,7 +91,7 @@ def stretch(run: Result, rows: Sequence[dict[str, Any]], from_s: float, to_s: fl
 
 
 def active_rows(result: Result) -> list[dict[str, Any]]:
-    """The rows in which load was made: no pauses, no cooldown, and not the draining at the end."""
+    """Return the rows in which load was made: no pauses, no cooldown, and not the draining at the end."""
     return [
         row
         for row in result.timeline
@@ -100,5 +100,5 @@ def active_rows(result: Result) -> list[dict[str, Any]]:
 
 
 def column(rows: list[dict[str, Any]], name: str) -> list[float]:
-    """The values of a column, those left out that were not measured."""
+    """Return the values of a column without those that were not measured."""
     return [float(row[name]) for row in rows if row.get(name) is not None]
