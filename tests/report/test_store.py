@@ -27,6 +27,9 @@ from wstui.report.store.database import StoreBusy, StoreError, explained
 from wstui.report.store.owner import alive, this_writer
 from wstui.report.store.store import INTERRUPTED, Store, UnknownRun, find
 from wstui.report.store.writer import StoreWriter
+from wstui.scenario.file import load
+from wstui.scenario.model import Scenario
+from wstui.scenario.presets import find as find_preset
 
 
 def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
@@ -63,6 +66,20 @@ def test_a_finished_run_comes_back_as_it_was(tmp_path: Path) -> None:
     assert (listed.state, listed.name, listed.host) == ("finished", "quick", "generator-1")
     assert listed.summary.verdict == result.verdict and listed.summary.timeline == []
     assert listed.environment["versions"]["wstui"] and listed.environment["processors"] >= 1
+
+
+def test_a_run_knows_the_file_of_its_preset(tmp_path: Path) -> None:
+    path, file = tmp_path / "runs.db", tmp_path / "some.toml"
+    file.write_text(find_preset("quick", shipped=True).read_text())
+    for source, key in ((file, str(file.resolve())), (find_preset("quick", shipped=True), "quick.toml")):
+        made = load(source)
+        assert isinstance(made, Scenario)
+        recording = StoreWriter(StandIn(dataclasses.replace(status(3), scenario=made)), path)
+        recording.start()
+        recording.close(None)
+        with Store(path) as store:
+            assert store.runs()[0].file == key
+            assert store.runs()[0].may_be_of(key, "any name") and not store.runs()[0].may_be_of("/other", made.name)
 
 
 def test_rows_are_written_while_the_run_goes_and_only_once(tmp_path: Path) -> None:

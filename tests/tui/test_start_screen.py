@@ -6,16 +6,17 @@ from pathlib import Path
 import pytest
 from textual.widgets import Input
 
-from tests.tui import fake
+from tests.tui import fake, fake_store
 from tests.tui.driving import go_to, shown, started, until
 from tests.tui.editing import control
 from wstui.execution.preflight.detection import Detection
 from wstui.execution.preflight.probe import Unreachable
 from wstui.protocols.guess import ProtocolGuess
 from wstui.scenario.file import load
+from wstui.scenario.file_refs import shipped_folder
 from wstui.scenario.load_curve import shape_of
 from wstui.scenario.model import Suite
-from wstui.scenario.presets import recent_files, remember_file
+from wstui.scenario.presets import file_key, recent_files, remember_file
 from wstui.tui.dashboard.dashboard_screen import Dashboard
 from wstui.tui.dialogs.file_dialogs import NewDialog
 from wstui.tui.dialogs.questions import ConfirmDialog, is_local
@@ -23,6 +24,7 @@ from wstui.tui.editor.editor_screen import Editor
 from wstui.tui.kit import chart
 from wstui.tui.kit.chart import plot
 from wstui.tui.result.result_screen import ResultScreen
+from wstui.tui.start.preset_choice import choices
 from wstui.tui.start.preset_list import PresetTable
 from wstui.tui.start.start_screen import StartScreen
 
@@ -224,6 +226,21 @@ async def test_a_preset_that_was_opened_by_its_path_is_listed_under_recent(home:
         file.unlink()
         await pilot.press("n", "escape")
         await until(lambda: "fail" not in [choice.name for choice in table.items], pilot)
+
+
+def test_two_files_of_one_name_each_show_their_own_last_run(home: Path, tmp_path: Path) -> None:
+    files = [tmp_path / folder / "load.toml" for folder in ("a", "b", "c")]
+    for file in files:
+        file.parent.mkdir()
+        file.write_text((home / "checkout-soak.toml").read_text().replace('"checkout-soak"', '"load"'))
+        remember_file(file)
+    result = fake_store.kept_result("load", "2025-11-23T14:27:55+00:00", clients=10, scale=1.0)
+    runs = [fake_store.stored(number, "load", "finished", result) for number in (3, 2, 1)]
+    runs = [replace(runs[0], file=file_key(files[0]), started="new"), replace(runs[1], file=file_key(files[1])),
+            replace(runs[2], started="old")]  # fmt: skip
+    found = {choice.entry.path: choice.last_at for choice in choices(recent_files(), runs)}
+    assert found == {files[0]: "new", files[1]: result.started, files[2]: "old"}, "of the oldest no file is known"
+    assert file_key(shipped_folder() / "quick.toml") == "quick.toml"
 
 
 def test_only_files_outside_the_preset_folders_are_remembered_and_only_the_latest(home: Path, tmp_path: Path) -> None:

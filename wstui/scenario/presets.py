@@ -119,6 +119,12 @@ def shadowed(path: str | Path) -> str:
     return f"{printable(str(path))} is used in the place of the preset {quote(path.stem)} that comes with wstui"
 
 
+def file_key(file: str | Path) -> str:
+    """Return what tells a preset's file from others of its name: the path, or the name if it comes with wstui."""
+    path = Path(file).resolve()
+    return path.name if path.parent == shipped_folder().resolve() else str(path)
+
+
 def find(name: str, *, shipped: bool = False) -> Path:
     """Return the file of a preset: a path when it has a slash or ends in .toml or .py, else a name on the search path.
 

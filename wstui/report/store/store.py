@@ -50,6 +50,12 @@ class StoredRun:
     summary: Result
     environment: dict[str, Any]
     suite_name: str = ""
+    file: str = ""
+    """The preset's file as `presets.file_key` has it; "" if unknown."""
+
+    def may_be_of(self, file: str, name: str) -> bool:
+        """Return whether the run is one of this preset: by its file, or by its name if a file is unknown."""
+        return self.file == file if self.file and file else self.name == name
 
 
 def find(reference: str, names: Mapping[int, str], tags: Mapping[str, int]) -> int:
@@ -292,6 +298,7 @@ class Store:
             summary,
             environment,
             row["suite_name"],
+            row["file"],
         )
 
 

@@ -24,6 +24,7 @@ from wstui.report.store.owner import this_writer
 from wstui.report.store.pictures import Packed, PicturePacker
 from wstui.report.store.retention import apply_retention
 from wstui.report.store.store import Store
+from wstui.scenario.presets import file_key
 
 
 class StoreWriter(Observer):
@@ -111,6 +112,7 @@ class StoreWriter(Observer):
                 suite="/".join(suite.names) if suite else "",
                 suite_name=suite.name if suite else "",
                 position=suite.index if suite else 0,
+                file=_file_of(status, status.result),
             ),
             started,
         )
@@ -138,6 +140,7 @@ class StoreWriter(Observer):
                     suite="/".join(suite.names) if suite else "",
                     suite_name=suite.name if suite else "",
                     position=position,
+                    file=_file_of(self._run.status, result),
                 )
                 self.ids.append(number)
                 written = _Written(number, result.started)
@@ -280,11 +283,12 @@ def _insert(
     suite: str,
     suite_name: str,
     position: int,
+    file: str,
 ) -> int:
     with store.transaction() as db:
         cursor = db.execute(
-            "INSERT INTO runs (name, url, host, started, state, suite, suite_name, position, writer, updated, summary, "
-            "environment) VALUES (?, ?, ?, ?, 'running', ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO runs (name, url, host, started, state, suite, suite_name, position, file, writer, updated, "
+            "summary, environment) VALUES (?, ?, ?, ?, 'running', ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 name_of(summary),
                 url_of(summary),
@@ -293,6 +297,7 @@ def _insert(
                 suite,
                 suite_name,
                 position,
+                file,
                 writer,
                 time.time(),
                 _without_bulk(summary),
@@ -300,6 +305,11 @@ def _insert(
             ),
         )
     return int(cursor.lastrowid or 0)
+
+
+def _file_of(status: Status, result: Result) -> str:
+    file = status.scenario.origin.file
+    return file_key(file) if file and name_of(result) == status.scenario.name else ""
 
 
 def _without_bulk(result: Result) -> str:

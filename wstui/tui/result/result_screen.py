@@ -147,7 +147,12 @@ class ResultScreen(Screen[None]):
         if stored is None or worker.is_cancelled:
             return
         before = next(
-            (run for run in kept if run.name == stored.name and run.id < stored.id and _compares(run, result)), None
+            (
+                run
+                for run in kept
+                if run.id < stored.id and run.may_be_of(stored.file, stored.name) and _compares(run, result)
+            ),
+            None,
         )
         since = None
         if before is not None:

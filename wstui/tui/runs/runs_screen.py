@@ -194,7 +194,7 @@ class RunsScreen(Screen[None]):
         run = self._chosen
         if run is None:
             return
-        before = next((r for r in self._kept if r.name == run.name and r.id < run.id), None)
+        before = next((r for r in self._kept if r.id < run.id and r.may_be_of(run.file, run.name)), None)
         if before is None:
             self.notify(
                 f"this is the first run of {run.name}: mark two runs with space to compare them", severity="warning"

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from wstui.execution.run.result import Result
 from wstui.scenario.load_curve import LoadCurve
 from wstui.scenario.model import Scenario
-from wstui.scenario.presets import PresetEntry
+from wstui.scenario.presets import PresetEntry, file_key
+
+if TYPE_CHECKING:
+    from wstui.report.store.store import StoredRun
 
 GROUPS = {"recent": "recent", "own": "yours", "here": "here", "shipped": "shipped", "protocol": "protocol"}
 
@@ -49,10 +53,13 @@ class PresetChoice:
         return replace(self, group=group)
 
 
-def choices(entries: list[PresetEntry], last: Mapping[str, tuple[str, Result]]) -> list[PresetChoice]:
-    """Return the presets as they are offered: those that ran last or were opened by path, own ones, shipped ones."""
+def choices(entries: list[PresetEntry], runs: Sequence[StoredRun]) -> list[PresetChoice]:
+    """Return the presets as they are offered: those that ran last or were opened by path, own ones, shipped ones.
+
+    `runs` are those that ended, newest first.
+    """
     named = {entry.name for entry in entries if entry.origin != "file"}
-    made = [_choice(entry, last.get(_name_of(entry, named))) for entry in entries]
+    made = [_choice(entry, _last_of(entry, _name_of(entry, named), runs)) for entry in entries]
     ran = sorted((c for c in made if c.last is not None), key=lambda c: c.last_at, reverse=True)
     recent = ran[:3] + [choice for choice in made if choice.group == "file" and choice not in ran[:3]]
     return [
@@ -62,16 +69,20 @@ def choices(entries: list[PresetEntry], last: Mapping[str, tuple[str, Result]]) 
 
 
 def _name_of(entry: PresetEntry, named: Collection[str]) -> str:
-    """Return the name that runs of a preset are kept under, if they can be told from those of another one."""
+    """Return the name of a preset's runs of which no file is known, or "" if they may be those of another one."""
     if entry.origin != "file" or entry.overview is None:
         return entry.name
     return entry.overview.name if entry.overview.name not in named else ""
 
 
-def _choice(entry: PresetEntry, last: tuple[str, Result] | None) -> PresetChoice:
-    at, result = last or ("", None)
+def _last_of(entry: PresetEntry, name: str, runs: Sequence[StoredRun]) -> StoredRun | None:
+    file = file_key(entry.path)
+    return next((run for run in runs if run.may_be_of(file, name)), None)
+
+
+def _choice(entry: PresetEntry, last: StoredRun | None) -> PresetChoice:
     group = "protocol" if entry.origin == "shipped" and entry.protocol != "json" else entry.origin
-    return PresetChoice(entry, group, at, result)
+    return PresetChoice(entry, group, last.started, last.summary) if last else PresetChoice(entry, group)
 
 
 def unlikeness(name: str, pattern: str) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
@@ -13,7 +13,6 @@ from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
 
-from wstui.execution.run.result import Result
 from wstui.measure.sanitize import sanitize
 from wstui.report.model.cell_text import tilde
 from wstui.scenario.fresh import fresh, scenario_for
@@ -32,6 +31,9 @@ from wstui.tui.kit.title_bar import TitleBar
 from wstui.tui.services import Services
 from wstui.tui.start.preset_choice import PresetChoice, choices, unlikeness
 from wstui.tui.start.preset_list import PresetDetails, PresetTable, Welcome
+
+if TYPE_CHECKING:
+    from wstui.report.store.store import StoredRun
 
 _READ_AFTER_S = 0.1
 """How long after the first picture presets are read, and between what is loaded for the next screens."""
@@ -104,7 +106,7 @@ class StartScreen(Screen[None]):
     def look(self) -> None:
         """Read the presets and how their last runs went; put the cursor on one that was not there before."""
         before = {choice.entry.path for choice in self._choices}
-        self._choices = choices([*available(), *recent_files()], self._last_results())
+        self._choices = choices([*available(), *recent_files()], self._ended_runs())
         self.set_class(not any(choice.last for choice in self._choices), "-fresh")
         self._filter(self._pattern)
         table = self.query_one(PresetTable)
@@ -133,15 +135,15 @@ class StartScreen(Screen[None]):
     def action_filter(self) -> None:
         self.app.push_screen(FilterDialog(self._pattern, self._filter, "presets", "fanout, soak, yours …"))
 
-    def _last_results(self) -> dict[str, tuple[str, Result]]:
+    def _ended_runs(self) -> list[StoredRun]:
         if (runs := self.services.runs) is None:
-            return {}
+            return []
         try:
             kept = runs.newest(RECENT)
         except Exception as error:
             self.notify(f"kept runs cannot be read: {error}", severity="warning")
-            return {}
-        return {run.name: (run.started, run.summary) for run in reversed(kept) if run.state != "running"}
+            return []
+        return [run for run in kept if run.state != "running"]
 
     def _describe(self) -> None:
         chosen = self.query_one(PresetTable).selected
