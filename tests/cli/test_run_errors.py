@@ -113,6 +113,26 @@ def test_all_errors_of_a_file_come_at_once(tmp_path: Path) -> None:
     assert "target.settle" in said(err)
 
 
+@pytest.mark.parametrize("command", ["run", "check"])
+def test_conflicts_between_fields_are_told_with_their_line(tmp_path: Path, command: str) -> None:
+    path = tmp_path / "two.toml"
+    path.write_text(
+        '[target]\nurl = "ws://127.0.0.1:1/ws"\n\n[messages]\nsubscribe_each = 2\n\n'
+        + '[[stages]]\nname = "ramp"\nover = "1s"\nclients = 5\n\n' * 2
+        + '[[thresholds]]\nmetric = "response.p99"\nlimit = "< 1s"\nstage = "hold"\n'
+    )
+    code, _, err = invoke(command, str(path))
+    assert code == 2
+    assert "line 5: messages.subscribe_each = 2" in said(err)
+    assert "line 13, stage ramp: stages[1].name" in said(err)
+    assert "line 20: thresholds[0].stage" in said(err)
+    _, _, err = invoke(command, str(path), "--threshold", "connect.success > 1%", "--threshold", "response.p99 < 1s")
+    assert "line 13, stage ramp: stages[1].name" in said(err) and "thresholds" not in said(err)
+    path.write_text(path.read_text().replace("clients = 5", "clients = 0", 1))
+    code, _, err = invoke(command, str(path), "--clients", "7")
+    assert code == 2 and "line 13, stage ramp: stages[1].name" in said(err)
+
+
 def test_a_missing_variable_is_named(tmp_path: Path) -> None:
     code, _, err = invoke("run", write(tmp_path, url="${NO_SUCH_VARIABLE_HERE}"))
     assert code == 2

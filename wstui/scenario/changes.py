@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from wstui.scenario.checks import findings
 from wstui.scenario.env_refs import Reference, secret_values, value_at
-from wstui.scenario.errors import Key, Problem, ScenarioError, without_secrets
+from wstui.scenario.errors import Conflict, Key, Problem, ScenarioError, without_secrets
 from wstui.scenario.model import Scenario, Suite
 from wstui.scenario.validation_errors import diagnose
 
@@ -69,10 +69,33 @@ def checked(
         known = {key: Reference(raw, None) for key, raw in references.items()}
         changed._origin = replace(scenario._origin, references=known)
     if not problems:
-        problems = [_attributed(finding.key, finding.problem(file), blame) for finding in findings(changed)]
+        conflicts = list(findings(changed))
+        # A further version of a scenario may have other values where its file has those of before.
+        places = _places(conflicts, scenario, data) if conflicts and references is None else {}
+        problems = [
+            _attributed(found.key, replace(found.problem(file), place=places.get(found.key, "")), blame)
+            for found in conflicts
+        ]
     if problems:
         raise ScenarioError(without_secrets(problem, scenario.origin.secrets) for problem in problems)
     return changed
+
+
+def _places(conflicts: Sequence[Conflict], scenario: Scenario, data: dict[str, Any]) -> dict[Key, str]:
+    """Return where conflicts are in the scenario's file, if that is known."""
+    from wstui.scenario.toml_lines import lines_of, place_of
+
+    if not scenario.origin.file or not scenario.origin.text:
+        return {}
+    lines = lines_of(scenario.origin.text)
+    limits = {"thresholds": [threshold.model_dump() for threshold in scenario.thresholds]}
+    # Limits from flags take the place of those in the file, and move what follows.
+    moved = {
+        found.key
+        for found in conflicts
+        if found.key[0] == "thresholds" and value_at(limits, found.key[:2]) != value_at(data, found.key[:2])
+    }
+    return {found.key: place_of(found.key, lines, data) for found in conflicts if found.key not in moved}
 
 
 def _attributed(key: Key, problem: Problem, blame: Mapping[Key, RequestedValue]) -> Problem:

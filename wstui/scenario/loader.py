@@ -64,6 +64,7 @@ class Loaded:
         self._text = text
         self._model: type[Scenario | Suite] = Suite if "suite" in data else Scenario
         self._problems: dict[Key, Problem] = {}  # the first at each place
+        self._conflicting: set[Key] = set()
         self._written: dict[Key, str] = {}  # texts with references, as the file has them
         self._warnings: list[str] = []
         self._secrets: list[str] = []
@@ -88,8 +89,12 @@ class Loaded:
             if isinstance(best, Scenario):
                 self._check(best)
         if self._problems or made is None:
-            placed = [replace(problem, place=self._line(key)) for key, problem in self._problems.items()]
-            found = sorted(placed, key=self._place)
+            in_lists = {key for key in self._problems if any(isinstance(part, int) for part in key)}
+            placed = [
+                replace(problem, place=self._place_of(key)) if key in in_lists | self._conflicting else problem
+                for key, problem in self._problems.items()
+            ]
+            found = sorted(placed, key=self._order_of)
             raise ScenarioError(without_secrets(problem, self._secrets) for problem in found)
         values = made.model_dump()
         references = {key: Reference(raw, value_at(values, key)) for key, raw in self._written.items()}
@@ -97,18 +102,12 @@ class Loaded:
         made._origin = Origin(self._file, references, tuple(self._warnings), values=values, secrets=secrets)
         return made
 
-    def _line(self, key: Key) -> str:
-        """Return the line, role and step of a problem in a list: an index tells a reader little."""
-        if not self._file or not self._text or not any(isinstance(part, int) for part in key):
+    def _place_of(self, key: Key) -> str:
+        if not self._file or not self._text:
             return ""
-        lines = self._lines
-        known = next((lines[key[:length]] for length in range(len(key), 0, -1) if key[:length] in lines), 0)
-        items = [length for length in range(2, len(key) + 1) if isinstance(key[length - 1], int)]
-        item, *steps = [value_at(self._data, (*key[:length], "name")) for length in items]
-        kind = {"roles": "role", "login": "login", "stages": "stage"}.get(str(key[0]), "")
-        told = [f"line {known}" if known else "", f"{kind} {item}" if kind and isinstance(item, str) else ""]
-        told += [f"step {name}" for name in steps[-1:] if isinstance(name, str)]
-        return printable(", ".join(filter(None, told)))
+        from wstui.scenario.toml_lines import place_of
+
+        return place_of(key, self._lines, self._data)
 
     @cached_property
     def _lines(self) -> dict[Key, int]:
@@ -116,7 +115,7 @@ class Loaded:
 
         return lines_of(self._text)
 
-    def _place(self, problem: Problem) -> int:
+    def _order_of(self, problem: Problem) -> int:
         """Return a sort key: problems appear in the order of the file's sections."""
         section = re.split(r"[.\[]", problem.key)[0]
         return self._order.index(section) if section in self._order else len(self._order)
@@ -196,6 +195,7 @@ class Loaded:
                 raw = hide_defaults(self._written[finding.key])
                 self._warnings.append(f"{dotted(finding.key)} is empty: a run needs what {printable(raw)} refers to.")
             elif not any(_overlap(key, broken) for key in needed for broken in unreadable):
+                self._conflicting.add(finding.key)
                 self._report({finding.key: finding.problem(self._file)})
 
     def _report(self, problems: Mapping[Key, Problem]) -> None:

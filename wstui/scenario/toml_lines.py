@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
-from wstui.scenario.errors import Key
+from wstui.scenario.env_refs import value_at
+from wstui.scenario.errors import Key, printable
 
 _TOKEN = re.compile(
     r'"""(?:\\.|[^\\])*?"{3,5}'
@@ -22,6 +24,18 @@ _TOKEN = re.compile(
 def lines_of(text: str) -> dict[Key, int]:
     """Return the line of each key, table and item, the first being 1."""
     return _Reader(text).lines
+
+
+def place_of(key: Key, lines: Mapping[Key, int], data: Any) -> str:
+    """Return the line of a value or of what should hold it, and its role and step: an index tells a reader little."""
+    items = [length for length in range(2, len(key) + 1) if isinstance(key[length - 1], int)]
+    least = items[0] if items else 1
+    known = next((lines[key[:length]] for length in range(len(key), least - 1, -1) if key[:length] in lines), 0)
+    item, *steps = [value_at(data, (*key[:length], "name")) for length in items] or [None]
+    kind = {"roles": "role", "login": "login", "stages": "stage"}.get(str(key[0]), "")
+    told = [f"line {known}" if known else "", f"{kind} {item}" if kind and isinstance(item, str) else ""]
+    told += [f"step {name}" for name in steps[-1:] if isinstance(name, str)]
+    return printable(", ".join(filter(None, told)))
 
 
 class _Reader:
