@@ -102,12 +102,21 @@ def test_a_generator_at_its_limit_comes_first_and_the_server_is_not_blamed_for_i
     result = msgspec.structs.replace(
         slow,
         generator=limited().generator,
-        messages=Traffic(sent=100, timed_out=5),
+        messages=Traffic(sent=100, timed_out=5, late=5),
         connections=Connections(attempted=100, ready=95, dropped=5),
     )
     assert causes(result) == ["generator", "drops"]
     (finding,) = findings(limited())
     assert finding.began_s == 12.0 and finding.stages == ("hold",) and "CPU of worker 1" in finding.evidence
+
+
+def test_replies_that_never_came_are_told_beside_a_generator_at_its_limit() -> None:
+    slow = with_p99([30.0] * 40, passed=False)
+    lossy = msgspec.structs.replace(
+        slow, generator=limited().generator, messages=Traffic(sent=100, timed_out=5, late=3)
+    )
+    assert causes(lossy) == ["generator", "no replies"]
+    assert "5 of 100 messages (5 %); 3 replies came too late, 2 never" in findings(lossy)[1].evidence
 
 
 def test_a_target_that_cannot_be_reached_is_the_only_finding() -> None:

@@ -21,6 +21,7 @@ from wstui.report.analysis.message_rules import (
     broken_protocol,
     failed_steps,
     fan_out,
+    lost_replies,
     no_replies,
     numbered,
     odd_replies,
@@ -43,8 +44,9 @@ def findings(result: Result) -> list[Finding]:
         return []
     found = [finding for rule in _RULES if (finding := rule(result)) is not None]
     if found and found[0].cause == "generator":
-        # What this generator may have caused itself is not held against the server.
-        found = [finding for finding in found if finding.cause not in ("latency", "slow ramp", "no replies")]
+        # What this generator may have caused itself is not held against the server: it delays replies, but loses none.
+        own = {"latency", "slow ramp"} if lost_replies(result) else {"latency", "slow ramp", "no replies"}
+        found = [finding for finding in found if finding.cause not in own]
     return found[:MOST]
 
 

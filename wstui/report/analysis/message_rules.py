@@ -15,6 +15,11 @@ STRAY = 0.01
 """Fewer replies than this share may match no message: servers may send pong frames unasked (RFC 6455 5.5.3)."""
 
 
+def lost_replies(result: Result) -> int:
+    """Return how many replies never came, not even too late."""
+    return max(0, result.messages.timed_out - result.messages.late)
+
+
 def no_replies(result: Result) -> Finding | None:
     seen = result.messages
     if not seen.timed_out:
@@ -22,7 +27,8 @@ def no_replies(result: Result) -> Finding | None:
     unanswered = counted_in(result, "unanswered", lambda f: f.kind == "timeout")
     began = min((failure.first_s for failure in unanswered), default=None)
     share = format.percentage(min(seen.timed_out / seen.sent, 1.0)) if seen.sent else "some"
-    late = f"; {format.count(seen.late)} replies came too late" if seen.late else ""
+    never = f", {format.count(lost_replies(result))} never" if lost_replies(result) else ""
+    late = f"; {format.count(seen.late)} replies came too late{never}" if seen.late else ""
     return Finding(
         "no replies",
         "Messages were not answered in time.",
