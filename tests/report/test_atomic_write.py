@@ -46,6 +46,15 @@ def test_a_missing_folder_is_named_with_the_command_that_makes_it(tmp_path: Path
         prove_writable(path)
 
 
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="Linux only")
+def test_a_folder_that_takes_no_files_is_not_one_to_create() -> None:
+    for attempt in (prove_writable, lambda path: write(path, "x")):
+        with pytest.raises(
+            NotWritable, match=r"^cannot write /proc/x: no new file can be made in /proc; choose a file in"
+        ):
+            attempt("/proc/x")
+
+
 def test_a_folder_and_a_path_below_a_file_are_refused(tmp_path: Path) -> None:
     with pytest.raises(NotWritable, match="it is a folder"):
         prove_writable(tmp_path)

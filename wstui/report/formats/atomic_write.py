@@ -117,6 +117,10 @@ def _explained(path: str | Path) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError:
+        if parent.is_dir():  # as /proc, which the kernel fills
+            raise NotWritable(
+                f"cannot write {path}: no new file can be made in {parent}; choose a file in another folder"
+            ) from None
         raise NotWritable(
             f"cannot write {path}: the folder {parent} does not exist; create it with: mkdir -p {parent}"
         ) from None
