@@ -44,9 +44,9 @@ class SearchDriver(ABC):
     async def back_off(self, load: int) -> None:
         """Take the load off, down to `load`. Raises Ended."""
 
-    @abstractmethod
     def pace_s(self, load: int) -> float:
         """Seconds between two sends of a client at this load."""
+        return self.scenario.messages.every
 
     async def prepare(self) -> None:
         """Wait for the run to start, and connect the clients that stay. Raises Ended."""
@@ -142,10 +142,9 @@ class Clients(SearchDriver):
     """So many clients at once, each sending as the scenario says."""
 
     async def step(self, load: int) -> Measured:
-        search = self.search
         began = await self.checkpoint()
-        self._doing("ramp", search.ramp)
-        await self.connect(load, search.ramp)
+        self._doing("ramp", self.search.ramp)
+        await self.connect(load, self.search.ramp)
         opened, ended = await self._settle_and_measure()
         return self.measured(load, ended.totals.counters.open, began, opened, ended)
 
@@ -153,9 +152,6 @@ class Clients(SearchDriver):
         await self.connect(load, self.search.ramp)
         if self._are_missing(load):
             await self.connect(0, self.search.ramp)
-
-    def pace_s(self, load: int) -> float:
-        return self.scenario.messages.every
 
 
 class MessageDriver(SearchDriver):
@@ -203,9 +199,6 @@ class Connects(SearchDriver):
     async def back_off(self, load: int) -> None:
         await self.connect(self.search.clients, self.search.ramp)
         await self._replace_dropped(self.search.clients)
-
-    def pace_s(self, load: int) -> float:
-        return self.scenario.messages.every
 
 
 KINDS: dict[str, type[SearchDriver]] = {"clients": Clients, "connects": Connects, "messages": MessageDriver}

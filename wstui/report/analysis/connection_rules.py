@@ -10,6 +10,7 @@ from wstui.report.analysis.finding import (
     clients_hit,
     column_at,
     counted_in,
+    finding_of,
     last_seen,
     mean_of,
     most_frequent,
@@ -143,16 +144,14 @@ def proxy(result: Result) -> Finding | None:
     failed = [failure for failure in result.failures if failure.kind == "proxy"]
     if not failed or result.verdict.unreachable:
         return None
-    began = min(failure.first_s for failure in failed)
     hit = f"{format.count(sum(f.count for f in failed))} of {format.count(result.connections.attempted)} attempts"
-    top = max(failed, key=lambda failure: failure.count)
-    return Finding(
+    return finding_of(
+        result,
+        failed,
         "proxy",
         "The proxy gave clients no way to the target.",
-        f"{hit}: {top.message}{clients_hit(failed)}",
         "Look at the proxy's log and limits; --proxy off goes without it",
-        began,
-        stages_between(result, began, last_seen(failed)),
+        evidence=f"{hit}: {max(failed, key=lambda failure: failure.count).message}",
     )
 
 
@@ -160,15 +159,14 @@ def network(result: Result) -> Finding | None:
     lost = counted_in(result, "failed", lambda f: f.kind in ("network", "reset", "dns", "tls"))
     if not lost or result.verdict.unreachable or not result.connections.failed:
         return None
-    began = min(failure.first_s for failure in lost)
     total = sum(failure.count for failure in lost)
-    return Finding(
+    return finding_of(
+        result,
+        lost,
         "network",
         "Connections broke below WebSocket.",
-        f"{format.count(total)} times: {top_failure(max(lost, key=lambda failure: failure.count))}{clients_hit(lost)}",
         "Look at proxy, balancer, firewall and connection tracking, and at the listen backlog",
-        began,
-        stages_between(result, began, last_seen(lost)),
+        evidence=f"{format.count(total)} times: {top_failure(max(lost, key=lambda failure: failure.count))}",
     )
 
 

@@ -129,14 +129,16 @@ def remedy(result: Result, failure: FailureSummary | None) -> str:
     return fix[:1].upper() + fix[1:]
 
 
-def finding_of(result: Result, seen: Sequence[FailureSummary], cause: str, text: str, next_step: str) -> Finding:
-    """A finding that rests on failures, the most frequent in words."""
+def finding_of(
+    result: Result, seen: Sequence[FailureSummary], cause: str, text: str, next_step: str, *, evidence: str = ""
+) -> Finding:
+    """Return a finding that rests on failures; the `evidence` is the most frequent in words, if none is given."""
     began = min(failure.first_s for failure in seen)
     top = max(seen, key=lambda failure: failure.count)
     return Finding(
         cause,
         text,
-        top_failure(top) + clients_hit(seen),
+        (evidence or top_failure(top)) + clients_hit(seen),
         next_step,
         began,
         stages_between(result, began, last_seen(seen)),

@@ -119,8 +119,6 @@ def _point(labels: dict[str, str], histogram: Histogram, began_ns: int, now_ns: 
     )
 
 
-_TIMEOUT_S = 5.0
-_NS = 1e9
 _KEPT = 10_000
 """Events held for a collector that does not answer; the oldest go first."""
 _LEFT_OUT = "row"
@@ -139,7 +137,7 @@ class OtlpLogs(Observer):
         self._events = RunEvents()
         self._begun_ns = 0
         self._unsent: list[ReadableLogRecord] = []
-        self._exporter: Any = OTLPLogExporter(endpoint=url, timeout=_TIMEOUT_S)
+        self._exporter: Any = OTLPLogExporter(endpoint=url, timeout=TIMEOUT_S)
         logging.getLogger("opentelemetry.exporter").setLevel(logging.CRITICAL)  # `problem` says it
 
     def follow(self) -> None:
@@ -159,7 +157,7 @@ class OtlpLogs(Observer):
         scope = InstrumentationScope("wstui")
         for event in events:
             if event["event"] == "start":
-                self._begun_ns = round(datetime.fromisoformat(event["started"]).timestamp() * _NS)
+                self._begun_ns = round(datetime.fromisoformat(event["started"]).timestamp() * NS)
             if event["event"] != _LEFT_OUT:
                 self._unsent.append(ReadableLogRecord(self._record(event), resource, scope))
         del self._unsent[:-_KEPT]
@@ -175,7 +173,7 @@ class OtlpLogs(Observer):
             severity = SeverityNumber.ERROR
         content = msgspec.to_builtins(event)
         return LogRecord(
-            timestamp=self._begun_ns + round(event["at_s"] * _NS),
+            timestamp=self._begun_ns + round(event["at_s"] * NS),
             observed_timestamp=time.time_ns(),
             severity_number=severity,
             severity_text=severity.name,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from wstui.execution.run.result import FanOutSummary, FanOutType, Result, SuiteResult
 from wstui.execution.run.result_sections import Latency, SlowReadersResult
 from wstui.execution.run.verdict import figure_of
@@ -116,14 +118,21 @@ def _connections(run: Result) -> Table:
         ("keepalive pings", seen.pings),
         ("pings without a pong", seen.pings - seen.pongs),
     ]
-    numbers += [(word, number) for word, number in further if number]
-    columns = [*(Column(word, strong=True) for word, _ in facts), *(Column(word) for word, _ in numbers)]
-    cells = [*(text for _, text in facts), *(format.count(number) for _, number in numbers)]
+    columns, cells = _counted(facts, numbers, further)
     ramps = [
         f"{ramp.stage}: {format.per_second(ramp.achieved)} of {format.per_second(ramp.planned)} planned"
         for ramp in ramp_rates(run)
     ]
     return Table("Connections", columns, [Row(cells)], Style.FACTS, ramps)
+
+
+def _counted(
+    facts: Sequence[tuple[str, str]], numbers: Sequence[tuple[str, int]], further: Sequence[tuple[str, int]]
+) -> tuple[list[Column], list[str]]:
+    """Return columns and cells of facts and counts; the `further` ones are left out where they are 0."""
+    counts = [*numbers, *((word, number) for word, number in further if number)]
+    columns = [*(Column(word, strong=True) for word, _ in facts), *(Column(word) for word, _ in counts)]
+    return columns, [*(text for _, text in facts), *(format.count(number) for _, number in counts)]
 
 
 def _tokens(run: Result) -> Table | None:
@@ -242,17 +251,9 @@ def _messages(run: Result) -> Table:
         ("wanting no reply", seen.no_reply_expected),
         ("in flight" if run.verdict.running else "abandoned", seen.abandoned),
     ]
-    numbers += [(word, number) for word, number in further if number]
-    columns = [
-        *(Column(word, strong=True) for word, _ in facts),
-        *(Column(word) for word, _ in numbers),
-        *(Column(word, strong=True) for word in ("out", "in")),
-    ]
-    cells = [
-        *(text for _, text in facts),
-        *(format.count(number) for _, number in numbers),
-        *map(format.size, (seen.bytes_sent, seen.bytes_received)),
-    ]
+    columns, cells = _counted(facts, numbers, further)
+    columns += [Column(word, strong=True) for word in ("out", "in")]
+    cells += map(format.size, (seen.bytes_sent, seen.bytes_received))
     out, back = seen.bytes_sent_inflated, seen.bytes_received_inflated
     compressed = (out or back) and (out, back) != (seen.bytes_sent, seen.bytes_received)
     notes = (f"Without compression {format.size(out)} out, {format.size(back)} in.",) if compressed else ()

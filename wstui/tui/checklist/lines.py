@@ -6,7 +6,7 @@ from wstui.execution.preflight.checklist import Check, CheckMark
 from wstui.measure.sanitize import sanitize
 from wstui.report.model.cell_text import clip, pad, wrap
 from wstui.tui.kit.compact_view import as_rows
-from wstui.tui.kit.row_widget import Line, RowWidget, rule
+from wstui.tui.kit.row_widget import Line, TallWidget, rule
 
 SIGNS = {CheckMark.PASS: ("✓", "ok"), CheckMark.WARN: ("▲", "warn"), CheckMark.FAIL: ("✗", "bad")}
 """Glyph and meaning of how a check ended."""
@@ -19,7 +19,7 @@ _NEXT = {
 """The next thing that is checked after each check, for a person who waits."""
 
 
-class Checks(RowWidget):
+class Checks(TallWidget):
     """A row for each check with its fix below it, then what came of all of them."""
 
     DEFAULT_CSS = "Checks { height: auto; }"
@@ -34,31 +34,21 @@ class Checks(RowWidget):
     def begin(self) -> None:
         self._checks = []
         self._busy = True
-        self._changed()
+        self.changed()
 
     def add(self, check: Check) -> None:
         self._checks.append(check)
-        self._changed()
+        self.changed()
 
     def end(self) -> None:
         self._busy = False
-        self._changed()
+        self.changed()
 
     def turn(self) -> None:
         """Show that something is going on."""
         if self._busy:
             self._turn = (self._turn + 1) % len(_TURNING)
             self.redraw()
-
-    def _changed(self) -> None:
-        self.refresh(layout=True)
-        self.redraw()
-
-    def get_content_height(self, container: object, viewport: object, width: int) -> int:
-        return len(self.rows(width))
-
-    def paint(self, width: int, height: int) -> list[Line]:
-        return self.rows(width)
 
     def rows(self, width: int) -> list[Line]:
         title: Line = [

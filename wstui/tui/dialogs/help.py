@@ -12,7 +12,7 @@ from textual.widget import Widget
 from wstui.report.model.cell_text import width_of, wrap
 from wstui.tui.bindings import key
 from wstui.tui.dialogs.dialog import Dialog
-from wstui.tui.kit.row_widget import Line, Part, RowWidget, cells, cut
+from wstui.tui.kit.row_widget import Line, Part, TallWidget, cells, cut
 
 Entry = tuple[str, str]
 
@@ -81,7 +81,7 @@ def areas(bindings: Iterable[ActiveBinding], shown: Callable[[Binding], str]) ->
 Section = tuple[str, Sequence[Entry]]
 
 
-class HelpPage(RowWidget):
+class HelpPage(TallWidget):
     """Keys with what they do, in two columns; one widget, because many would take long to lay out."""
 
     DEFAULT_CSS = "HelpPage { height: auto; background: $surface; }"
@@ -105,12 +105,6 @@ class HelpPage(RowWidget):
             [*left, (" " * (half - cells(left)), "text"), *right]
             for left, right in zip_longest(*columns, fillvalue=list[Part]())
         ]
-
-    def get_content_height(self, container: object, viewport: object, width: int) -> int:
-        return len(self.rows(width))
-
-    def paint(self, width: int, height: int) -> list[Line]:
-        return self.rows(width)
 
 
 def _column(sections: Sequence[Section], width: int, blank: list[Line]) -> list[Line]:

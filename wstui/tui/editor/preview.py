@@ -26,7 +26,7 @@ from wstui.tui.editor.draft_reader import DraftReading
 from wstui.tui.editor.host_capacity import HostCapacity, needs
 from wstui.tui.kit import chart
 from wstui.tui.kit.chart import plot
-from wstui.tui.kit.row_widget import Line, RowWidget, cells, rule
+from wstui.tui.kit.row_widget import Line, RowWidget, TallWidget, cells, rule
 from wstui.tui.kit.toml_view import TomlView
 from wstui.tui.services import Launcher
 
@@ -250,7 +250,7 @@ class About(RowWidget):
         return [[*name, (f" {rows[0]}", "text")], *([(clip(row, width - 1), "text")] for row in rows[1:height])]
 
 
-class ConnectionPanel(RowWidget):
+class ConnectionPanel(TallWidget):
     """One client, step by step: when each began, how long it took, what came of it; then what roles say and hear."""
 
     DEFAULT_CSS = "ConnectionPanel { height: auto; }"
@@ -265,16 +265,9 @@ class ConnectionPanel(RowWidget):
         """Draw what was seen so far; `state` is "busy", "good", "near" or "bad"."""
         self._place, self._seen = place, seen
         self._state, self._text, self._fix = state, text, fix
-        self.refresh(layout=True)
-        self.redraw()
+        self.changed()
 
-    def get_content_height(self, container: object, viewport: object, width: int) -> int:
-        return len(self._rows(width))
-
-    def paint(self, width: int, height: int) -> list[Line]:
-        return self._rows(width)
-
-    def _rows(self, width: int) -> list[Line]:
+    def rows(self, width: int) -> list[Line]:
         """A head, a row for each step, the verdict, the conversation."""
         steps = list(self._seen.steps) if self._seen is not None else []
         total = sum(step.took_ms for step in steps)

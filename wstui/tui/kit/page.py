@@ -9,7 +9,7 @@ from wstui.measure.sanitize import sanitize
 from wstui.report.model.cell_text import GAP, clip, flow, wrap
 from wstui.report.model.labels import Tone
 from wstui.report.model.table import Style, Table, fitted
-from wstui.tui.kit.row_widget import Line, RowWidget, cells, cut, rule
+from wstui.tui.kit.row_widget import Line, TallWidget, cells, cut, rule
 
 Section = Callable[[int], list[Line]]
 """Returns the rows of a section for a width, or none."""
@@ -17,7 +17,7 @@ _SIDE_BY_SIDE = 110
 _GAP = 2
 
 
-class Page(RowWidget):
+class Page(TallWidget):
     """The sections, with a blank row between them."""
 
     DEFAULT_CSS = "Page { height: auto; }"
@@ -28,8 +28,7 @@ class Page(RowWidget):
 
     def show(self, sections: Sequence[Section]) -> None:
         self._sections = list(sections)
-        self.refresh(layout=True)
-        self.redraw()
+        self.changed()
 
     def rows(self, width: int) -> list[Line]:
         lines: list[Line] = []
@@ -44,12 +43,6 @@ class Page(RowWidget):
         for other in self._sections[: self._sections.index(section)]:
             row += len(rows) + 1 if (rows := other(width)) else 0
         return row
-
-    def get_content_height(self, container: object, viewport: object, width: int) -> int:
-        return len(self.rows(width))
-
-    def paint(self, width: int, height: int) -> list[Line]:
-        return self.rows(width)
 
 
 def beside(left: Section, right: Section) -> Section:

@@ -147,3 +147,21 @@ class RowWidget(Widget):
         strip = Strip(segments).adjust_cell_length(width, style("text", background))
         self._strips[y] = strip
         return strip
+
+
+class TallWidget(RowWidget):
+    """As tall as the rows that it has for a width."""
+
+    def rows(self, width: int) -> list[Line]:
+        raise NotImplementedError
+
+    def changed(self) -> None:
+        """Lay out and paint again."""
+        self.refresh(layout=True)
+        self.redraw()
+
+    def get_content_height(self, container: object, viewport: object, width: int) -> int:
+        return len(self.rows(width))
+
+    def paint(self, width: int, height: int) -> list[Line]:
+        return self.rows(width)
