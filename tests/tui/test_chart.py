@@ -33,7 +33,7 @@ def test_a_chart_that_fails_is_an_empty_frame_with_a_note(monkeypatch) -> None: 
     def broken(*_: object) -> None:
         raise RuntimeError("kernel")
 
-    monkeypatch.setattr(chart, "_lay_curves", broken)
+    monkeypatch.setattr(chart, "_draw_curves", broken)
     lines = draw(Plot([Curve([0.0, 1.0], [1.0, 2.0], "p50")], 0, 10), 60, 10)
     assert "this chart cannot be drawn: RuntimeError" in text(lines)
     assert len(lines) == 10 and all(cells(line) == 60 for line in lines)

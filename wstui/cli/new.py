@@ -12,7 +12,7 @@ import click
 
 from wstui.cli.exit_codes import ABORTED, BROKEN, KEPT, UNREACHABLE, USAGE, fail, hide, tell
 from wstui.execution.preflight.detection import Detection, detect
-from wstui.execution.preflight.first_message import rehearse
+from wstui.execution.preflight.first_message import run_trial
 from wstui.execution.preflight.probe import Unreachable
 from wstui.measure.sanitize import sanitize
 from wstui.scenario.conversation.known_dialects import DIALECTS, kind_of, known
@@ -121,7 +121,7 @@ def _tried(path: Path, url: str, insecure: bool) -> int:
         hide([scenario])
         if insecure:
             scenario = scenario.model_copy(update={"target": scenario.target.model_copy(update={"insecure": True})})
-        found = asyncio.run(rehearse(scenario))
+        found = asyncio.run(run_trial(scenario))
     except ScenarioError as error:
         fail(describe(error.problems, 100), USAGE)
     except KeyboardInterrupt:

@@ -31,7 +31,7 @@ class OutputFiles:
         """End the process if a report cannot be written or two share a file."""
         self._files: dict[str, str] = dict(options.reports)
         self._lost: list[str] = []
-        _keep_apart({**self._files, "events": options.events, "store": _store(options)})
+        _require_distinct({**self._files, "events": options.events, "store": _store(options)})
         self.to_stdout = STDOUT in (*self._files.values(), options.events)
         if not self._files:
             return  # the first screen does not wait for the formats
@@ -101,7 +101,7 @@ def _store(options: RunOptions) -> str | None:
     return None if options.no_store else str(options.store_path or default_path())
 
 
-def spare_inputs(options: RunOptions, presets: Iterable[Path], scenarios: Iterable[Scenario]) -> None:
+def protect_inputs(options: RunOptions, presets: Iterable[Path], scenarios: Iterable[Scenario]) -> None:
     """End the process when an output would overwrite a file that the run reads."""
     inputs: list[tuple[str, str | Path]] = [("the preset", path) for path in presets]
     read = {
@@ -120,7 +120,7 @@ def spare_inputs(options: RunOptions, presets: Iterable[Path], scenarios: Iterab
                 fail(f"--{name} {given} would overwrite {what} of this run ({path}): name another file", USAGE)
 
 
-def _keep_apart(places: dict[str, str | None]) -> None:
+def _require_distinct(places: dict[str, str | None]) -> None:
     """End the process when two outputs would overwrite each other."""
     taken: dict[Path, str] = {}
     if list(places.values()).count(STDOUT) > 1:

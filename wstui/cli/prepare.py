@@ -12,7 +12,7 @@ import click
 
 from wstui.cli.exit_codes import USAGE, fail, hide, tell
 from wstui.cli.options import RunOptions
-from wstui.cli.output_files import spare_inputs
+from wstui.cli.output_files import protect_inputs
 from wstui.execution.run.result import Result
 from wstui.execution.suite import SuiteRun
 from wstui.fleet.transport import FleetError
@@ -85,7 +85,7 @@ def prepare(
         fail(describe(problems, shutil.get_terminal_size().columns), USAGE)
     if options.trace and (without := [scenario.name for scenario in scenarios if not scenario.roles]):
         fail(f"--trace prints what clients of roles say: {printable(without[0])} has no [[roles]]", USAGE)
-    spare_inputs(options, files, scenarios)
+    protect_inputs(options, files, scenarios)
     first = first_of(scenarios, options.from_member)
     earlier = earlier_results(scenarios[:first], options.store_path) if first else []
     for warning in dict.fromkeys(warning for scenario in scenarios[first:] for warning in warnings(scenario)):

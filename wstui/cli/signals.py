@@ -64,7 +64,9 @@ def writing() -> Iterator[None]:
 @contextlib.contextmanager
 def _handled(act: Callable[[int], None]) -> Iterator[None]:
     # Not the event loop's own handlers: those are gone before the results are written.
-    before = {number: signal.signal(number, lambda came, _: act(came)) for number in _NUMBERS if not _waived(number)}
+    before = {
+        number: signal.signal(number, lambda came, _: act(came)) for number in _NUMBERS if not _is_ignored(number)
+    }
     try:
         yield
     finally:
@@ -72,7 +74,7 @@ def _handled(act: Callable[[int], None]) -> Iterator[None]:
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
 
-def _waived(number: int) -> bool:
+def _is_ignored(number: int) -> bool:
     """Return whether SIGHUP is ignored, as under nohup."""
     return number == _HANGUP and signal.getsignal(number) is signal.SIG_IGN
 

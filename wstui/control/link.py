@@ -94,7 +94,7 @@ def connect(reference: str) -> Link:
     return over_ssh(host, run) if colon else local(registry.find(reference))
 
 
-def greeted(hello: object) -> Hello:
+def checked_hello(hello: object) -> Hello:
     """Return the first message of a run, or raise ConnectionLost: something else answers, or another version."""
     if not isinstance(hello, Hello):
         raise ConnectionLost(hello.text if isinstance(hello, Failed) else "what answers is not a run of wstui")
@@ -116,7 +116,7 @@ def ask(reference: str, name: str, command: RunCommand) -> CommandAnswer:
     late = threading.Timer(GREETING_S, link.close)
     late.start()
     try:
-        greeted(decode_answer(link.reader.readline(LONGEST)))
+        checked_hello(decode_answer(link.reader.readline(LONGEST)))
         late.cancel()
         with contextlib.suppress(OSError):  # a server that refuses has closed, and its reason is still to be read
             link.writer.write(line(Hello(wstui=version("wstui"), name=name)) + line(Request(1, command)))

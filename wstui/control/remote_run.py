@@ -11,7 +11,7 @@ from concurrent.futures import Future
 from importlib.metadata import version
 
 from wstui.control.control_messages import Answered, Failed, Hello, Request, ToServer, Watch, line
-from wstui.control.link import GREETING_S, LONGEST, ConnectionLost, Link, connect, greeted
+from wstui.control.link import GREETING_S, LONGEST, ConnectionLost, Link, checked_hello, connect
 from wstui.control.status_lines import StatusReader
 from wstui.control.stream import Changed, StreamEnd, ToClient, decode_to_client
 from wstui.execution.run.command_queue import set_answer
@@ -45,7 +45,7 @@ class RemoteRun:
         late = threading.Timer(GREETING_S, link.close)
         late.start()
         try:
-            self.hello = greeted(self._read())
+            self.hello = checked_hello(self._read())
             with contextlib.suppress(OSError):  # a server that refuses has closed, and its reason is still to be read
                 self._write(Hello(wstui=version("wstui"), name=name))
                 self._write(Watch())

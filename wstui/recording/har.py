@@ -44,7 +44,7 @@ def is_har(head: bytes) -> bool:
 
 def read_har(file: BinaryIO, progress: Callable[[int], None]) -> RecordedSession:
     """Return the WebSocket connections and HTTP requests of a HAR. Raises ImportFailed with the place."""
-    counted = _Counted(file)
+    counted = _CountingReader(file)
     reader = _Reader(RecordedSession("HAR"))
     try:
         for event in ijson.parse(counted, use_float=True, buf_size=1 << 18):
@@ -61,7 +61,7 @@ def read_har(file: BinaryIO, progress: Callable[[int], None]) -> RecordedSession
     return reader.session
 
 
-class _Counted:
+class _CountingReader:
     """A file that counts what was read of it."""
 
     def __init__(self, file: BinaryIO) -> None:

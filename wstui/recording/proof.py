@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from wstui.execution.preflight.first_message import Rehearsal, rehearse
+from wstui.execution.preflight.first_message import TrialResult, run_trial
 from wstui.execution.preflight.probe import Unreachable, probe
 from wstui.recording.inference.inferred_scenario import Guess, InferredScenario
 from wstui.scenario.conversation.delay import parse_delay
@@ -55,7 +55,7 @@ async def prove(draft: InferredScenario, file: str, say: Callable[[str], None]) 
         return proof
     for clients in CLIENTS:
         for _ in range(_MOST_TRIES):
-            seen = await rehearse(scenario_of(draft, file), clients, _ROUNDS, to_the_end=True)
+            seen = await run_trial(scenario_of(draft, file), clients, _ROUNDS, to_the_end=True)
             broken = [(key, step) for key, step in steps_of(draft) if not _holds(seen, draft, key, step)]
             loosened = [line for key, step in broken[:1] if (line := _loosen(draft, key, step))]
             if not loosened:
@@ -113,11 +113,11 @@ def _name(draft: InferredScenario, key: Key, step: dict[str, Any]) -> tuple[str,
     return draft.tables["roles"][key[1]]["name"], step["name"]
 
 
-def _counts(seen: Rehearsal, draft: InferredScenario, key: Key, step: dict[str, Any]) -> Any:
+def _counts(seen: TrialResult, draft: InferredScenario, key: Key, step: dict[str, Any]) -> Any:
     return seen.steps.get(_name(draft, key, step))
 
 
-def _holds(seen: Rehearsal, draft: InferredScenario, key: Key, step: dict[str, Any]) -> bool:
+def _holds(seen: TrialResult, draft: InferredScenario, key: Key, step: dict[str, Any]) -> bool:
     counts = _counts(seen, draft, key, step)
     if counts is None:
         return True
@@ -126,7 +126,7 @@ def _holds(seen: Rehearsal, draft: InferredScenario, key: Key, step: dict[str, A
     return not (counts.lost > late or counts.failed)
 
 
-def _judge(seen: Rehearsal, draft: InferredScenario, key: Key, step: dict[str, Any]) -> str:
+def _judge(seen: TrialResult, draft: InferredScenario, key: Key, step: dict[str, Any]) -> str:
     """Say whether a step held, and note it beside its guess."""
     counts = _counts(seen, draft, key, step)
     if counts is None or not counts.begun:

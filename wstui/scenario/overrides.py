@@ -288,7 +288,7 @@ def _thresholds(
     return [threshold for threshold in kept if threshold["metric"] not in named] + added
 
 
-def blamed(problem: Problem, overrides: Overrides | None, environ: Mapping[str, str]) -> Problem:
+def attributed(problem: Problem, overrides: Overrides | None, environ: Mapping[str, str]) -> Problem:
     """Return the problem of a file, attributed to the option or the variable whose value it is."""
     given = (overrides or Overrides()).replacing()
     if problem.key == "auth.token" and given.get(problem.key):

@@ -256,13 +256,13 @@ def _member(file: str, name: str) -> Path:
 def _open(path: Path, environ: Mapping[str, str] | None, overrides: Overrides | None) -> Scenario | Suite:
     from wstui.scenario.file import load
     from wstui.scenario.model import Suite
-    from wstui.scenario.overrides import apply, blamed
+    from wstui.scenario.overrides import apply, attributed
 
     try:
         loaded = load(path, environ, overrides.replacing() if overrides else None, complete=False)
     except ScenarioError as error:
         told = os.environ if environ is None else environ
-        raise ScenarioError(blamed(problem, overrides, told) for problem in error.problems) from None
+        raise ScenarioError(attributed(problem, overrides, told) for problem in error.problems) from None
     return loaded if isinstance(loaded, Suite) else apply(loaded, environ, overrides)
 
 

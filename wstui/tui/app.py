@@ -210,8 +210,8 @@ class WstuiApp(KeyQueue):
         self.lifecycle.steer(wanted)
 
     @on(requests.RunPolled)
-    def _close_moot(self, polled: requests.RunPolled) -> None:
-        self.lifecycle.close_moot(polled.status)
+    def _close_obsolete(self, polled: requests.RunPolled) -> None:
+        self.lifecycle.close_obsolete(polled.status)
 
     @on(requests.DashboardShown)
     def _show_result_once(self) -> None:

@@ -146,7 +146,7 @@ class RunLifecycle:
             if isinstance(screen, Dashboard) and screen.is_mounted:  # a run may end before its screen has begun
                 screen.poll(charts=True)
                 screen.refresh_bindings()
-        self.close_moot(runner.session.status)
+        self.close_obsolete(runner.session.status)
         if runner.outcome.refused is None or not self._ask_after_refusal(runner, *runner.outcome.refused):
             self.show_result_once()
 
@@ -170,10 +170,10 @@ class RunLifecycle:
         self._app.push_screen(FailedStartDialog(what, fix, editable=len(scenarios) == 1), go_on)
         return True
 
-    def close_moot(self, status: Status) -> None:
+    def close_obsolete(self, status: Status) -> None:
         """Close dialogs whose question is over, with a word; let one that stays follow the run."""
         app = self._app
-        while app.screen_stack and isinstance(app.screen, Dialog) and (why := app.screen.moot(status)):
+        while app.screen_stack and isinstance(app.screen, Dialog) and (why := app.screen.obsolete_because(status)):
             app.pop_screen()
             app.ignore_keys_for(_DEAF_S)  # what is being typed was meant for the dialog
             app.notify(f"closed: {why}", severity="warning")

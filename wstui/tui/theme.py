@@ -24,7 +24,7 @@ from wstui.tui.theme_256 import (
     IndexedColours,
     IndexedTheme,
     Shades,
-    by_likeness,
+    by_distance,
     entry,
     nearest,
 )
@@ -165,7 +165,7 @@ def readable(color: Color, background: Color, least: float = CONTRAST) -> Color:
 @lru_cache(512)
 def readable_entry(color: Color, background: Color, least: float, shades: Shades) -> Color:
     """The palette entry most like the colour among those that stand out from the background."""
-    alike = [entry(number) for number in by_likeness(color, shades)]
+    alike = [entry(number) for number in by_distance(color, shades)]
     fit = (shade for shade in alike if contrast(shade, background) >= least)
     return next(fit, max(alike, key=lambda shade: contrast(shade, background)))
 

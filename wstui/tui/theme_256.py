@@ -41,7 +41,7 @@ def _lab(number: int) -> Lab:
 
 
 @lru_cache(4096)
-def by_likeness(color: Color, shades: Shades) -> Shades:
+def by_distance(color: Color, shades: Shades) -> Shades:
     """Order palette entries by how much they look like a colour, the most alike first."""
     wanted = rgb_to_lab(color)
     return tuple(
@@ -51,7 +51,7 @@ def by_likeness(color: Color, shades: Shades) -> Shades:
 
 def nearest(color: Color, shades: Shades) -> Color:
     """Return the palette entry that looks most like a colour."""
-    return entry(by_likeness(Color(color.r, color.g, color.b), shades)[0])
+    return entry(by_distance(Color(color.r, color.g, color.b), shades)[0])
 
 
 @dataclass
@@ -159,5 +159,5 @@ class IndexedColours(LineFilter):
     def _colour(self, color: RichColor | None) -> RichColor | None:
         if color is None or color.type is not ColorType.TRUECOLOR or color.triplet is None:
             return color
-        number = by_likeness(Color(*color.triplet), self._shades)[0]
+        number = by_distance(Color(*color.triplet), self._shades)[0]
         return RichColor(str(number), ColorType.EIGHT_BIT, number, ColorTriplet(*entry(number).rgb))

@@ -104,14 +104,14 @@ async def one_reply(scenario: Scenario, note: Note | None = None) -> FirstReply:
 
 async def _one_round(scenario: Scenario, note: Note | None) -> FirstReply:
     """Let one client of each role go through `open` and one round."""
-    seen = await rehearse(scenario, note=note)
+    seen = await run_trial(scenario, note=note)
     if seen.failures:
         return FirstReply(missing="; ".join(seen.failures))
     return FirstReply(seen.round_trip_ms)
 
 
 @dataclass(frozen=True, slots=True)
-class Rehearsal:
+class TrialResult:
     """Results of a few clients of each role: counts by role and step, and failures in words, masked.
 
     `waiting` are the steps that wait for a reply.
@@ -124,9 +124,9 @@ class Rehearsal:
     waiting: frozenset[tuple[str, str]] = frozenset()
 
 
-async def rehearse(
+async def run_trial(
     scenario: Scenario, clients: int = 1, rounds: int = 1, *, to_the_end: bool = False, note: Note | None = None
-) -> Rehearsal:
+) -> TrialResult:
     """Let clients of each role go through `open` and so many rounds, in this process.
 
     Clients that wait for others go on once no other can come. It ends with the first failure, unless it is to go on
@@ -171,7 +171,7 @@ async def rehearse(
     ready = sum(role.ready for role in worker.steps().roles.values())
     waiting = {(role.name, step.name) for role in roles for step in all_steps(role) if step.expect is not None}
     waiting |= {(role.name, beat.name) for role in roles for beat in role.heartbeats if beat.expect is not None}
-    return Rehearsal(
+    return TrialResult(
         steps, [mask(text) for text in why], ready, None if median is None else median / 1e6, frozenset(waiting)
     )
 

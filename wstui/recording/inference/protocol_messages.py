@@ -239,7 +239,7 @@ def _told(kind: type[msgspec.Struct], table: Table) -> Table:
     defaults = {each.name: each.default for each in msgspec.structs.fields(kind)}
     empty: tuple[Any, ...] = (None, "", [], {})
     kept = {
-        name: _without_nothing(value)
+        name: _without_none(value)
         for name, value in table.items()
         if name in defaults
         and value != defaults[name]
@@ -249,13 +249,13 @@ def _told(kind: type[msgspec.Struct], table: Table) -> Table:
     return kept
 
 
-def _without_nothing(value: Any) -> Any:
+def _without_none(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _without_nothing(inner) for key, inner in value.items() if inner is not None and key}
+        return {key: _without_none(inner) for key, inner in value.items() if inner is not None and key}
     if isinstance(value, list):
         if None in value:
             raise Malformed("null in a list")
-        return [_without_nothing(inner) for inner in value]
+        return [_without_none(inner) for inner in value]
     if isinstance(value, int) and abs(value) >= 1 << 63:
         raise Malformed("a number that TOML can't hold")
     return value

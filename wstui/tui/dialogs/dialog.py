@@ -187,8 +187,8 @@ class Dialog(ModalScreen[Answer], Generic[Answer]):
     def subtitle(self) -> str:
         return ""
 
-    def moot(self, status: Status) -> str:
-        """Why what is asked is over, in a few words; "" while it can still be answered."""
+    def obsolete_because(self, status: Status) -> str:
+        """Return why the question is obsolete, in a few words; "" while it can be answered."""
         return ""
 
     def follow(self, status: Status) -> None:

@@ -172,7 +172,7 @@ class StopDialog(Dialog[How]):
         self._status = status
         self._leaving = leaving
 
-    def moot(self, status: Status) -> str:
+    def obsolete_because(self, status: Status) -> str:
         return "the run has ended by itself" if status.state.ended else ""
 
     @property

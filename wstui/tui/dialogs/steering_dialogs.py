@@ -32,7 +32,7 @@ class LoadForm(Form[Answer], Generic[Answer]):
         super().__init__()
         self._status = status
 
-    def moot(self, status: Status) -> str:
+    def obsolete_because(self, status: Status) -> str:
         """The load can't be steered any more."""
         return unsteered(status)
 
@@ -101,7 +101,7 @@ class SkipDialog(ConfirmDialog):
         text = f"Nothing comes after it: {what} ends, every connection is closed with 1000.{after}"
         super().__init__(question, text, "End it")
 
-    def moot(self, status: Status) -> str:
+    def obsolete_because(self, status: Status) -> str:
         return unsteered(status) or ("" if _current(status) == self._asked else "the stage has ended by itself")
 
 
@@ -135,7 +135,7 @@ class WatchDialog(Form[int]):
         super().__init__()
         self._client = client
 
-    def moot(self, status: Status) -> str:
+    def obsolete_because(self, status: Status) -> str:
         return refusal(WatchClient(0), status)
 
     def fields(self) -> Iterable[DialogField]:
@@ -162,7 +162,7 @@ class NoteDialog(Form[str]):
         self.title_text, self.SEND = title, send  # type: ignore[misc]
         self._example = example
 
-    def moot(self, status: Status) -> str:
+    def obsolete_because(self, status: Status) -> str:
         return unsteered(status)
 
     def fields(self) -> Iterable[DialogField]:

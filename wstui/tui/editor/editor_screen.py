@@ -186,7 +186,7 @@ class Editor(Screen[None]):
     # rows and lines
 
     @on(RowRequest)
-    async def wished(self, event: RowRequest) -> None:
+    async def row_requested(self, event: RowRequest) -> None:
         """A row is added or taken out, a group opened or closed."""
         if event.what == "fold":
             await self.form.fold(event.key)

@@ -49,7 +49,7 @@ class Scale:
         return min(rows - 1, max(0, rows - 1 - int(self.height(value, rows))))
 
 
-def tamed(value: float) -> float:
+def clamped(value: float) -> float:
     """The value as a chart can take it: NaN stays a gap, and so is what is infinite."""
     if not math.isfinite(value):
         return math.nan

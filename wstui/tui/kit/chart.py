@@ -18,7 +18,7 @@ from typing import Any
 
 from wstui.report.model.cell_text import clip, pad, width_of
 from wstui.scenario.load_curve import LoadCurve
-from wstui.tui.kit.axis import LARGEST, TIME, Across, Scale, along, label, linear_scale, log_scale, tamed
+from wstui.tui.kit.axis import LARGEST, TIME, Across, Scale, along, clamped, label, linear_scale, log_scale
 from wstui.tui.kit.bars import columns
 from wstui.tui.kit.row_widget import Line
 
@@ -110,8 +110,8 @@ def draw(plot: Plot, width: int, height: int) -> list[Line]:
 
 def _draw(plot: Plot, width: int, height: int) -> list[Line]:
     rows = height - 2
-    curves = [replace(curve, ys=[tamed(y) for y in curve.ys]) for curve in plot.curves]
-    plot = replace(plot, curves=curves, limit=None if plot.limit is None else tamed(plot.limit))
+    curves = [replace(curve, ys=[clamped(y) for y in curve.ys]) for curve in plot.curves]
+    plot = replace(plot, curves=curves, limit=None if plot.limit is None else clamped(plot.limit))
     values = [y for curve in curves for y in curve.ys if math.isfinite(y)]
     scale = log_scale(values, plot.limit, rows) if plot.log else linear_scale(values, plot.limit, rows, plot.least_top)
     labels = {tick: label(tick, max(scale.ticks)) for tick in scale.ticks} if values else {}
@@ -133,8 +133,8 @@ def _draw(plot: Plot, width: int, height: int) -> list[Line]:
         row = scale.row(plot.limit, rows)
         grid[row] = [("┈" if char == " " else "┼", "limit") for char, _ in grid[row]]
     if values:
-        _lay_curves(plot, scale, grid, column)
-        _lay_spots(plot, scale, grid, column)
+        _draw_curves(plot, scale, grid, column)
+        _draw_spots(plot, scale, grid, column)
         if plot.named:
             _name_marks(plot, grid, column)
     elif plot.note:
@@ -177,7 +177,7 @@ def _name_marks(plot: Plot, grid: list[list[tuple[str, str]]], column: Any) -> N
                 break
 
 
-def _lay_curves(plot: Plot, scale: Scale, grid: list[list[tuple[str, str]]], column: Any) -> None:
+def _draw_curves(plot: Plot, scale: Scale, grid: list[list[tuple[str, str]]], column: Any) -> None:
     rows, columns = len(grid), len(grid[0])
     plotext, figure = kernel(), _figure(columns, rows)
     meanings: list[str] = []
@@ -209,7 +209,7 @@ def _in_turn(owners: Sequence[str], x: int) -> str:
     return owners[x // _TURN % len(owners)] if len(owners) > 1 else ""
 
 
-def _lay_spots(plot: Plot, scale: Scale, grid: list[list[tuple[str, str]]], column: Any) -> None:
+def _draw_spots(plot: Plot, scale: Scale, grid: list[list[tuple[str, str]]], column: Any) -> None:
     rows, columns = len(grid), len(grid[0])
     for spot in plot.spots:
         at = column(spot.x) if math.isfinite(spot.x) else math.nan

@@ -71,7 +71,7 @@ class Replay(Dashboard):
         return {"screen": "replay", "runs": numbers} if all(numbers) else {}
 
     def follow(self, status: Status) -> None:
-        """Nothing that is asked about a replay becomes moot."""
+        """Keep every question open: a replay makes none obsolete."""
 
     def _clock(self, status: Status) -> datetime:
         """The time of day that it was."""

@@ -85,7 +85,7 @@ def _choice(entry: PresetEntry, last: StoredRun | None) -> PresetChoice:
     return PresetChoice(entry, group, last.started, last.summary) if last else PresetChoice(entry, group)
 
 
-def unlikeness(name: str, pattern: str) -> int:
+def match_rank(name: str, pattern: str) -> int:
     """Return how far a name is from what is looked for: names go before descriptions."""
     name, pattern = name.casefold(), pattern.casefold().strip()
     return 0 if name == pattern else 1 if name.startswith(pattern) else 2 if pattern in name else 3

@@ -29,7 +29,7 @@ from wstui.tui.kit.key_row import KeyRow
 from wstui.tui.kit.list_table import ListTable
 from wstui.tui.kit.title_bar import TitleBar
 from wstui.tui.services import Services
-from wstui.tui.start.preset_choice import PresetChoice, choices, unlikeness
+from wstui.tui.start.preset_choice import PresetChoice, choices, match_rank
 from wstui.tui.start.preset_list import PresetDetails, PresetTable, Welcome
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ class StartScreen(Screen[None]):
         table.hidden, table.pattern = len(self._choices) - len(shown), pattern
         table.set_items(shown)
         if words:
-            table.go_to(min(shown, key=lambda choice: unlikeness(choice.name, pattern), default=None))
+            table.go_to(min(shown, key=lambda choice: match_rank(choice.name, pattern), default=None))
         self._describe()
         return len(shown)
 
