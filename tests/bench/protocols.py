@@ -8,7 +8,7 @@ import json
 import re
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -207,6 +207,16 @@ class RecordedState(Wire):
         self.frames.append(data)
 
 
+def payloads(written: bytes) -> Iterator[bytes]:
+    """Yield what each frame of a write says."""
+    while written:
+        size, at = written[1] & 127, 2
+        if size == 126:
+            size, at = int.from_bytes(written[2:4], "big"), 4
+        yield apply_mask(written[at + 4 : at + 4 + size], written[at : at + 4])
+        written = written[at + 4 + size :]
+
+
 class Loop:
     """Clients that send again with each reply."""
 
@@ -240,12 +250,9 @@ class Loop:
     def answers(self, client: LoadClient) -> list[bytes]:
         wire: RecordedState = client.transport  # type: ignore[assignment]
         written, wire.frames = wire.frames, []
-        found = []
-        for data in written:
-            at = 4 if data[1] & 127 == 126 else 2
-            payload = apply_mask(data[at + 4 :], data[at : at + 4])
-            # What a server writes at once arrives at once.
-            found.append(b"".join(frame(self.talk.frames, answer) for answer in self.talk.answer(payload)))
+        asked = (payload for data in written for payload in payloads(data))
+        # What a server writes at once arrives at once.
+        found = [b"".join(frame(self.talk.frames, answer) for answer in self.talk.answer(payload)) for payload in asked]
         return list(filter(None, found))
 
     def done(self) -> int:

@@ -49,7 +49,8 @@ class Matcher:
     """`bind` takes the values of a speaker at the moment of its message; `matches` compares any number of messages."""
 
     __slots__ = (
-        "_alternatives", "_any", "_reader", "_values", "bind", "is_earlier", "is_keyed", "names_client", "words",
+        "_alternatives", "_any", "_reader", "_values", "bind", "is_bound", "is_earlier", "is_keyed", "names_client",
+        "words",
     )  # fmt: skip
     is_lasting = True
     """Whether it serves more than one message."""
@@ -57,6 +58,8 @@ class Matcher:
     def __init__(self, spec: MatcherSpec, reader: ReplyMatcher, seed: int, values: BoundValues | None = None) -> None:
         """`values` are those that it shares with other matchers of a step."""
         self.words = spec.words
+        # Whether it compares anything with what is bound.
+        self.is_bound = any(condition.text for conditions in spec.alternatives for condition in conditions)
         self.is_keyed = any(_is_keyed(condition) for conditions in spec.alternatives for condition in conditions)
         # Whether no other client's message matches: then a broadcast may be a reply to its sender.
         self.names_client = all(any(map(_is_own, conditions)) for conditions in spec.alternatives)

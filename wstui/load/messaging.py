@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 
 from websockets.frames import CloseCode
 
@@ -96,15 +97,19 @@ class Messaging(FrameReceiver):
         elif not self.blocked:
             self._send_deflated(first, payload)
 
-    def say(self, first: int, payload: bytes) -> None:
-        """Send a message that a role has composed."""
+    def say(self, first: int, payload: bytes, more: Sequence[tuple[int, bytes]] = ()) -> None:
+        """Send a message that a role has composed, and the ones that follow it, in one write."""
         if self.plain:
             counters = self.context.counters
             data = encode(first, payload, counters.bytes_sent)
+            for follows, content in more:
+                data += encode(follows, content, counters.bytes_sent + len(data))
             counters.bytes_sent += len(data)
             self.transport.write(data)  # type: ignore[union-attr]
         elif not self.blocked and self.transport is not None:
             self._send_deflated(first, payload)
+            for follows, content in more:
+                self._send_deflated(follows, content)
 
     def _send_deflated(self, first: int, payload: bytes) -> None:
         protocol = self.ensure_protocol()

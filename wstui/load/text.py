@@ -87,6 +87,8 @@ def compile_parts(parts: Sequence[bytes | Slot], seed: int) -> Render:
     fills = [fill for _, fill in made if fill is not None]
     if len(fills) == 1:
         (fill,) = fills
+        if pattern == b"%b":
+            return fill
         return lambda speaker: pattern % fill(speaker)
     if len(fills) == 2:
         first, second = fills

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from wstui.protocols.plain import document
+from wstui.protocols.plain import UNREADABLE, document, from_json
 from wstui.scenario.conversation.dialect import (
     BadKey,
     Decode,
@@ -115,7 +115,7 @@ class SignalR(Dialect):
         if isinstance(frame, str):
             messages = [document(record) for record in frame.split(_END) if record]
         else:
-            messages = [_named_parts(_from_msgpack(record)) for record in _records(frame)]
+            messages = [_unpacked(record) for record in _records(frame)]
         found: list[RecordedStep] = []
         for message in messages:
             match message:
@@ -153,11 +153,18 @@ class SignalR(Dialect):
 
 def decode_json(kept: Any, _binary: bool, payload: bytes) -> tuple[Sequence[tuple[Any, bytes]], bool]:
     """Return the messages of a frame; the first one of a connection is the answer to the handshake."""
+    if kept is not None and payload.find(b"\x1e") == len(payload) - 1:
+        # Most frames are one message.
+        record = payload[:-1]
+        try:
+            message = from_json(record)
+        except UNREADABLE:
+            message = None
+        if type(message) is dict:
+            return ((_named(message), record),), True
     found: list[tuple[Any, bytes]] = []
     if kept is None:
         payload = _handshake(payload, found)
-    elif payload.find(b"\x1e") == len(payload) - 1 and type(message := document(record := payload[:-1])) is dict:
-        return ((_named(message), record),), True  # as most frames are
     if payload and not payload.endswith(b"\x1e"):
         raise Malformed("no record separator at the end")
     for record in payload[:-1].split(b"\x1e") if payload else ():
@@ -170,24 +177,25 @@ def decode_json(kept: Any, _binary: bool, payload: bytes) -> tuple[Sequence[tupl
 
 def decode_messagepack(kept: Any, _binary: bool, payload: bytes) -> tuple[Sequence[tuple[Any, bytes]], bool]:
     """Return the messages of a frame as they are in JSON."""
+    if kept is not None and payload and payload[0] == len(payload) - 1 < 128:
+        # Most frames are one short message.
+        record = payload[1:]
+        return ((_named(_unpacked(record)), record),), True
     found: list[tuple[Any, bytes]] = []
     if kept is None:
         payload = _handshake(payload, found)
-    # Most frames are one short message.
-    single = payload and payload[0] == len(payload) - 1 < 128
-    for record in (payload[1:],) if single else _records(payload):
-        try:
-            parts = _from_msgpack(record)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            raise Malformed("no MessagePack") from None
-        if not isinstance(parts, list) or not parts or not isinstance(parts[0], int):
-            raise Malformed("no message of a hub")
-        found.append((_named(_named_parts(parts)), record))
+    found += ((_named(_unpacked(record)), record) for record in _records(payload))
     return found, True
 
 
-def _named_parts(parts: list[Any]) -> Table:
+def _unpacked(record: bytes) -> Table:
     """Return a message of MessagePack as it is in JSON."""
+    try:
+        parts = _from_msgpack(record)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise Malformed("no MessagePack") from None
+    if type(parts) is not list or not parts or not isinstance(parts[0], int):
+        raise Malformed("no message of a hub")
     if parts[0] == 3 and len(parts) > 3 and type(kind := parts[3]) is int:
         # What most messages are: the end of an invocation, with a result, an error or neither.
         completion = {"type": 3, "invocationId": parts[2]}

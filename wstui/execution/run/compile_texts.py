@@ -203,9 +203,11 @@ class TextCompiler:
         return Slot(name, form=form)
 
 
-_NEVER_ESCAPED = (
-    "client", "seq", "seq16", "id", "stamp", "random int", "random text", "random hex", "random uuid",
+_DIGITS = (
+    "client", "seq", "seq16", "id", "stamp", "random int", "random float",
+    "timestamp s", "timestamp ms", "timestamp us", "timestamp ns",
 )  # fmt: skip
+_NEVER_ESCAPED = ("random text", "random hex", "random uuid")
 
 
 def _packed(how: str, parts: list[bytes | Slot], what: str) -> bytes | Slot:
@@ -216,7 +218,7 @@ def _packed(how: str, parts: list[bytes | Slot], what: str) -> bytes | Slot:
             return packer(how, what)(b"".join(constant))
     elif how in PIECEWISE:
         part = parts[0]
-        if isinstance(part, Slot) and part.kind in _NEVER_ESCAPED and part.form != "json":
+        if isinstance(part, Slot) and (part.kind in _DIGITS or (part.kind in _NEVER_ESCAPED and part.form != "json")):
             return part
     return Slot("packed", form=how, choices=[what], parts=parts)
 

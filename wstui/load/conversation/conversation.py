@@ -7,11 +7,20 @@ No client has a task, future or queue of its own. What the coroutine awaits regi
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Coroutine, Generator, Sequence
+from collections.abc import Coroutine, Generator, Sequence
 from typing import Any, Protocol
 
 from wstui.load.client import LoadClient
-from wstui.load.conversation.conversation_state import ENDED, LEAVE, LOOP, OPEN, WAIT, Phase, StreamState
+from wstui.load.conversation.conversation_state import (
+    ENDED,
+    LEAVE,
+    LOOP,
+    OPEN,
+    WAIT,
+    Phase,
+    StreamState,
+    Transmit,
+)
 from wstui.load.conversation.heartbeats import Heartbeats
 from wstui.load.conversation.kinds import MessageKind
 from wstui.load.conversation.meeting_points import Meetings
@@ -84,7 +93,7 @@ class Conversation:
         self.head: Head = ()  # of the answer to the upgrade, if the role captures from it
         self.request: PendingRequest | None = None  # that a step has under way
         self.live = host.live
-        self.transmit: Callable[[int, bytes], None] = client.say  # turns the payload of a step into frames
+        self.transmit: Transmit = client.say
         self.seq = client.sequence
         self.sent_ns = 0
         self.turn = client.turn

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Protocol
@@ -39,6 +39,15 @@ class StreamState:
     last_ns: int = 0
     played_ns: int = 0
 
+    def end(self) -> None:
+        self.since_ns = self.last_ns = self.played_ns = 0
+
+
+class Transmit(Protocol):
+    """Turns a payload into a frame, and those that follow it into further ones of the same write."""
+
+    def __call__(self, first: int, payload: bytes, more: Sequence[tuple[int, bytes]] = ..., /) -> None: ...
+
 
 class ConversationState(Protocol):
     """A conversation as its replies, heartbeats, rounds and meetings see it."""
@@ -51,7 +60,7 @@ class ConversationState(Protocol):
     values: list[Any]
     head: Head
     live: Timers
-    transmit: Callable[[int, bytes], None]  # turns a payload into frames
+    transmit: Transmit
     seq: int
     sent_ns: int
     intended_ns: int  # when the next message is due; 0: as soon as it may

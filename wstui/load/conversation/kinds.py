@@ -54,8 +54,8 @@ class MessageKind:
     """A kind of message: its name if it says it, the rules that may concern it, and what matchers have to compare."""
 
     __slots__ = (
-        "acts", "answers", "deliveries", "errors", "is_awaited", "is_idle", "name", "rests", "seen", "sequences",
-        "streams", "watched",
+        "acts", "answers", "deliveries", "ended", "errors", "is_awaited", "is_idle", "is_seen", "name", "rests",
+        "seen", "sequences", "streams", "watched",
     )  # fmt: skip
 
     def __init__(self, role: Rules, known: Known, name: bytes | None = None, is_read: bool = True) -> None:
@@ -69,21 +69,26 @@ class MessageKind:
         dogs = [(index, dog.on) for index, dog in enumerate(role.watchdogs)]
         # Which watchdogs surely see their message, and which may.
         self.seen = [index for index, on in dogs if on is None or (may_match(on) and rests[on] is always)]
-        self.watched: list[tuple[int, Any, Any]] = [
-            (i, on.bind, rests[on]) for i, on in dogs if i not in self.seen and may_match(on)
-        ]
+        self.watched = [(i, _unbound(on, rests[on])) for i, on in dogs if i not in self.seen and may_match(on)]
+        self.is_seen = bool(self.seen or self.watched)
         self.deliveries = [rule for rule in role.deliveries if may_match(rule[0])]
         self.sequences = [rule for rule in role.sequences if may_match(rule[0])]
+        # Which streams surely end with it, and of which it may be a part, the end or the beginning.
+        self.ended = [
+            index
+            for index, stream in enumerate(role.streams)
+            if not may_match(stream.of) and rests[stream.ends] is always
+        ]
         self.streams = [
             index
             for index, stream in enumerate(role.streams)
-            if any(map(may_match, (stream.of, stream.ends, stream.begins)))
+            if index not in self.ended and any(map(may_match, (stream.of, stream.ends, stream.begins)))
         ]
         self.errors = [rule for rule in role.errors if may_match(rule[0])]
-        self.acts = bool(self.answers or self.deliveries or self.sequences or self.streams)
+        self.acts = bool(self.answers or self.deliveries or self.sequences or self.streams or self.ended)
         # Whether a step or a heartbeat may wait for it.
         self.is_awaited = role.awaited is None or any(map(may_match, role.awaited))
-        self.is_idle = not (self.acts or self.is_awaited or self.errors or self.seen or self.watched)
+        self.is_idle = not (self.acts or self.is_awaited or self.errors or self.is_seen)
 
     def is_meant(self, matcher: Any, document: Any, payload: bytes, conversation: Any) -> bool:
         """Return whether a rule of a client means a message of this kind."""
@@ -91,6 +96,15 @@ class MessageKind:
         if rest is None or rest is always:
             return rest is not None
         return rest(document, payload, matcher.bind(conversation))
+
+
+def _unbound(matcher: Any, rest: Match | None) -> Match:
+    """Return what compares a message with the values of a conversation, which is given instead of them."""
+    assert rest is not None
+    if not matcher.is_bound:
+        return rest
+    bind = matcher.bind
+    return lambda document, payload, conversation: rest(document, payload, bind(conversation))
 
 
 class KindsByName(dict[str, MessageKind]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from wstui.load.connect_outcome import Cause, Outcome
@@ -105,9 +106,7 @@ class Replies:
         conversation.seq = conversation.client.sequence = conversation.client.sequence + 1
         payload = operation.render(conversation)  # type: ignore[misc]
         more = [(first, render(conversation)) for first, render in operation.more] if operation.more else ()
-        self.send(operation.first, payload, now)
-        for first, frame in more:
-            conversation.transmit(first, frame)
+        self.send(operation.first, payload, now, more)
 
     def not_sent(self, operation: Operation, why: str) -> None:
         """Count a message that its protocol can't say, and of which nothing was sent."""
@@ -129,8 +128,8 @@ class Replies:
         if operation.within_ns < SHORT_NS:
             conversation.wake_ns = conversation.live.add(self.began_ns + operation.within_ns, conversation)
 
-    def send(self, first: int, payload: bytes, now: int) -> None:
-        """Send a payload, and count it if it belongs to the load."""
+    def send(self, first: int, payload: bytes, now: int, more: Sequence[tuple[int, bytes]] = ()) -> None:
+        """Send a payload and the frames that follow it, and count it if it belongs to the load."""
         conversation = self.conversation
         if conversation.phase is LOOP:
             context = conversation.context
@@ -141,7 +140,7 @@ class Replies:
                 context.tally.send_delay.record(delay)
                 if delay > LATE_NS:
                     context.counters.late_sends += 1
-        conversation.transmit(first, payload)
+        conversation.transmit(first, payload, more)
 
     # -- what arrives ------------------------------------------------------------------------------------------
 

@@ -220,12 +220,12 @@ class Roles(Exchange):
             context.tally.count_type(name)
         if kind.is_idle and context.broadcasts is None:
             return
-        if conversation.watched is not None:
+        if kind.is_seen and (watched := conversation.watched) is not None:
             for index in kind.seen:
-                conversation.watched[index] = context.now
-            for index, bind, matches in kind.watched:
-                if matches(found, payload, bind(conversation)):
-                    conversation.watched[index] = context.now
+                watched[index] = context.now
+            for index, matches in kind.watched:
+                if matches(found, payload, conversation):
+                    watched[index] = context.now
         if kind.acts:
             self._act(kind, conversation, role, payload, found)
         # A broadcast reaches its sender as well, and answers it.
@@ -268,6 +268,8 @@ class Roles(Exchange):
                 found = role.reader.value(document, path)
                 follow_delivery(found, unit, tally, context.now, context.epoch_ns, context.ahead_ns)
         if conversation.streams is not None:
+            for index in kind.ended:
+                conversation.streams[index].end()
             for index in kind.streams:
                 state = conversation.streams[index]
                 follow_stream(conversation, kind, role.streams[index], state, document, payload)

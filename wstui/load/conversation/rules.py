@@ -87,7 +87,7 @@ def follow_stream(
             state.played_ns = max(state.played_ns, now) + size * 1_000_000_000 // stream.rate
         state.last_ns = now
     elif kind.is_meant(stream.ends, document, payload, conversation):
-        state.since_ns = state.last_ns = state.played_ns = 0
+        state.end()
     elif stream.begins is not None and kind.is_meant(stream.begins, document, payload, conversation):
         state.since_ns = now
 

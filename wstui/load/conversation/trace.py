@@ -132,12 +132,13 @@ class TracedRoles(Roles):
         conversation.replies.__class__ = _TracedReplies
         transmit = conversation.transmit
 
-        def traced(first: int, payload: bytes) -> None:
+        def traced(first: int, payload: bytes, more: Sequence[tuple[int, bytes]] = ()) -> None:
             step, expected = self._sending
             self._sending = "", ""
             by_itself = "script" if conversation.role.spec.script and conversation.message is None else "answer"
-            self._note(self._line(conversation, False, payload, step or by_itself, expected))
-            transmit(first, payload)
+            for _, each in ((first, payload), *more):
+                self._note(self._line(conversation, False, each, step or by_itself, expected))
+            transmit(first, payload, more)
 
         conversation.transmit = traced
 

@@ -6,7 +6,7 @@ A client becomes watched by changing its class, so that no code of the load asks
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 from websockets.exceptions import WebSocketException
@@ -123,10 +123,10 @@ class WatchedClient(LoadClient):
             if self.transport is tap:
                 self.transport = transport
 
-    def say(self, first: int, payload: bytes) -> None:
-        if self.plain:
-            self.note_sent(first, payload)
-        super().say(first, payload)
+    def say(self, first: int, payload: bytes, more: Sequence[tuple[int, bytes]] = ()) -> None:
+        for each in ((first, payload), *more) if self.plain else ():
+            self.note_sent(*each)
+        super().say(first, payload, more)
 
     def _send_deflated(self, first: int, payload: bytes) -> None:
         self.note_sent(first, payload)
