@@ -27,7 +27,7 @@ from tests.protocols.test_phoenix import Phoenix
 from tests.protocols.test_pusher import Pusher
 from tests.protocols.test_realtime import Model
 from tests.protocols.test_signalr import Hub
-from tests.servers.server import Server, until
+from tests.servers.server import Connection, Server, until
 from wstui.cli import wstui
 from wstui.execution.preflight.detection import detect
 from wstui.scenario.file import load
@@ -162,6 +162,92 @@ async def test_rails_is_recognised_though_it_wants_an_origin(request: pytest.Fix
     await until(lambda: urllib_answers(address))
     await recognises(url, "actioncable", 'the subprotocol "actioncable-v1-json"', {}, url)
     assert (await detect(url)).origin == f"http://{address}"
+
+
+class Greeting(Server):
+    """Says a bare welcome, as servers of Action Cable do, and no subprotocol; `pings` as those do."""
+
+    welcome = False
+    pings = False
+
+    async def other(self, client: Connection, first: int, payload: bytes) -> None:
+        pass
+
+    async def opened(self, client: Connection) -> None:
+        client.say(type="welcome")
+        if self.pings:
+            await asyncio.sleep(1.2)
+            client.say(type="ping", message=1_700_000_000)
+
+
+async def test_a_welcome_alone_is_not_action_cable() -> None:
+    async with Greeting() as server:
+        found = await detect(server.url)
+    assert found.guess is not None and found.guess.protocol == "json"
+    assert "without the subprotocol of actioncable, and with no ping in 4 s" in str(found)
+
+
+async def test_a_welcome_and_pings_are_action_cable() -> None:
+    async with Greeting() as server:
+        server.pings = True
+        await recognises(server.url, "actioncable", "its ping")
+
+
+@contextlib.asynccontextmanager
+async def sockjs(*, offers: bool = True, plain: bool = True) -> AsyncIterator[str]:
+    """An echo inside SockJS at /echo, after its protocol's document: /info, sessions, a plain WebSocket."""
+
+    async def info(request: web.Request) -> web.Response:
+        return web.json_response({"websocket": offers, "origins": ["*:*"], "cookie_needed": False, "entropy": 7})
+
+    async def echo(request: web.Request) -> web.WebSocketResponse:
+        connection, inside = web.WebSocketResponse(), "session" in request.match_info
+        await connection.prepare(request)
+        if inside:
+            await connection.send_str("o")
+        async for message in connection:
+            await connection.send_str(f"a{message.data}" if inside else message.data)
+        return connection
+
+    app = web.Application()
+    app.router.add_get("/echo/info", info)
+    app.router.add_get("/echo/{server}/{session}/websocket", echo)
+    if plain:
+        app.router.add_get("/echo/websocket", echo)
+    async with served(app) as url:
+        yield f"http{url.removeprefix('ws').rstrip('/')}/echo"
+
+
+async def test_sockjs_is_recognised_at_its_base(tmp_path: Path) -> None:
+    async with sockjs() as url:
+        for base in (url, f"ws{url.removeprefix('http')}/"):
+            result, file = await made(tmp_path, base, "--force")
+            assert result.exit_code == 0, result.output
+            assert "this is SockJS, and what it carries is not STOMP: clients use its plain WebSocket" in result.output
+            scenario = load(file)
+            assert isinstance(scenario, Scenario)
+            assert scenario.target.url == f"ws{url.removeprefix('http')}/websocket"
+            assert "one client: ready, say held" in result.output
+
+
+async def test_sockjs_that_carries_stomp_is_loaded_as_its_clients_do() -> None:
+    async with npm.serving(*test_old_forms.SOCKJS) as server:
+        for base in (server.url, f"http{server.url.removeprefix('ws')}"):
+            await recognises(base, "stomp", "its frames inside SockJS", {"sockjs": True}, server.url)
+
+
+async def test_sockjs_without_a_websocket_says_so(tmp_path: Path) -> None:
+    async with sockjs(offers=False) as url:
+        result, file = await made(tmp_path, url)
+    assert (result.exit_code, file.exists()) == (3, False)
+    assert "is SockJS without WebSocket (its /info says websocket: false)" in result.output
+
+
+async def test_sockjs_of_which_nothing_more_is_known_is_proposed_as_probable() -> None:
+    async with sockjs(plain=False) as url:
+        found = await detect(url)
+    assert found.guess is not None and (found.guess.options, found.guess.certain) == ({"sockjs": True}, False)
+    assert "probably speaks stomp" in str(found) and found.url == f"ws{url.removeprefix('http')}"
 
 
 async def test_a_small_broker_of_stomp_is_recognised() -> None:

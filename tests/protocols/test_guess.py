@@ -55,6 +55,7 @@ def test_the_agreed_subprotocol_says_it(name: str, protocol: str, options: dict[
         ([(SENT, "CONNECT\naccept-version:1.2\n\n\0")], "stomp", {}),
         ([(CAME, "o"), (SENT, '["CONNECT\\n\\n"]')], "stomp", {"sockjs": True}),
         ([(CAME, '{"type":"hello"}'), (SENT, '{"n":1}')], "json", {}),
+        ([(CAME, '{"type":"welcome"}'), (SENT, '{"n":1}')], "json", {}),
         ([(CAME, '{"type":"hello"}\n{"n":1}\n')], "lines", {}),
         ([(CAME, "hello"), (SENT, b"\0\1")], "raw", {}),
     ],
@@ -74,6 +75,19 @@ def test_frames_give_it_away(frames: list[ObservedFrame], protocol: str, options
 def test_a_url_is_a_hint(url: str, protocol: str, options: dict[str, Any]) -> None:
     found = guess(url)
     assert found is not None and (found.protocol, found.options, found.certain) == (protocol, options, False)
+
+
+@pytest.mark.parametrize(
+    ("frames", "certain"),
+    [
+        (['{"type":"welcome"}'], False),
+        (['{"type":"welcome","sid":"x"}'], False),
+        (['{"type":"welcome"}', '{"type":"ping","message":1700000000}'], True),
+    ],
+)
+def test_only_its_pings_tell_action_cable_from_others_that_say_welcome(frames: list[str], certain: bool) -> None:
+    found = guess(URL, frames=[(CAME, text) for text in frames])
+    assert found is not None and (found.protocol, found.certain) == ("actioncable", certain)
 
 
 def test_without_a_sign_there_is_no_guess() -> None:

@@ -57,11 +57,15 @@ OPENINGS = (
 """Of protocols whose servers wait for the client: what begins, and is answered by no other."""
 
 
+BEATS: Mapping[str, float] = {"actioncable": 4.0}
+"""Protocols whose servers send a ping that no other does, and within how many seconds."""
+
+
 @dataclass(frozen=True, slots=True)
 class ProtocolGuess:
-    """A protocol with its options; `why` names what gave it away, `certain` is False if only the URL did.
+    """A protocol with its options; `why` names what gave it away.
 
-    `echoes`: the server sends back what it gets.
+    `certain` is False if other servers have that as well. `echoes`: the server sends back what it gets.
     """
 
     protocol: str
@@ -84,6 +88,8 @@ def guess(url: str, subprotocol: str = "", frames: Iterable[ObservedFrame] = ())
         if found and found.certain and found.protocol in DIALECTS:
             return found
         unsure = unsure or found
+    if unsure is not None and unsure.protocol in BEATS and any(sent for sent, _ in seen):
+        unsure = None  # what a client of it says is certain
     found = unsure or _by_url(url)
     return found if found and found.protocol in DIALECTS else _plain(seen) if seen else None
 
@@ -165,7 +171,7 @@ def _actioncable(found: Any) -> ProtocolGuess | None:
         case {"command": "subscribe" | "message", "identifier": str()}:
             return ProtocolGuess("actioncable", "its commands with an identifier")
         case {"type": "welcome"} if found.keys() <= {"type", "sid"}:
-            return ProtocolGuess("actioncable", "its welcome")
+            return ProtocolGuess("actioncable", "its bare welcome, which others say as well", certain=False)
         case {"type": "ping", "message": int(stamp)} if stamp > 10**9:
             return ProtocolGuess("actioncable", "its ping")
     return None

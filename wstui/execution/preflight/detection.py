@@ -6,10 +6,13 @@ import asyncio
 import contextlib
 import json
 import re
+import secrets
 import ssl
-from collections.abc import AsyncIterator, Iterator
+import urllib.request
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from http.client import HTTPException
+from typing import Any, NamedTuple
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI, WebSocketException
@@ -20,27 +23,45 @@ from wstui.execution.preflight.probe import Unreachable
 from wstui.load.connect_outcome import cause_of
 from wstui.load.tls_failure import fix_of
 from wstui.measure.sanitize import sanitize
-from wstui.protocols.guess import OFFERED, OPENINGS, ObservedFrame, Opening, ProtocolGuess, guess, guess_by_close
+from wstui.protocols.guess import (
+    BEATS,
+    OFFERED,
+    OPENINGS,
+    ObservedFrame,
+    Opening,
+    ProtocolGuess,
+    guess,
+    guess_by_close,
+)
+from wstui.protocols.plain import document
 from wstui.scenario.conversation.known_dialects import DIALECTS, dialect
 from wstui.scenario.secrets import mask_url
-from wstui.scenario.url import check_target_url, same_origin
+from wstui.scenario.url import check_target_url, same_origin, websocket_scheme
 
 _SILENCE_S = 1.0
 """How long a server may take to say something by itself, or to answer."""
 _OPEN_S = 5.0
 _MOST_FRAMES = 20
+_MOST_INFO = 65536
 _PLAIN = ("json", "raw", "lines")
 
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """The protocol of a server, if it was recognised, the URL at which it is spoken, and the Origin that it wants."""
+    """The protocol of a server, if it was recognised, the URL at which it is spoken, and the Origin that it wants.
+
+    `note` is what else was found on the way.
+    """
 
     url: str
     guess: ProtocolGuess | None
     origin: str = ""
+    note: str = ""
 
     def __str__(self) -> str:
+        return f"{self.note}; {self._found()}" if self.note else self._found()
+
+    def _found(self) -> str:
         found = self.guess
         if found is None:
             return "it says nothing by itself, and answers no opening of a protocol that is known here"
@@ -53,13 +74,18 @@ class Detection:
 
 async def detect(url: str, *, insecure: bool = False, ca_file: str = "") -> Detection:
     """Connect a few times, with an opening of one protocol at most each time. Raises Unreachable."""
-    url = check_target_url(url)
-    tls = _tls(insecure, ca_file) if url.startswith("wss:") else None
+    scheme, _, rest = url.partition("://")
+    tls = _tls(insecure, ca_file) if scheme.lower() in ("wss", "https") else None
     refusals: list[tuple[str, str]] = []
-    # Rails lets in only who names an origin that it knows; servers of SockJS take plain frames below their path.
-    for base, origin in ((url, ""), (url, same_origin(url)), (_below(url), "")):
-        found = await _detect(base, Connecting(tls, Origin(origin) if origin else None), refusals) if base else None
-        if found is not None:
+    is_page = scheme.lower() in ("http", "https")  # as clients of SockJS are given it
+    base = f"{websocket_scheme(scheme)}://{rest}" if is_page else check_target_url(url)
+    if _below(base) and (found := await _detect_inside(base, tls, refusals)) is not None:
+        return found
+    url = check_target_url(url)
+    # Rails lets in only who names an origin that it knows; some servers take plain frames below the path of SockJS.
+    for address, origin in ((url, ""), (url, same_origin(url)), (_below(url), "")):
+        way = Connecting(tls, Origin(origin) if origin else None)
+        if address and (found := await _detect(address, way, refusals)) is not None:
             return found
     why, fix = refusals[0]
     raise Unreachable(f"{mask_url(url)} lets no WebSocket client in ({why})", fix)
@@ -83,6 +109,8 @@ async def _detect(url: str, way: Connecting, refusals: list[tuple[str, str]]) ->
                         continue  # it agrees to anything
                     received = await _receive_until_silent(connection)
                     found = guess(address, connection.subprotocol or "", received)
+                    if received and found is not None and not found.certain and found.protocol in BEATS:
+                        found = await _confirmed(connection, found)
             except (InvalidHandshake, ConnectionClosed) as error:
                 refusals.append(_refusal(error))
                 continue
@@ -95,6 +123,39 @@ async def _detect(url: str, way: Connecting, refusals: list[tuple[str, str]]) ->
                     return Detection(url, replace(asked, options={**hints, **asked.options}), origin)
             return Detection(url if found is None or _is_found_at(url, address, found) else address, found, origin)
     return None
+
+
+async def _detect_inside(url: str, tls: ssl.SSLContext | None, refusals: list[tuple[str, str]]) -> Detection | None:
+    """Look into SockJS: at a session, as its clients do, and at the plain WebSocket below its path. None without it."""
+    told = await asyncio.to_thread(_sockjs_info, url, tls)
+    if told is None:
+        return None
+    if not told["websocket"]:
+        raise Unreachable(
+            f"{mask_url(url)} is SockJS without WebSocket (its /info says websocket: false)",
+            "let the server offer that transport",
+        )
+    way = Connecting(tls, None)
+    path, mark, query = url.partition("?")
+    session = f"{path.rstrip('/')}/100/{secrets.token_hex(8)}/websocket{mark}{query}"
+    inside = await _detect(session, way, refusals)
+    if inside is not None and inside.guess is not None and inside.guess.certain and inside.guess.options.get("sockjs"):
+        return Detection(url, inside.guess)
+    if (below := _below(url)) and (plain := await _detect(below, way, refusals)) is not None:
+        return replace(plain, note="this is SockJS, and what it carries is not STOMP: clients use its plain WebSocket")
+    return None if inside is None else Detection(url, inside.guess)
+
+
+def _sockjs_info(url: str, tls: ssl.SSLContext | None) -> Mapping[str, Any] | None:
+    """Return what SockJS says of itself at /info below its path; None if nothing there does."""
+    path, mark, query = url.partition("?")
+    address = f"http{path.removeprefix('ws').rstrip('/')}/info{mark}{query}"
+    try:
+        with urllib.request.urlopen(address, timeout=_OPEN_S, context=tls) as answer:
+            found = document(answer.read(_MOST_INFO))
+    except (OSError, ValueError, HTTPException):  # HTTPError is an OSError
+        return None
+    return found if type(found) is dict and "entropy" in found and type(found.get("websocket")) is bool else None
 
 
 def _is_found_at(url: str, address: str, found: ProtocolGuess) -> bool:
@@ -168,6 +229,19 @@ async def _receive_until_silent(connection: ClientConnection) -> list[ObservedFr
     return frames
 
 
+async def _confirmed(connection: ClientConnection, found: ProtocolGuess) -> ProtocolGuess:
+    """Wait for the ping by which a server shows that it speaks what it seems to; without one it is plain JSON."""
+    within = BEATS[found.protocol]
+    with contextlib.suppress(TimeoutError, ConnectionClosed):
+        async with asyncio.timeout(within):
+            while True:
+                sure = guess("", "", [(False, await connection.recv())])
+                if sure is not None and sure.certain and sure.protocol == found.protocol:
+                    return sure
+    lacks = f"but without the subprotocol of {found.protocol}, and with no ping in {within:g} s"
+    return ProtocolGuess("json", f"JSON frames; {found.why}, {lacks}")
+
+
 async def _probe_openings(url: str, way: Connecting, only: ProtocolGuess | None) -> ProtocolGuess | None:
     """Return the answer to the opening of a protocol, or `only` of this one, if it is one of that protocol."""
     openings = [one for one in OPENINGS if only is None or (one.protocol, one.options) == (only.protocol, only.options)]
@@ -191,6 +265,8 @@ async def _answer(url: str, way: Connecting, opening: Opening) -> ProtocolGuess 
             if len(frames) < len(received):
                 return ProtocolGuess("json", "it sends back what it gets", echoes=True)
             found = guess("", "", frames)
+            if found is not None and not found.certain:
+                found = None  # that is what it says by itself
             if found is not None and found.protocol == opening.protocol:
                 return replace(found, options={**opening.options, **found.options})
             return found or guess_by_close(opening.protocol, type(speaks), connection.close_code)
