@@ -78,6 +78,16 @@ async def test_the_first_second_has_empty_charts_and_no_invented_zero() -> None:
             assert "nan" not in text.lower().replace("n/a", "") and "inf" not in text
 
 
+async def test_who_has_the_lock_that_is_waited_for_is_shown_whole_in_80_columns() -> None:
+    holder = "nightly on build-7, process 42, since 2026-11-30 10:48 UTC"
+    note = f"waiting for 1 min 9 s: another run loads shop.example:443: {holder}"
+    async with running(replace(fake.first_second(), note=note)) as (app, pilot, _):
+        await pilot.resize_terminal(80, 24)
+        await pilot.pause()
+        text = " ".join(shown(app).replace("│", " ").split())
+        assert note in text and "workers to start" not in text
+
+
 async def test_ten_million_of_everything_fits() -> None:
     n = 10_000_000
     many = fake.status(

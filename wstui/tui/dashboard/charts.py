@@ -26,7 +26,8 @@ _RATES = (("sent", "sent_per_s", "sent"), ("received", "received_per_s", "receiv
 def _awaited(status: Status) -> str:
     """What is waited for before there is anything to draw."""
     if status.state is State.STARTING:
-        return "waiting for the workers to start"
+        # The bar above has no room for who has the lock of the target.
+        return status.note if status.note.startswith("waiting for ") else "waiting for the workers to start"
     if not status.counters.ready:
         return "waiting for the first client to be ready"
     return "waiting for the first second to be over"

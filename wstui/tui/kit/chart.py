@@ -16,7 +16,7 @@ from functools import cache
 from types import ModuleType
 from typing import Any
 
-from wstui.report.model.cell_text import clip, pad, width_of
+from wstui.report.model.cell_text import clip, pad, width_of, wrap
 from wstui.scenario.load_curve import LoadCurve
 from wstui.tui.kit.axis import LARGEST, TIME, Across, Scale, along, clamped, label, linear_scale, log_scale
 from wstui.tui.kit.bars import columns
@@ -138,10 +138,11 @@ def _draw(plot: Plot, width: int, height: int) -> list[Line]:
         if plot.named:
             _name_marks(plot, grid, column)
     elif plot.note:
-        text = pad(plot.note, min(columns, width_of(plot.note)))
-        start = (columns - width_of(text)) // 2
-        rest = columns - start - width_of(text)
-        grid[rows // 2] = [(" " * start, "text"), (text, "muted"), (" " * rest, "text")]
+        texts = wrap(plot.note, columns)[:rows]
+        for row, text in enumerate(texts, min(rows // 2, rows - len(texts))):
+            start = (columns - width_of(text)) // 2
+            rest = columns - start - width_of(text)
+            grid[row] = [(" " * start, "text"), (text, "muted"), (" " * rest, "text")]
 
     tick_rows = {scale.row(tick, rows): text for tick, text in labels.items()}
     lines: list[Line] = []
