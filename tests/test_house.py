@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
+
+import pytest
 
 from tests.manual.examples import ROOT
 
@@ -10,6 +13,7 @@ LONGEST = 350
 """Lines of a module: more of them hold more than one idea."""
 ROOMS_OF_THEIR_OWN = {"bench", "truth", "presets", "servers", "manual"}
 """Folders of tests that hold tools or pages, beside those that are called as the rooms of wstui."""
+NAMED_BY_PYTHON = {"__init__.py", "__main__.py", "conftest.py"}
 OLD_NAMES = frozenset(
     [
         "Books",
@@ -56,12 +60,24 @@ OLD_NAMES = frozenset(
 """Names that only the changelog may still mention."""
 
 
-def modules() -> dict[str, str]:
-    return {str(file.relative_to(ROOT)): file.read_text() for file in sorted((ROOT / "wstui").rglob("*.py"))}
+def modules(top: str = "wstui") -> dict[str, str]:
+    return {str(file.relative_to(ROOT)): file.read_text() for file in sorted((ROOT / top).rglob("*.py"))}
+
+
+def several(names: list[str]) -> list[str]:
+    return sorted(name for name, times in Counter(names).items() if times > 1)
 
 
 def test_a_module_has_one_idea() -> None:
     assert {name: size for name, text in modules().items() if (size := len(text.splitlines())) > LONGEST} == {}
+
+
+@pytest.mark.parametrize("top", ["wstui", "tests"])
+def test_a_name_of_a_file_stands_for_one_thing(top: str) -> None:
+    files = [name.rpartition("/") for name in modules(top)]
+    # A command is called as the module that does its work.
+    names = [name for folder, _, name in files if name not in NAMED_BY_PYTHON and folder != "wstui/cli"]
+    assert several(names) == []
 
 
 def test_an_old_name_is_nowhere_in_the_code() -> None:

@@ -149,18 +149,18 @@ def parts(counts: tuple[int, ...]) -> None:
 @click.option("--seconds", default=15.0, show_default=True)
 def target(clients: int, rates: tuple[float, ...], seconds: float) -> None:
     """What the Odin server takes of its core for clients that listen, by the rate of broadcasts."""
-    from tests.bench import target
+    from tests.bench import odin_cost
 
-    asyncio.run(target.measure(clients, rates, seconds))
+    asyncio.run(odin_cost.measure(clients, rates, seconds))
 
 
 @bench.command()
 @click.option("--no-namespaces", is_flag=True, help="Not through OpenSSH, but through a stand-in on this machine.")
 def hosts(no_namespaces: bool) -> None:
     """Commands and snapshots between here and two hosts: latency, loss, and how soon losses are known."""
-    from tests.bench import hosts
+    from tests.bench import host_latency
 
-    hosts.measure(namespaced=not no_namespaces)
+    host_latency.measure(namespaced=not no_namespaces)
 
 
 @bench.command()

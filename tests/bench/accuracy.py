@@ -12,7 +12,7 @@ from typing import Any
 
 import psutil
 
-from tests.bench.table import headline, markdown
+from tests.bench.output import headline, markdown
 from tests.bench.truth import enveloped, planned, quantiles
 from wstui.execution.calibrate.bench import Cores
 from wstui.execution.calibrate.sink.message_log import SinkLog

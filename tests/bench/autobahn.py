@@ -22,7 +22,7 @@ from typing import Any, cast
 
 from websockets.asyncio.client import connect
 
-from tests.bench.table import headline, markdown
+from tests.bench.output import headline, markdown
 from tests.load.leading import led
 from tests.servers.server import until
 from wstui.load.client import LoadClient

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import psutil
 
-from tests.bench.table import headline, markdown
+from tests.bench.output import headline, markdown
 from wstui.execution.calibrate.bench import Bench, Cores, Interval
 from wstui.execution.calibrate.sink.sink_process import SinkProcess
 from wstui.fleet.transport import FleetError

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 
 import psutil
 
-from tests.bench.table import headline, markdown
+from tests.bench.output import headline, markdown
 from wstui.execution.calibrate.bench import Bench, Cores, Interval
 from wstui.execution.calibrate.sink.sink_process import SinkProcess
 from wstui.scenario.model import Scenario

@@ -18,7 +18,7 @@ import psutil
 
 from tests.bench import peers
 from tests.bench.clients import LIBRARIES
-from tests.bench.table import headline, markdown
+from tests.bench.output import headline, markdown
 from tests.bench.tools import artillery, k6, locust, tsung
 from wstui.execution.api import run
 from wstui.execution.calibrate.bench import Bench, Cores, cpu_ns

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import websockets
 
 import wstui
-from tests.bench.table import headline, markdown
+from tests.bench.output import headline, markdown
 from tests.servers.server import Connection, Server, serving
 
 CLIENTS, ROUNDS, EVERY_S = 20, 60, 0.1

@@ -21,7 +21,7 @@ from typing import Any
 import psutil
 
 from tests.bench.measured_worker import FOLDER
-from tests.bench.table import headline, markdown
+from tests.bench.output import headline, markdown
 from wstui.execution.calibrate.bench import Bench, Cores
 from wstui.execution.calibrate.sink.sink_process import SinkProcess
 from wstui.load.broadcasts import Broadcasts

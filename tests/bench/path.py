@@ -10,7 +10,7 @@ from typing import Any
 
 from websockets.utils import apply_mask
 
-from tests.bench.table import headline, markdown
+from tests.bench.output import headline, markdown
 from wstui.execution.calibrate.sink.sink_connection import pong_to
 from wstui.execution.run.compile import spec_of
 from wstui.load.client import LoadClient

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import psutil
 
+from tests.bench.output import headline, markdown
 from tests.bench.process_tree import Sample, Tree
-from tests.bench.table import headline, markdown
 from tests.bench.tools import TOOLS, Order, Report, Tool
 from tests.bench.truth import enveloped, planned, quantiles, stamped
 from wstui.execution.calibrate.bench import Cores

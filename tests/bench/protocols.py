@@ -14,8 +14,8 @@ from typing import Any
 
 from websockets.utils import apply_mask
 
+from tests.bench.output import headline, markdown
 from tests.bench.path import Wire
-from tests.bench.table import headline, markdown
 from tests.servers.server import BINARY, TEXT, frame
 from wstui.execution.run.compile import spec_of
 from wstui.load.client import LoadClient

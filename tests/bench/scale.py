@@ -21,7 +21,7 @@ import msgspec
 import psutil
 
 from tests.bench.fake_agent import FakeAgent, merged, realistic
-from tests.bench.table import headline, markdown
+from tests.bench.output import headline, markdown
 from wstui.execution.run.commands import AbortRun
 from wstui.execution.run.run import Run
 from wstui.fleet.hosts import road_hosts

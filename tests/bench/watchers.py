@@ -16,7 +16,7 @@ from typing import Any
 
 import psutil
 
-from tests.bench.table import headline, markdown
+from tests.bench.output import headline, markdown
 from wstui.control.link import local
 from wstui.control.registry import Entry, entries
 from wstui.control.remote_run import RemoteRun

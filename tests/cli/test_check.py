@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from tests.cli.commands import invoke
-from tests.secrets import holds_token
+from tests.leaked_tokens import holds_token
 from wstui.odin.nats_server import NatsServer
 from wstui.odin.server import OdinServer
 from wstui.odin.server_settings import ServerSettings

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from tests.cli.commands import WAIT_S, call, descendants, gone, invoke, start, until
-from tests.secrets import holds_token
+from tests.leaked_tokens import holds_token
 
 SHORT = ("--clients", "20", "--ramp", "500ms", "--every", "200ms", "--no-store")
 EASY = ("--allow-limited", "--threshold", "response.mean < 30s", "--threshold", "response.p99 < 30s")

@@ -17,8 +17,8 @@ import psutil
 import pytest
 from junitparser import Failure, JUnitXml
 
+from tests.leaked_tokens import holds_token
 from tests.manual.examples import block
-from tests.secrets import holds_token
 
 PROGRAMS = Path(sys.executable).parent
 SHORT = "--scale 0.2 --ramp 1s --hold 3s --no-store"

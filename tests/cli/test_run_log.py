@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.cli.commands import invoke
+from tests.leaked_tokens import holds_token
 from tests.report.stand_in import StandIn, status
-from tests.secrets import holds_token
 from tests.servers.server import Connection, Server
 from wstui.cli.param_types import wanted_level
 from wstui.cli.run_log import FILES_KEPT, FILES_OF_A_RUN, RunLog

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.conversations.chat import Chat, scenario
+from tests.conversations.test_python_roles import script
 from tests.conversations.test_roles import balance, counts
-from tests.conversations.test_scripts import script
 from tests.load.leading import MS, S, Workers, led
 from tests.servers.server import PATIENCE_S, until
 from wstui.execution.run.run import Run

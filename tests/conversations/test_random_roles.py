@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.conversations.chat import Chat, scenario
+from tests.conversations.test_python_roles import script
 from tests.conversations.test_roles import balance
-from tests.conversations.test_scripts import script
 from tests.load.leading import MS, Workers, led
 from tests.servers.server import Connection, until
 from wstui.load.protocol import Abort, Drain, Pace, Pause, Ramp, Resume

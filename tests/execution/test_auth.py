@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from tests.execution.running import Finished, finish, scenario
-from tests.secrets import holds_token
-from tests.servers.handshake import Silent
+from tests.leaked_tokens import holds_token
+from tests.servers.failing_handshake import Silent
 from tests.servers.server import PATIENCE_S, Connection, Server, until
 from wstui.execution.run.commands import DrainRun
 from wstui.execution.run.result_figures import figure

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.execution.running import Finished, finish, scenario, together
-from tests.servers.handshake import (
+from tests.servers.failing_handshake import (
     Dripping,
     Eager,
     Gatekeeper,

@@ -9,7 +9,7 @@ import pytest
 
 from tests.execution.running import finish, scenario
 from tests.load.leading import spec
-from tests.servers.handshake import Mumbling, Refusing, WrongKey
+from tests.servers.failing_handshake import Mumbling, Refusing, WrongKey
 from tests.servers.server import Connection, Server, switching
 from wstui.execution.preflight.first_message import one_reply
 from wstui.execution.preflight.probe import Unreachable, probe

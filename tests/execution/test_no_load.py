@@ -7,7 +7,7 @@ import re
 import pytest
 
 from tests.execution.running import Finished, finish, scenario, together
-from tests.servers.handshake import Refusing, Speechless
+from tests.servers.failing_handshake import Refusing, Speechless
 from tests.servers.server import Server
 from tests.servers.talk import ClosingEarly, Losing
 from wstui.cli.exit_codes import status_of

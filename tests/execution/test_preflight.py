@@ -15,8 +15,8 @@ import pytest
 from tests.conversations.chat import Chat
 from tests.conversations.chat import scenario as conversation
 from tests.execution.running import scenario
-from tests.secrets import holds_token
-from tests.servers.handshake import Gatekeeper, Refusing
+from tests.leaked_tokens import holds_token
+from tests.servers.failing_handshake import Gatekeeper, Refusing
 from tests.servers.server import Server
 from tests.servers.talk import Late
 from wstui.execution.preflight import checklist

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from tests.execution.running import Finished, balance, scenario
-from tests.servers.handshake import Silent
+from tests.servers.failing_handshake import Silent
 from tests.servers.server import PATIENCE_S, Server, until
 from tests.servers.talk import Late, Stubborn
 from wstui.execution.run.commands import (

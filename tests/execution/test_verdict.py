@@ -10,7 +10,7 @@ import pytest
 
 import wstui
 from tests.execution.running import Finished, balance, finish, scenario, together
-from tests.servers.handshake import Rationing
+from tests.servers.failing_handshake import Rationing
 from tests.servers.server import Connection, Server, until
 from tests.servers.talk import ClosingEarly, Late, Losing
 from wstui.execution.run.commands import CompletePlan

@@ -6,7 +6,7 @@ import asyncio
 import time
 
 from tests.load.test_worker import MS, S, worker_at
-from tests.servers.handshake import HalfDeaf, Silent, Speechless
+from tests.servers.failing_handshake import HalfDeaf, Silent, Speechless
 from tests.servers.server import Connection, Server, until
 from wstui.load.protocol import Abort, Arrive, Drain, Ramp
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.execution.running import finish
 from tests.load.leading import MS, S, led, saying
-from tests.servers.handshake import Refusing
+from tests.servers.failing_handshake import Refusing
 from tests.servers.server import Connection, Server, until
 from tests.servers.talk import ClosingEarly
 from wstui.execution.run.commands import SkipStage

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.load.leading import spec as spec_with
-from tests.servers.handshake import Gatekeeper, Rationing, Refusing, Silent
+from tests.servers.failing_handshake import Gatekeeper, Rationing, Refusing, Silent
 from tests.servers.server import PATIENCE_S, Server, until
 from tests.servers.talk import Deaf, Late, Losing, Mute, Stubborn
 from wstui.load.buffered_client import BufferedClient

@@ -19,7 +19,7 @@ from tests.conversations.chat import Chat
 from tests.conversations.test_roles import counts
 from tests.load.leading import S, Workers, led
 from tests.protocols import test_actioncable, test_mqtt, test_stomp
-from tests.recording import clients
+from tests.recording import library_sessions
 from tests.recording.test_record import recording
 from tests.servers.server import PATIENCE_S, Connection, Server, until
 from wstui.recording.inference.infer import infer
@@ -170,32 +170,32 @@ async def several(_: Any) -> AsyncIterator[tuple[str, Log]]:
 
 CASES: dict[str, tuple[Any, Any, dict[str, str]]] = {
     # protocol: its server, its client, and the name of each step's count in the server's log
-    "socketio": (socketio, clients.socketio, {"emit-join": "join", "emit-say": "say", "emit-blob": "blob"}),
-    "socketio from polling": (socketio, clients.polling, {"emit-join": "join", "emit-say": "say"}),
-    "graphql": (graphql, clients.graphql, {"query-Double": "double", "mutation-Note": "note"}),
+    "socketio": (socketio, library_sessions.socketio, {"emit-join": "join", "emit-say": "say", "emit-blob": "blob"}),
+    "socketio from polling": (socketio, library_sessions.polling, {"emit-join": "join", "emit-say": "say"}),
+    "graphql": (graphql, library_sessions.graphql, {"query-Double": "double", "mutation-Note": "note"}),
     "actioncable": (
         actioncable,
-        clients.actioncable,
+        library_sessions.actioncable,
         {"subscribe-ChatChannel-r0": "subscribed", "perform-speak": "speak"},
     ),
     "centrifugo": (
         centrifugo,
-        clients.centrifugo,
+        library_sessions.centrifugo,
         {"subscribe-room": "subscribe", "publish-room": "publish", "rpc-add": "rpc"},
     ),
     "jsonrpc": (
         jsonrpc,
-        clients.jsonrpc,
+        library_sessions.jsonrpc,
         {"call-eth_subscribe": "subscribed", "call-add": "add", "notify-seen": "seen"},
     ),
     "ocpp": (
         ocpp,
-        clients.ocpp,
+        library_sessions.ocpp,
         {"call-StartTransaction": "StartTransaction", "call-StopTransaction": "StopTransaction"},
     ),
     "wamp": (
         wamp,
-        clients.wamp,
+        library_sessions.wamp,
         {
             "subscribe-com-example-said": "Subscribe",
             "publish-com-example-said": "Publish",
@@ -204,21 +204,25 @@ CASES: dict[str, tuple[Any, Any, dict[str, str]]] = {
     ),
     "mqtt": (
         mqtt,
-        clients.mqtt,
+        library_sessions.mqtt,
         {"subscribe-own-0": "SUBSCRIBE", "publish-own-0-once": "PUBLISH-once", "publish-own-0-twice": "PUBLISH-twice"},
     ),
     "pusher": (
         pusher,
-        clients.pusher,
+        library_sessions.pusher,
         {"subscribe-private-room": "pusher:subscribe", "publish-private-room": "client-typing"},
     ),
-    "signalr": (signalr, clients.signalr, {"invoke-Add": "invocation", "stream-Count": "stream_invocation"}),
-    "stomp": (stomp, clients.stomp, {"subscribe-topic-own-0": "", "publish-topic-own-0": "passed on"}),
-    "phoenix": (phoenix, clients.phoenix, {"push-echo": "echo", "push-seen": "seen"}),
-    "realtime": (realtime, clients.realtime, {"text": "conversation.item.create", "respond": "response.create"}),
-    "json": (chat, clients.plain, {"auth": "auth", "say": "say"}),
-    "lines": (several, clients.lines, {"ask": "asked"}),
-    "raw": (several, clients.texts, {"SAY": "asked"}),
+    "signalr": (signalr, library_sessions.signalr, {"invoke-Add": "invocation", "stream-Count": "stream_invocation"}),
+    "stomp": (stomp, library_sessions.stomp, {"subscribe-topic-own-0": "", "publish-topic-own-0": "passed on"}),
+    "phoenix": (phoenix, library_sessions.phoenix, {"push-echo": "echo", "push-seen": "seen"}),
+    "realtime": (
+        realtime,
+        library_sessions.realtime,
+        {"text": "conversation.item.create", "respond": "response.create"},
+    ),
+    "json": (chat, library_sessions.plain, {"auth": "auth", "say": "say"}),
+    "lines": (several, library_sessions.lines, {"ask": "asked"}),
+    "raw": (several, library_sessions.texts, {"SAY": "asked"}),
 }
 
 

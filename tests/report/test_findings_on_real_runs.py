@@ -10,7 +10,7 @@ import pytest
 
 from tests.execution.running import Finished, finish, scenario, together
 from tests.servers.capacity import Seats
-from tests.servers.handshake import HangingUp, Rationing, Silent
+from tests.servers.failing_handshake import HangingUp, Rationing, Silent
 from tests.servers.server import Connection, Server
 from tests.servers.talk import ClosingEarly, Late, Losing
 from wstui.execution.run.result import Result

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tests.execution.running import Finished
-    from tests.truth.server import Act, Answer, Target
+    from tests.truth.case_server import Act, Answer, Target
 
 STATUS = {
     "PASSED": 0,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.truth.case import Case, failed
-from tests.truth.server import after, closes, cut, reset, some
+from tests.truth.case_server import after, closes, cut, reset, some
 
 LOST = "timeout unanswered"
 """The message that was not answered before the end."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.servers.server import Connection
 from tests.truth.case import Case, failed, passed, unreachable
-from tests.truth.server import Target, after, closes, http, later, nothing, some
+from tests.truth.case_server import Target, after, closes, http, later, nothing, some
 
 LISTEN = {"exchange": "listen"}
 

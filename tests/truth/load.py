@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.servers.server import until
 from tests.truth.case import Case, Right, failed, no_load, passed, unreachable
-from tests.truth.server import Target, later, nothing, silent
+from tests.truth.case_server import Target, later, nothing, silent
 from wstui.execution.run.commands import AbortRun, DrainRun
 
 QUICK = {"stages": [{"name": "hold", "over": 0.6, "clients": 2}]}

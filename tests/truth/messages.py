@@ -7,7 +7,7 @@ import zlib
 
 from tests.servers.server import BINARY, Connection, frame
 from tests.truth.case import Case, Right, failed, no_load, passed
-from tests.truth.server import (
+from tests.truth.case_server import (
     Act,
     Target,
     after,

@@ -11,7 +11,7 @@ from cryptography import x509
 from tests.servers.server import Connection, frame, switching
 from tests.truth.authority import serving
 from tests.truth.case import Case, failed, passed, unreachable
-from tests.truth.server import Target, after, cut, cut_unanswered, later, nothing, reset, some, then, wait, writes
+from tests.truth.case_server import Target, after, cut, cut_unanswered, later, nothing, reset, some, then, wait, writes
 
 WSS = "wss://127.0.0.1:{port}/{path}"
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.servers.server import Connection, Server
 from tests.truth.case import Case, Right, failed, passed, unreachable
-from tests.truth.server import Act, Target, after, cut, reset, silent, some, wait
+from tests.truth.case_server import Act, Target, after, cut, reset, silent, some, wait
 
 REFUSED = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"
 SOCKS_REFUSED = b"\x05\x02\x00\x01" + bytes(6)

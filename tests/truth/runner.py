@@ -14,7 +14,7 @@ from tests.execution.running import Finished, finish
 from tests.forked_workers import forked
 from tests.truth.authority import trusting
 from tests.truth.case import STATUS, Case, Row
-from tests.truth.server import Target
+from tests.truth.case_server import Target
 from wstui.cli.exit_codes import status_of
 from wstui.execution.run.result import Result
 from wstui.execution.run.run import Run

@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.servers.server import Connection, switching
 from tests.truth.case import Case, failed, passed, unreachable
-from tests.truth.server import Target, after
+from tests.truth.case_server import Target, after
 
 SECRET = "s3cr3t-Token-4711"
 

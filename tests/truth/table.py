@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from tests.truth import connection, ending, handshake, load, messages, mistakes, network, people, routes, secrets
+from tests.truth import connection, ending, handshake, load, messages, mistake_runner, network, people, routes, secrets
 from tests.truth.case import Case, Mistake, Row
 from tests.truth.runner import rows
 
@@ -31,4 +31,4 @@ async def of_group(group: str, word: str = "") -> AsyncIterator[Row]:
 def of_people(group: str, word: str = "") -> list[Row]:
     """The same of what people get wrong: that runs loops of its own."""
     chosen = [case for case in GROUPS[group] if isinstance(case, Mistake) and word in case.name.lower()]
-    return list(mistakes.carried_out(group, chosen))
+    return list(mistake_runner.carried_out(group, chosen))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench.table import headline, markdown
+from tests.bench.output import headline, markdown
 from tests.fleet import namespaces
 from tests.fleet.hosts import family, gone, nothing_left, on_hosts, use_fake_ssh
 from tests.servers.server import Server, until

@@ -12,7 +12,7 @@ from urllib.request import urlopen
 
 import psutil
 
-from tests.bench.table import headline, markdown
+from tests.bench.output import headline, markdown
 from wstui.execution.calibrate.bench import Bench, Cores, Interval
 from wstui.odin.demo_system import DemoTarget
 from wstui.scenario.model import Scenario
