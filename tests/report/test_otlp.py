@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -14,55 +12,33 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 
 from tests.cli.commands import invoke
 from tests.report.example import broken
+from tests.report.post_receiver import Post, PostReceiver
 from tests.report.stand_in import StandIn, status
 from tests.report.test_store import until
 from wstui.report.live.otlp import OtlpExport, OtlpLogs
 
 
-class Collector:
-    """A collector of OpenTelemetry metrics: `url`, and what was posted there; `answer` is its HTTP status."""
-
-    def __init__(self) -> None:
-        self.answer = 200
-        self.posted: list[Any] = []
-        collector = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                collector.posted.append(ExportMetricsServiceRequest.FromString(body))
-                self.send_response(collector.answer)
-                self.end_headers()
-
-            def log_message(self, format: str, *arguments: Any) -> None: ...
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/v1/metrics"
-
-    def metrics(self, number: int = -1) -> dict[str, Any]:
-        (resource,) = self.posted[number].resource_metrics
-        return {metric.name: metric for metric in resource.scope_metrics[0].metrics}
-
-
 @pytest.fixture
-def collector() -> Iterator[Collector]:
-    made = Collector()
-    thread = threading.Thread(target=made.server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    yield made
-    made.server.shutdown()
-    made.server.server_close()
-    thread.join()
+def collector() -> Iterator[PostReceiver]:
+    with PostReceiver() as made:
+        yield made
 
 
-def test_a_collector_gets_counters_gauges_and_distributions_until_the_end(collector: Collector) -> None:
+def decoded(post: Post) -> Any:
+    """The metrics of a request, with what they are of."""
+    (resource,) = ExportMetricsServiceRequest.FromString(post.body).resource_metrics
+    return resource
+
+
+def test_a_collector_gets_counters_gauges_and_distributions_until_the_end(collector: PostReceiver) -> None:
     run = StandIn(status(3), status(12))
-    export = OtlpExport(run, collector.url, every_s=0.01)
+    export = OtlpExport(run, f"{collector.url}/v1/metrics", every_s=0.01)
     export.start()
     until(lambda: len(collector.posted) >= 3)
     export.close(None)
     assert export.problem == ""
-    metrics = collector.metrics()
+    resource = decoded(collector.posted[-1])
+    metrics = {metric.name: metric for metric in resource.scope_metrics[0].metrics}
     sent = metrics["wstui_messages_sent"].sum
     assert sent.is_monotonic and sent.data_points[0].as_int == run.status.counters.sent
     outcomes = {point.attributes[0].value.string_value for point in metrics["wstui_connects"].sum.data_points}
@@ -73,21 +49,21 @@ def test_a_collector_gets_counters_gauges_and_distributions_until_the_end(collec
     assert response.count == 240 == sum(response.bucket_counts)
     assert len(response.bucket_counts) == len(response.explicit_bounds) + 1
     assert 0 < response.min < response.max and response.start_time_unix_nano < response.time_unix_nano
-    (resource,) = collector.posted[-1].resource_metrics
     about = {attribute.key: attribute.value.string_value for attribute in resource.resource.attributes}
     assert (about["service.name"], about["host.name"]) == ("wstui", "generator-1")
 
 
 def test_a_collector_that_refuses_is_a_problem_told_once_and_not_an_end_of_the_run(
-    collector: Collector, capsys: pytest.CaptureFixture[str]
+    collector: PostReceiver, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    collector.answer = 400
+    collector.status = 400
     problems: list[str] = []
-    export = OtlpExport(StandIn(status(3)), collector.url, every_s=0.01, on_problem=problems.append)
+    url = f"{collector.url}/v1/metrics"
+    export = OtlpExport(StandIn(status(3)), url, every_s=0.01, on_problem=problems.append)
     export.start()
     until(lambda: len(collector.posted) >= 3)
-    assert problems == [f"the OpenTelemetry collector at {collector.url} does not take the metrics"]
-    collector.answer = 200
+    assert problems == [f"the OpenTelemetry collector at {url} does not take the metrics"]
+    collector.status = 200
     until(lambda: not export.problem)
     export.close(None)
     assert capsys.readouterr().err == ""
@@ -98,33 +74,16 @@ def test_an_address_that_is_none_is_refused_before_the_run() -> None:
     assert status_ == 2 and '--otlp 127.0.0.1:4318: give the whole address, such as "http://127.0.0.1:4318/' in err
 
 
-def test_events_arrive_as_log_records_each_once() -> None:
-    posted: list[Any] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            posted.append(ExportLogsServiceRequest.FromString(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, format: str, *arguments: Any) -> None: ...
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        export = OtlpLogs(
-            StandIn(status(3), status(12)), f"http://127.0.0.1:{server.server_port}/v1/logs", every_s=0.01
-        )
-        export.start()
-        until(lambda: len(posted) >= 1)
-        export.close(broken())
-        server.shutdown()
-        thread.join()
+def test_events_arrive_as_log_records_each_once(collector: PostReceiver) -> None:
+    export = OtlpLogs(StandIn(status(3), status(12)), f"{collector.url}/v1/logs", every_s=0.01)
+    export.start()
+    until(lambda: len(collector.posted) >= 1)
+    export.close(broken())
     assert export.problem == ""
     records = [
         record
-        for request in posted
-        for resource in request.resource_logs
+        for post in collector.posted
+        for resource in ExportLogsServiceRequest.FromString(post.body).resource_logs
         for record in resource.scope_logs[0].log_records
     ]
     names = [record.event_name for record in records]

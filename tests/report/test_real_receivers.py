@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 
 from tests.report.example import broken, good
+from tests.report.post_receiver import Post, PostReceiver
 from tests.report.prometheus_server import PrometheusServer
 from tests.report.stand_in import StandIn, status
 from tests.report.test_store import until
@@ -69,15 +70,14 @@ def test_a_collector_passes_metrics_and_events_on_as_they_were() -> None:
     pytest.importorskip("opentelemetry.exporter.otlp.proto.http", reason="the extra `otlp` is not installed")
     from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
-    from tests.report.posted import taking
     from wstui.report.live.otlp import OtlpExport, OtlpLogs, metrics_of
 
     assert ROTEL is not None and ROTEL.origin is not None
     http, grpc = free_ports(2)
-    with taking() as (url, posted), served(
+    with PostReceiver() as receiver, served(
         str(Path(ROTEL.origin).with_name("rotel-agent")), "start",
         "--otlp-http-endpoint", f"127.0.0.1:{http}", "--otlp-grpc-endpoint", f"127.0.0.1:{grpc}",
-        "--exporter", "otlp", "--otlp-exporter-protocol", "http", "--otlp-exporter-endpoint", url,
+        "--exporter", "otlp", "--otlp-exporter-protocol", "http", "--otlp-exporter-endpoint", receiver.url,
         "--batch-timeout", "50ms",
     ):  # fmt: skip
         until(lambda: _listens(http))
@@ -86,35 +86,35 @@ def test_a_collector_passes_metrics_and_events_on_as_they_were() -> None:
         logs = OtlpLogs(run, f"http://127.0.0.1:{http}/v1/logs", every_s=0.05)
         for export in (metrics, logs):
             export.start()
-        until(lambda: {path for path, _ in posted} == {"/v1/metrics", "/v1/logs"})
+        until(lambda: {post.path for post in receiver.posted} == {"/v1/metrics", "/v1/logs"})
         for export in (metrics, logs):
             export.close(broken())
             assert export.problem == ""
-        until(lambda: "end" in _events(posted))
+        until(lambda: "end" in _events(receiver.posted))
     points = {
         metric.name: metric
-        for path, body in posted
-        if path == "/v1/metrics"
-        for resource in ExportMetricsServiceRequest.FromString(body).resource_metrics
+        for post in receiver.posted
+        if post.path == "/v1/metrics"
+        for resource in ExportMetricsServiceRequest.FromString(post.body).resource_metrics
         for metric in resource.scope_metrics[0].metrics
     }
     (sent,) = metrics_of(run.status).resource_metrics
     assert points.keys() == {metric.name for metric in sent.scope_metrics[0].metrics}
     (response,) = points["wstui_response"].histogram.data_points
     assert response.count == sum(response.bucket_counts) == 240 and 0 < response.min < response.max
-    events = _events(posted)
+    events = _events(receiver.posted)
     assert set(events) >= {"start", "end", "failures"} and "row" not in events
     assert len(events["start"]) == len(events["end"]) == 1
     assert events["end"][0].severity_text == "ERROR"
 
 
-def _events(posted: list[tuple[str, bytes]]) -> dict[str, list[Any]]:
+def _events(posted: list[Post]) -> dict[str, list[Any]]:
     """Return the log records by the name of their event."""
     from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
     found: dict[str, list[Any]] = {}
-    for path, body in posted:
-        for resource in ExportLogsServiceRequest.FromString(body).resource_logs if path == "/v1/logs" else ():
+    for post in posted:
+        for resource in ExportLogsServiceRequest.FromString(post.body).resource_logs if post.path == "/v1/logs" else ():
             for record in resource.scope_logs[0].log_records:
                 found.setdefault(record.event_name.removeprefix("wstui."), []).append(record)
     return found

@@ -2,15 +2,14 @@ from __future__ import annotations
 
 import math
 import struct
-import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.cli.commands import invoke
+from tests.report.post_receiver import PostReceiver
 from tests.report.prometheus_server import needs_prometheus, prometheus
 from tests.report.stand_in import StandIn, status
 from tests.report.test_store import until
@@ -20,38 +19,10 @@ from wstui.report.live.remote_write import HEADERS, RemoteWrite, snappy_block
 RECEIVE = "--web.enable-remote-write-receiver"
 
 
-class Receiver:
-    """Takes what is posted; `answer` is its HTTP status."""
-
-    def __init__(self) -> None:
-        self.answer = 204
-        self.posted: list[tuple[dict[str, str], bytes]] = []
-        receiver = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                receiver.posted.append((dict(self.headers), body))
-                self.send_response(receiver.answer)
-                self.end_headers()
-                if receiver.answer >= 300:
-                    self.wfile.write(b"\x1b[31mtoo old\nmore")
-
-            def log_message(self, format: str, *arguments: Any) -> None: ...
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/api/v1/write"
-
-
 @pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    made = Receiver()
-    thread = threading.Thread(target=made.server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    yield made
-    made.server.shutdown()
-    made.server.server_close()
-    thread.join()
+def receiver() -> Iterator[PostReceiver]:
+    with PostReceiver(status=204, refusal=b"\x1b[31mtoo old\nmore") as made:
+        yield made
 
 
 @needs_prometheus
@@ -92,22 +63,22 @@ def test_a_prometheus_that_does_not_receive_is_told_how(tmp_path: Path) -> None:
 
 
 def test_headers_come_from_the_environment_and_a_refusal_is_told_once(
-    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+    receiver: PostReceiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(HEADERS, "Authorization=Bearer%20abc, X-Scope-OrgID=7")
-    receiver.answer = 400
+    receiver.status = 400
     problems: list[str] = []
-    export = RemoteWrite(StandIn(status(3)), receiver.url, every_s=0.01, on_problem=problems.append)
+    export = RemoteWrite(StandIn(status(3)), f"{receiver.url}/api/v1/write", every_s=0.01, on_problem=problems.append)
     export.start()
     until(lambda: len(receiver.posted) >= 3)
     assert len(problems) == 1 and "answers HTTP 400: " in problems[0] and "too old" in problems[0]
     assert "\x1b" not in problems[0] and "more" not in problems[0]
-    receiver.answer = 204
+    receiver.status = 204
     until(lambda: not export.problem)
     export.close(None)
-    headers, body = receiver.posted[-1]
-    assert headers["Authorization"] == "Bearer abc" and headers["X-Scope-Orgid"] == "7"
-    assert headers["Content-Encoding"] == "snappy" and b"wstui_messages_sent_total" in body
+    last = receiver.posted[-1]
+    assert last.headers["Authorization"] == "Bearer abc" and last.headers["X-Scope-Orgid"] == "7"
+    assert last.headers["Content-Encoding"] == "snappy" and b"wstui_messages_sent_total" in last.body
 
 
 def test_a_receiver_that_is_not_there_is_named() -> None:
