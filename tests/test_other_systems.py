@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import subprocess
 import sys
-import termios
 from pathlib import Path
 
 import pytest
 
-from tests.cli.test_completion import Terminal
 from tests.servers.server import Server, serving
+from tests.terminal import on_pty, read_until
 from tests.without_linux import without_linux
 
 
@@ -54,27 +52,12 @@ def test_check_proves_one_client_and_leaves_out_what_cannot_be_known(elsewhere: 
 
 
 def test_the_terminal_ui_opens_and_ends(elsewhere: dict[str, str], tmp_path: Path) -> None:
-    ours, theirs = pty.openpty()
-    termios.tcsetwinsize(theirs, (30, 100))
-    process = subprocess.Popen(
-        [sys.executable, "-m", "wstui"],
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        cwd=tmp_path,
-        env={**elsewhere, "TERM": "xterm-256color", "LANG": "C.UTF-8"},
-        start_new_session=True,
-    )
-    os.close(theirs)
-    try:
-        terminal = Terminal(ours)
-        terminal.until("progressive")
-        terminal.type("q")
+    environment = {**elsewhere, "TERM": "xterm-256color", "LANG": "C.UTF-8"}
+    command = [sys.executable, "-m", "wstui"]
+    with on_pty(command, size=(100, 30), cwd=tmp_path, env=environment) as (process, terminal):
+        read_until(terminal, b"progressive")
+        os.write(terminal, b"q")
         assert process.wait(60) == 0
-    finally:
-        process.kill()
-        process.wait()
-        os.close(ours)
 
 
 def test_the_parts_are_really_off(elsewhere: dict[str, str]) -> None:

@@ -8,15 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import os
-import pty
 import signal
 import statistics
-import struct
-import subprocess
 import sys
-import termios
 import threading
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
@@ -25,6 +20,8 @@ from dataclasses import dataclass
 import psutil
 
 from tests.bench.output import headline, markdown
+from tests.terminal import start_on_pty
+from tests.tui.cost import PLAY, PLAY_IN
 from wstui.execution.calibrate.bench import Bench, Cores, Interval
 from wstui.execution.calibrate.sink.sink_process import SinkProcess
 from wstui.scenario.model import Scenario
@@ -40,13 +37,7 @@ class Dashboard:
     """A dashboard at work in a terminal: every figure changes with each picture."""
 
     def __init__(self, core: int | None) -> None:
-        self._master, slave = pty.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.tui.cost", "--play"], stdin=slave, stdout=slave, stderr=slave,
-            start_new_session=True, env={**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor"},
-        )  # fmt: skip
-        os.close(slave)
+        self._process, self._master = start_on_pty(PLAY, size=(COLUMNS, ROWS), env=PLAY_IN)
         if core is not None:
             psutil.Process(self._process.pid).cpu_affinity([core])
         self._reader = threading.Thread(target=self._drain)

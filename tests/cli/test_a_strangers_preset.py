@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +15,7 @@ from click.testing import CliRunner
 
 from tests.cli.commands import WAIT_S, call
 from tests.servers.server import Server
+from tests.terminal import start_on_pty
 from wstui.cli import wstui
 from wstui.cli.kept_suite import demo_scenario
 from wstui.execution.run.run import Run
@@ -144,11 +144,8 @@ def test_files_beside_a_preset_and_variables_are_listed_by_check_and_validate(
 
 def at_a_terminal(folder: Path, *arguments: str, says: str) -> tuple[int, str]:
     """Exit status and what a terminal shows of a command whose questions are answered with `says`."""
-    master, slave = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "wstui", *arguments], stdin=slave, stderr=slave, stdout=subprocess.DEVNULL, cwd=folder
-    )
-    os.close(slave)
+    command = [sys.executable, "-m", "wstui", *arguments]
+    process, master = start_on_pty(command, stdout=subprocess.DEVNULL, cwd=folder)
     os.write(master, f"{says}\n".encode())
     seen = b""
     with contextlib.suppress(OSError):  # EIO: the other end is closed

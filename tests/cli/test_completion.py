@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import os
-import pty
-import select
+import re
 import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.report.example import good
 from tests.report.test_store import record
+from tests.terminal import on_pty, read_until
 
 CASES = {
     "a command": ("wstui grafa", "wstui grafana"),
@@ -50,53 +47,18 @@ def environment(home: Path) -> dict[str, str]:
     return {"PATH": path, "HOME": str(home), "WSTUI_STORE": f"{home}/runs.db", "TERM": "dumb", "LANG": "C.UTF-8"}
 
 
-class Terminal:
-    """A shell at a terminal of its own."""
-
-    def __init__(self, number: int) -> None:
-        self._number = number
-        self.shown = ""
-
-    def type(self, text: str) -> None:
-        os.write(self._number, text.encode())
-
-    def until(self, text: str) -> None:
-        """Read on until `text` is shown."""
-        end = time.monotonic() + 30
-        while text not in self.shown:
-            assert select.select([self._number], [], [], max(end - time.monotonic(), 0))[0], (text, self.shown)
-            self.shown += os.read(self._number, 1 << 14).decode(errors="replace")
-
-
-@contextmanager
-def terminal(shell: str, home: Path) -> Iterator[Terminal]:
-    command, prepare = STARTS[shell]
-    ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        command, stdin=theirs, stdout=theirs, stderr=theirs, cwd=home, env=environment(home), start_new_session=True
-    )
-    os.close(theirs)
-    try:
-        opened = Terminal(ours)
-        opened.type(f"PS1='> '; {prepare}; eval \"$(wstui completion {shell})\"; echo rea''dy\n")
-        opened.until("ready")
-        yield opened
-    finally:
-        process.kill()
-        process.wait()
-        os.close(ours)
-
-
 @pytest.mark.parametrize("shell", STARTS)
 def test_a_shell_at_a_terminal_completes(shell: str, home: Path) -> None:
     if shutil.which(shell) is None:
         pytest.skip(f"{shell} is not installed")
-    with terminal(shell, home) as opened:
+    command, prepare = STARTS[shell]
+    with on_pty(command, cwd=home, env=environment(home)) as (_, terminal):
+        os.write(terminal, f"PS1='> '; {prepare}; eval \"$(wstui completion {shell})\"; echo rea''dy\n".encode())
+        read_until(terminal, b"ready")
         for typed, completed in CASES.values():
-            opened.shown = ""
-            opened.type(f"{typed}\t")
-            opened.until(completed)
-            opened.type("\x15\n")  # forget the line
+            os.write(terminal, f"{typed}\t".encode())
+            read_until(terminal, re.escape(completed.encode()))
+            os.write(terminal, b"\x15\n")  # forget the line
 
 
 def test_fish_completes(home: Path) -> None:

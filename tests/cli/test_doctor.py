@@ -7,13 +7,12 @@ import shutil
 import subprocess
 import sys
 import tomllib
-import uuid
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from tests.report.test_store import until
+from tests.terminal import TmuxWindow
 from wstui.cli.doctor import doctor
 
 SECRETS = {
@@ -100,19 +99,10 @@ def test_a_user_without_a_home_is_told_to_name_one(command: str) -> None:
 
 
 @pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
-def test_inside_tmux_it_says_so_and_how_to_copy(tmp_path: Path) -> None:
+async def test_inside_tmux_it_says_so_and_how_to_copy(tmp_path: Path) -> None:
     words = [f"{name}={value}" for name, value in {**SECRETS, "HOME": str(tmp_path), "LANG": "C.UTF-8"}.items()]
     command = shlex.join(["env", "-u", "COLUMNS", "-u", "LINES", *words, sys.executable, "-m", "wstui", "doctor"])
-    tmux = ["tmux", "-L", f"wstui-doctor-{uuid.uuid4().hex[:8]}", "-f", "/dev/null"]
-    subprocess.run([*tmux, "new-session", "-d", "-x", "110", "-y", "60", f"{command}; exec sleep 60"], check=True)
-
-    def screen() -> str:
-        return subprocess.run([*tmux, "capture-pane", "-p"], capture_output=True, text=True, check=False).stdout
-
-    try:
-        until(lambda: "advice" in screen())
-        text = screen()
-    finally:
-        subprocess.run([*tmux, "kill-server"], check=False)
+    async with TmuxWindow(110, 60, f"{command}; exec sleep 60") as at:
+        text = await at.until("advice", "set -g set-clipboard on")
     assert "terminal, terminal" in text and "110x60" in text and "TMUX           yes" in text
     assert "colours        256" in text and "set -g set-clipboard on" in text and "s3cret" not in text

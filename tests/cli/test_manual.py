@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import pty
-import subprocess
 import sys
 
 from tests.cli.commands import invoke
+from tests.terminal import start_on_pty
 from wstui.cli.manual import manual_pages
 from wstui.manual.pages import TOPICS
 
@@ -37,10 +36,8 @@ def test_topics_a_page_and_the_lines_found_are_printed_as_json() -> None:
 
 
 def test_a_terminal_gets_it_through_its_pager() -> None:
-    ours, theirs = pty.openpty()
     environment = {**os.environ, "PAGER": "sed s/^/paged:/", "TERM": "xterm-256color"}
-    child = subprocess.Popen([*COMMAND, "exit-status"], stdin=theirs, stdout=theirs, env=environment)
-    os.close(theirs)
+    child, ours = start_on_pty([*COMMAND, "exit-status"], env=environment)
     text = b""
     try:
         while part := os.read(ours, 65536):

@@ -6,18 +6,16 @@ import asyncio
 import os
 import shutil
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
 from tests.cli.commands import call
-from tests.cli.test_terminal import Terminal
 from tests.control.served import Steered, served
 from tests.control.test_ctl import headless
 from tests.servers.server import Server
 from tests.servers.server import until as come
+from tests.terminal import TmuxWindow
 from tests.tui import fake
 from tests.tui.driving import shown, until
 from wstui.control.link import ConnectionLost
@@ -27,41 +25,31 @@ from wstui.tui.app import WstuiApp
 WSTUI = f"{sys.executable} -m wstui"
 
 
-@pytest.fixture
-def terminals() -> Iterator[list[Terminal]]:
-    opened: list[Terminal] = []
-    yield opened
-    for one in opened:
-        one.close()
-
-
-async def see(at: Terminal, pattern: str) -> None:
-    await asyncio.to_thread(at.shows, pattern)
-
-
 @pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
-async def test_two_attach_one_is_killed_and_one_leaves_and_the_run_goes_on(terminals: list[Terminal]) -> None:
-    async with Server() as server, headless(server, "--no-store") as (run, entry):
-        commands = (f"{WSTUI} attach {entry.id}{options}; echo status $?" for options in ("", " --read-only"))
-        terminals += (Terminal(200, 50, command) for command in commands)
-        one, guest = terminals
-        await see(one, "▶ RUNNING  ⇄ ATTACHED  quick")
-        await see(guest, "▶ RUNNING  ⇄ READ-ONLY  quick")
+async def test_two_attach_one_is_killed_and_one_leaves_and_the_run_goes_on() -> None:
+    async with (
+        Server() as server,
+        headless(server, "--no-store") as (run, entry),
+        TmuxWindow(200, 50, f"{WSTUI} attach {entry.id}; echo status $?") as one,
+        TmuxWindow(200, 50, f"{WSTUI} attach {entry.id} --read-only; echo status $?") as guest,
+    ):
+        await one.until("▶ RUNNING  ⇄ ATTACHED  quick")
+        await guest.until("▶ RUNNING  ⇄ READ-ONLY  quick")
         assert "Pause" in one.screen() and "Pause" not in guest.screen()
         guest.press("Space")
         one.press("+")
         assert (await asyncio.to_thread(call, "ctl", "pause", "--name", "script"))[0] == 0
-        for at in terminals:
-            await see(at, "‖ PAUSED")
-            await see(at, r"‖ paused by \w+ \(script, pid \d+")
-        await see(guest, r"\+ \w+ \(attach, pid \d+\): 10")
-        (attached,) = [p for p in psutil.Process(one.pid()).children(recursive=True) if "attach" in p.cmdline()]
+        for at in (one, guest):
+            await at.until("‖ PAUSED")
+            await at.until(r"‖ paused by \w+ \(script, pid \d+")
+        await guest.until(r"\+ \w+ \(attach, pid \d+\): 10")
+        (attached,) = [p for p in one.processes() if "attach" in p.cmdline()]
         attached.kill()
-        await see(one, "status 137")
+        await one.until("status 137")
         one.close()
         guest.press("q")
-        await see(guest, f"detached: the run goes on; wstui attach {entry.id}")
-        await see(guest, "status 0")
+        await guest.until(f"detached: the run goes on; wstui attach {entry.id}")
+        await guest.until("status 0")
         assert run.poll() is None and (await asyncio.to_thread(call, "ctl", "resume"))[0] == 0
         await come(lambda: len(server.live) == 11)
 

@@ -7,53 +7,40 @@ import os
 import re
 import shutil
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
 from tests.cli.commands import call, gone
-from tests.cli.test_terminal import Terminal
-from tests.control.test_attach import WSTUI, see
+from tests.control.test_attach import WSTUI
 from tests.control.test_ctl import LOAD
 from tests.servers.server import Server, until
+from tests.terminal import TmuxWindow
 from tests.tui.real_run import CLIENTS, real_run
 from wstui.control import registry
 from wstui.report.store.store import Store
 
 
-@pytest.fixture
-def terminals() -> Iterator[list[Terminal]]:
-    opened: list[Terminal] = []
-    yield opened
-    for one in opened:
-        one.close()
-
-
 @pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
-async def test_a_run_is_left_its_terminal_closed_and_it_is_attached_to_again(
-    terminals: list[Terminal], tmp_path: Path
-) -> None:
+async def test_a_run_is_left_its_terminal_closed_and_it_is_attached_to_again(tmp_path: Path) -> None:
     store = tmp_path / "runs.db"
     async with Server() as server:
         options = f"{' '.join(LOAD)} --store {store} --json {tmp_path / 'r.json'}"
-        terminals.append(Terminal(120, 40, f"{WSTUI} quick --url {server.url} {options}; echo status $?; sleep 99"))
-        (one,) = terminals
-        await see(one, "10 / 10")
-        one.press("C-d")
-        await see(one, "status 0")
-        (entry,) = registry.entries()
-        assert f"detached: the run goes on; wstui attach {entry.id}" in one.screen()
-        one.close()
+        async with TmuxWindow(120, 40, f"{WSTUI} quick --url {server.url} {options}; echo status $?; sleep 99") as one:
+            await one.until("10 / 10")
+            one.press("C-d")
+            await one.until("status 0")
+            (entry,) = registry.entries()
+            assert f"detached: the run goes on; wstui attach {entry.id}" in one.screen()
         process = psutil.Process(entry.pid)
         assert process.terminal() is None and len(server.live) == 10
         with Store(store) as opened:
             assert opened.run(1).state == "running"
-        terminals.append(again := Terminal(120, 40, f"{WSTUI} attach; echo status $?; sleep 99"))
-        await see(again, "⇄ ATTACHED")
-        again.press("C-d")
-        await see(again, "detached: the run goes on")
+        async with TmuxWindow(120, 40, f"{WSTUI} attach; echo status $?; sleep 99") as again:
+            await again.until("⇄ ATTACHED")
+            again.press("C-d")
+            await again.until("detached: the run goes on")
         assert (await asyncio.to_thread(call, "ctl", "drain"))[0] == 0
         await until(lambda: gone([process]))
         assert server.ends == {"close 1000": 10}

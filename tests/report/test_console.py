@@ -35,7 +35,7 @@ WORDS = {
 }
 
 
-class Terminal(io.StringIO):
+class TerminalText(io.StringIO):
     encoding = "utf-8"
 
     def isatty(self) -> bool:
@@ -89,13 +89,13 @@ def test_the_limits_of_the_generator_are_named() -> None:
 def test_only_a_terminal_is_coloured_and_no_color_is_obeyed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setenv("TERM", "xterm-256color")
-    terminal, pipe = Terminal(), io.StringIO()
+    terminal, pipe = TerminalText(), io.StringIO()
     print_summary(good(), terminal)
     print_summary(good(), pipe)
     assert "\x1b[32m" in terminal.getvalue()
     assert "\x1b" not in pipe.getvalue()
     monkeypatch.setenv("NO_COLOR", "1")
-    plain = Terminal()
+    plain = TerminalText()
     print_summary(good(), plain)
     assert "\x1b" not in plain.getvalue()
 

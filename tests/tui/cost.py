@@ -5,20 +5,16 @@ The made-up run changes every figure at each picture and adds a row a second, so
 
 from __future__ import annotations
 
-import fcntl
 import os
-import pty
 import select
-import struct
-import subprocess
 import sys
-import termios
 import time
 from dataclasses import replace
 
 import msgspec
 import psutil
 
+from tests.terminal import on_pty
 from tests.tui import fake
 from wstui.execution.run.status import StageStatus, Status
 from wstui.tui.run_app import operate
@@ -56,6 +52,10 @@ class LiveSession(fake.FakeSession):
         )
 
 
+PLAY = [sys.executable, "-m", "tests.tui.cost", "--play"]
+PLAY_IN = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor"}
+
+
 def play() -> None:
     """The application itself, in the child."""
     operate(LiveSession())
@@ -63,14 +63,7 @@ def play() -> None:
 
 def measure(columns: int, rows: int) -> tuple[float, float]:
     """Share of a core, and bytes a second, of a screen of this size."""
-    master, slave = pty.openpty()
-    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-    child = subprocess.Popen(
-        [sys.executable, "-m", "tests.tui.cost", "--play"], stdin=slave, stdout=slave, stderr=slave,
-        start_new_session=True, env={**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor"},
-    )  # fmt: skip
-    os.close(slave)
-    try:
+    with on_pty(PLAY, size=(columns, rows), env=PLAY_IN) as (child, master):
         watched = psutil.Process(child.pid)
         _drain(master, WARM_S)
         before, begun = watched.cpu_times(), time.monotonic()
@@ -78,10 +71,6 @@ def measure(columns: int, rows: int) -> tuple[float, float]:
         after, took = watched.cpu_times(), time.monotonic() - begun
         cpu = (after.user + after.system) - (before.user + before.system)
         return cpu / took, size / took
-    finally:
-        child.kill()
-        child.wait()
-        os.close(master)
 
 
 def _drain(master: int, seconds: float) -> int:

@@ -4,27 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import os
-import pty
 import re
-import struct
 import subprocess
 import sys
-import termios
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import psutil
 
 from tests.servers.server import Server, until
+from tests.terminal import start_on_pty
 
 CLIENTS = 20
 LEFT = rb"\x1b\[\?1049l"
 """The alternate screen was left."""
 
 
-class Terminal:
+class RunTerminal:
     """The master of a pseudo-terminal, read by the event loop unless it is frozen."""
 
     def __init__(self, process: subprocess.Popen[bytes], master: int) -> None:
@@ -79,19 +76,14 @@ class Terminal:
 
 
 @contextlib.asynccontextmanager
-async def real_run(server: Server, folder: Path, *options: str, program: str = "") -> AsyncIterator[Terminal]:
+async def real_run(server: Server, folder: Path, *options: str, program: str = "") -> AsyncIterator[RunTerminal]:
     """`wstui` in the middle of a run, kept in the store `runs.db` of the folder; `program` is run before it."""
-    master, slave = pty.openpty()
-    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     command = [sys.executable, "-c", f"{program}\nfrom wstui.cli import main; main()", "quick"]
     command += ["--url", server.url, "--clients", str(CLIENTS), "--ramp", "200ms", "--hold", "100s", "--every", "200ms"]
     command += ["--health", "off", "--no-probe", "--store", str(folder / "runs.db"), *options]
-    process = subprocess.Popen(
-        command, stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
-        env={**os.environ, "TERM": "xterm-256color", "HOME": str(folder)}, cwd=folder,
-    )  # fmt: skip
-    os.close(slave)
-    terminal = Terminal(process, master)
+    environment = {**os.environ, "TERM": "xterm-256color", "HOME": str(folder)}
+    process, master = start_on_pty(command, env=environment, cwd=folder)
+    terminal = RunTerminal(process, master)
     try:
         await until(lambda: len(server.live) == CLIENTS)
         await terminal.shows(b"RUNNING")

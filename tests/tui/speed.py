@@ -7,19 +7,17 @@ on a busy machine as well, so only figures of one session can be compared.
 from __future__ import annotations
 
 import argparse
-import fcntl
 import os
-import pty
 import select
 import statistics
-import struct
 import subprocess
 import sys
 import tempfile
-import termios
 import time
 from collections.abc import Callable
 from pathlib import Path
+
+from tests.terminal import start_on_pty
 
 HERE = Path(__file__).parents[2]
 _QUIET_S = 0.4
@@ -30,17 +28,13 @@ ENVIRON = {name: value for name, value in os.environ.items() if name != "PYTHOND
 COMMANDS = {"wstui --help": ["--help"], "wstui presets list": ["presets", "list"]}
 
 
-class Terminal:
+class MeasuredTerminal:
     """wstui on a pseudo-terminal."""
 
     def __init__(self, checkout: Path, home: str, size: tuple[int, int]) -> None:
-        self._master, slave = pty.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
-        self._child = subprocess.Popen(
-            [python(checkout), "-m", "wstui"], stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
-            cwd=checkout, env={**ENVIRON, "TERM": "xterm-256color", "COLORTERM": "truecolor", "HOME": home},
-        )  # fmt: skip
-        os.close(slave)
+        environment = {**ENVIRON, "TERM": "xterm-256color", "COLORTERM": "truecolor", "HOME": home}
+        command = [python(checkout), "-m", "wstui"]
+        self._child, self._master = start_on_pty(command, size=size, cwd=checkout, env=environment)
 
     def close(self) -> None:
         """End it."""
@@ -115,7 +109,7 @@ def command_ms(checkout: Path, home: str, arguments: list[str]) -> float:
 def screens_ms(checkout: Path, home: str, size: tuple[int, int]) -> dict[str, float]:
     """CPU of what an operator does before a run."""
     found: dict[str, float] = {}
-    terminal = Terminal(checkout, home, size)
+    terminal = MeasuredTerminal(checkout, home, size)
     try:
         found["first paint"] = terminal.until("palette")
         at = terminal.settle()
@@ -153,7 +147,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as home:
         for checkout in checkouts:  # compile what has not been
             command_ms(checkout, home, ["presets", "list"])
-            Terminal.close(_warm(checkout, home, (columns, rows)))
+            _warm(checkout, home, (columns, rows)).close()
         for _ in range(options.rounds):
             for checkout in checkouts:
                 measured = {name: command_ms(checkout, home, words) for name, words in COMMANDS.items()}
@@ -167,8 +161,8 @@ def main() -> None:
         print(f"{name:20}" + " → ".join(f"{statistics.median(by[checkout]):8.1f}" for checkout in checkouts))
 
 
-def _warm(checkout: Path, home: str, size: tuple[int, int]) -> Terminal:
-    terminal = Terminal(checkout, home, size)
+def _warm(checkout: Path, home: str, size: tuple[int, int]) -> MeasuredTerminal:
+    terminal = MeasuredTerminal(checkout, home, size)
     terminal.until("palette")
     return terminal
 

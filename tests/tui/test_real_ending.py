@@ -13,7 +13,7 @@ import pytest
 from tests.cli.commands import gone
 from tests.servers.server import Server, until
 from tests.servers.talk import Losing, Stubborn
-from tests.tui.real_run import CLIENTS, Terminal, real_run
+from tests.tui.real_run import CLIENTS, RunTerminal, real_run
 from wstui.report.store.store import Store, StoredRun
 
 BROKEN = """
@@ -34,7 +34,7 @@ def kept(folder: Path) -> StoredRun:
         return run
 
 
-async def drained(server: Server, at: Terminal, folder: Path, children: list[psutil.Process]) -> tuple[int, str]:
+async def drained(server: Server, at: RunTerminal, folder: Path, children: list[psutil.Process]) -> tuple[int, str]:
     """What holds after every end but a kill."""
     status, after = await at.ended()
     await until(lambda: server.ends["close 1000"] == CLIENTS)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import shutil
 import sys
@@ -16,7 +15,8 @@ import msgspec
 import pytest
 from textual.pilot import Pilot
 
-from tests.cli.test_terminal import Terminal
+from tests.servers.server import until as come
+from tests.terminal import TmuxWindow
 from tests.tui import fake, fake_store
 from tests.tui.driving import go_to, running, shown, until
 from tests.tui.test_replay import recorded
@@ -157,28 +157,19 @@ async def test_what_is_gone_or_not_wanted_opens_the_presets(tmp_path: Path) -> N
 
 @pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
 async def test_a_key_gives_the_mouse_to_the_terminal_and_takes_it_back(tmp_path: Path) -> None:
-    at = Terminal(120, 40, f"env HOME={tmp_path} {sys.executable} -m wstui; sleep 9")
+    async with TmuxWindow(120, 40, f"env HOME={tmp_path} {sys.executable} -m wstui; sleep 9") as at:
 
-    def mouse() -> str:
-        return at._tmux("display-message", "-p", "#{mouse_any_flag}#{mouse_button_flag}#{mouse_all_flag}").strip()
+        def taken() -> bool:
+            flags = "#{mouse_any_flag}#{mouse_button_flag}#{mouse_all_flag}"
+            return "1" in at.tmux("display-message", "-p", flags)
 
-    async def becomes(taken: bool) -> None:
-        for _ in range(600):
-            if ("1" in mouse()) is taken:
-                return
-            await asyncio.sleep(0.05)
-        raise AssertionError(mouse())
-
-    try:
-        await asyncio.to_thread(at.shows, "quick")
-        await becomes(True)
+        await at.until("quick")
+        await come(taken)
         at.press("F3")
-        await becomes(False)
-        await asyncio.to_thread(at.shows, "f3 takes it back")
+        await come(lambda: not taken())
+        await at.until("f3 takes it back")
         at.press("F3")
-        await becomes(True)
-    finally:
-        at.close()
+        await come(taken)
 
 
 def test_the_state_is_plain_json(tmp_path: Path) -> None:

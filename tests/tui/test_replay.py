@@ -17,8 +17,8 @@ import pytest
 from textual.pilot import Pilot
 
 from tests.cli.commands import call
-from tests.cli.test_terminal import Terminal
 from tests.servers.server import Server
+from tests.terminal import TmuxWindow
 from tests.tui import fake
 from tests.tui.driving import running, shown, started, until
 from wstui.execution.run.state import State
@@ -211,15 +211,12 @@ async def test_stored_runs_are_replayed_in_a_true_terminal(tmp_path: Path) -> No
     assert recording.packed and recording.at(1.6).counters.open == 10
     assert recording.at(99).result.verdict == recording.result.verdict
     command = f"{sys.executable} -m wstui replay --store {store} last 1 --speed 2; echo status $?; sleep 99"
-    at = Terminal(200, 50, command)
-    try:
-        await asyncio.to_thread(at.shows, r"↻ run 1 .*↻ run 1 ")
+    async with TmuxWindow(200, 50, command) as at:
+        await at.until(r"↻ run 1 .*↻ run 1 ")
         at.press("Home", "Space")
-        await asyncio.to_thread(at.shows, r"0:00 / 0:0\d  ‖")
+        await at.until(r"0:00 / 0:0\d  ‖")
         at.press("q")
-        await asyncio.to_thread(at.shows, "status 0")
-    finally:
-        at.close()
+        await at.until("status 0")
     status, _, err = await asyncio.to_thread(call, "replay", "--store", str(store), "last")
     assert status == 2 and "use: wstui runs show last" in err
     status, _, err = await asyncio.to_thread(call, "replay", "--store", str(store), "9")

@@ -1,56 +1,26 @@
 from __future__ import annotations
 
 import os
-import pty
-import re
-import select
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
+from tests.terminal import on_pty, read_until
 from tests.tui import fake
 from wstui.execution.run.result_figures import failures
 
 # in a real terminal
 
 
-@contextmanager
-def terminal(*arguments: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+def terminal(*arguments: str) -> AbstractContextManager[tuple[subprocess.Popen[bytes], int]]:
     """The program of `terminal_program` on a pseudo-terminal."""
-    master, slave = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.tui.terminal_program", *arguments],
-        stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
-        env={**os.environ, "TERM": "xterm-256color", "COLUMNS": "80", "LINES": "24"},
-    )  # fmt: skip
-    os.close(slave)
-    try:
-        yield process, master
-    finally:
-        if process.poll() is None:
-            process.kill()
-        process.wait()
-        os.close(master)
-
-
-def read_until(master: int, pattern: bytes, timeout_s: float = 60.0) -> bytes:
-    """Everything the terminal got, up to a pattern."""
-    seen = b""
-    end = time.monotonic() + timeout_s
-    while not re.search(pattern, seen, re.DOTALL):
-        if time.monotonic() > end or not select.select([master], [], [], end - time.monotonic())[0]:
-            raise AssertionError(f"{pattern!r} never came: {seen[-3000:]!r}")
-        try:
-            seen += os.read(master, 65536)
-        except OSError:
-            raise AssertionError(f"{pattern!r} never came: {seen[-3000:]!r}") from None
-    return seen
+    environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "80", "LINES": "24"}
+    return on_pty([sys.executable, "-m", "tests.tui.terminal_program", *arguments], env=environment)
 
 
 LEFT = rb"\x1b\[\?1049l.*OUTCOME.*\n"

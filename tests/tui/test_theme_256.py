@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import pty
 import re
 import select
 import signal
-import struct
-import subprocess
 import sys
 import termios
 import time
@@ -22,6 +18,7 @@ from textual.pilot import Pilot
 from textual.theme import BUILTIN_THEMES
 
 from tests.control.served import served
+from tests.terminal import on_pty
 from tests.tui.driving import resized, shown, until
 from tests.tui.screenshots import SIZES, Shot, staged
 from wstui.tui.theme import _BADGES, _BOLD, _FOREGROUNDS, CONTRAST, DARK, LIGHT, Palette, contrast
@@ -83,21 +80,12 @@ async def test_the_list_of_runs_uses_them_as_well(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_true_terminal_of_256_colours_gets_no_others(tmp_path: Path) -> None:
-    master, slave = pty.openpty()
     kept = {name: value for name, value in os.environ.items() if name not in ("COLORTERM", "NO_COLOR")}
-
-    def resize(columns: int, rows: int) -> None:
-        fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-
-    resize(*SIZES[0])
-    child = subprocess.Popen(
-        [sys.executable, "-m", "tests.tui.terminal_program"], stdin=slave, stdout=slave, stderr=slave,
-        start_new_session=True, env={**kept, "TERM": "xterm-256color", "HOME": str(tmp_path)},
-    )  # fmt: skip
-    os.close(slave)
-    try:
+    environment = {**kept, "TERM": "xterm-256color", "HOME": str(tmp_path)}
+    command = [sys.executable, "-m", "tests.tui.terminal_program"]
+    with on_pty(command, size=SIZES[0], env=environment) as (child, master):
         for size in SIZES:
-            resize(*size)
+            termios.tcsetwinsize(master, (size[1], size[0]))
             os.kill(child.pid, signal.SIGWINCH)
             painted_at, output, deadline = f"\x1b[{size[1]};1H".encode(), b"", time.monotonic() + _PATIENCE_S
             while time.monotonic() < deadline and not (painted_at in output and b"palette" in output):
@@ -105,10 +93,6 @@ def test_a_true_terminal_of_256_colours_gets_no_others(tmp_path: Path) -> None:
                     output += os.read(master, 1 << 16)
             used = colours_in(output.decode(errors="replace"))
             assert {"233", "236"} <= used <= numbers(DARK_256), sorted(used - numbers(DARK_256))
-    finally:
-        child.kill()
-        child.wait()
-        os.close(master)
 
 
 async def test_another_theme_is_shown_in_entries_that_look_most_like_it_and_a_change_takes_at_once() -> None:

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from tests.servers.server import Connection, Server, until
 from tests.tui.walks.conftest import Home
-from tests.tui.walks.terminal import Terminal
+from tests.tui.walks.walk import Walk
 from wstui.execution.calibrate.sink.sink import Sink
 from wstui.report.store.store import Store
 
 
-async def leave(at: Terminal) -> None:
+async def leave(at: Walk) -> None:
     """Quit, and look at how it ended."""
     at.press("q")
     await at.until(r"status 0")
@@ -21,7 +21,7 @@ async def leave(at: Terminal) -> None:
 
 async def test_a_newcomer_runs_a_preset_and_reads_what_came_of_it(home: Home, sink: tuple[Sink, str]) -> None:
     home.write("mine", sink[1])
-    async with await Terminal.open(home.path) as at:
+    async with await Walk.begin(home.path) as at:
         assert "first steps" in at.screen()
         await at.choose("mine")
         at.press("Enter")
@@ -37,7 +37,7 @@ async def test_a_newcomer_runs_a_preset_and_reads_what_came_of_it(home: Home, si
 
 async def test_the_first_run_without_true_colour_and_in_a_large_window(home: Home, sink: tuple[Sink, str]) -> None:
     home.write("mine", sink[1])
-    async with await Terminal.open(home.path, size=(120, 40), colours={"TERM": "xterm-256color"}) as at:
+    async with await Walk.begin(home.path, size=(120, 40), colours={"TERM": "xterm-256color"}) as at:
         seen = at.screen(colours=True)
         assert re.search(r"\x1b\[[\d;]*38;5;\d+", seen) and not re.search(r"[34]8[:;]2[:;]", seen)
         await at.choose("mine")
@@ -48,7 +48,7 @@ async def test_the_first_run_without_true_colour_and_in_a_large_window(home: Hom
 
 
 async def test_a_scenario_of_ones_own_is_written_saved_and_run_twice(home: Home, sink: tuple[Sink, str]) -> None:
-    async with await Terminal.open(home.path) as at:
+    async with await Walk.begin(home.path) as at:
         at.press("n")
         await at.until("A scenario for which server")
         at.press("Enter")  # none is named yet
@@ -104,7 +104,7 @@ class Half(Server):
 async def test_a_server_that_refuses_half_is_named_and_the_way_back_leads_to_the_start(home: Home) -> None:
     async with Half() as server:
         home.write("mine", server.url)
-        async with await Terminal.open(home.path) as at:
+        async with await Walk.begin(home.path) as at:
             await at.choose("mine")
             at.press("Enter")
             await at.until("✗ FAILED", "connected")
@@ -120,7 +120,7 @@ async def test_nobody_listening_is_said_with_what_to_do_and_the_way_back_leads_t
     with socket.create_server(("127.0.0.1", 0)) as taken:
         url = f"ws://127.0.0.1:{taken.getsockname()[1]}/ws"
     home.write("mine", url)
-    async with await Terminal.open(home.path) as at:
+    async with await Walk.begin(home.path) as at:
         await at.choose("mine")
         at.press("Enter")
         await at.until("nothing listens on", "start the server")

@@ -7,14 +7,14 @@ from tests.report.example import good
 from tests.report.test_store import record
 from tests.servers.server import Server, until
 from tests.tui.walks.conftest import Home
-from tests.tui.walks.terminal import Terminal
+from tests.tui.walks.walk import Walk
 from wstui.execution.calibrate.sink.sink import Sink
 from wstui.report.store.store import Store
 
 
 async def test_a_search_tells_how_many_hold_and_leads_back(home: Home, sink: tuple[Sink, str]) -> None:
     home.write("find", sink[1])
-    async with await Terminal.open(home.path) as at:
+    async with await Walk.begin(home.path) as at:
         await at.choose("find")
         assert "looks for the most clients that hold, 2 to 4" in at.screen()
         at.press("Enter")
@@ -30,7 +30,7 @@ async def test_a_search_tells_how_many_hold_and_leads_back(home: Home, sink: tup
 async def test_the_cooldown_of_a_suite_is_skipped_and_both_runs_are_judged(home: Home, sink: tuple[Sink, str]) -> None:
     home.write("mine", sink[1])
     (home.presets / "two.toml").write_text('description = "walk two"\nsuite = ["mine", "mine"]\ncooldown = "10m"\n')
-    async with await Terminal.open(home.path) as at:
+    async with await Walk.begin(home.path) as at:
         await at.choose("two")
         at.press("Enter")
         await at.until("COOLDOWN", r"\] skips", "run 1 of 2")
@@ -45,7 +45,7 @@ async def test_the_cooldown_of_a_suite_is_skipped_and_both_runs_are_judged(home:
 async def test_among_thirty_runs_two_are_compared_and_one_is_deleted(home: Home) -> None:
     home.store.parent.mkdir(parents=True)
     record(home.store, *(good("checkout" if number % 3 else "soak", seed=number) for number in range(30)))
-    async with await Terminal.open(home.path) as at:
+    async with await Walk.begin(home.path) as at:
         at.press("h")
         await at.until("run history", r"›.* 30 ", "checkout", "soak")
         at.press("/")
@@ -80,7 +80,7 @@ async def test_among_thirty_runs_two_are_compared_and_one_is_deleted(home: Home)
 async def test_two_windows_on_one_store_see_and_keep_each_others_runs(home: Home, sink: tuple[Sink, str]) -> None:
     home.write("mine", sink[1])
     home.write("long", sink[1])
-    async with await Terminal.open(home.path) as one, await Terminal.open(home.path) as other:
+    async with await Walk.begin(home.path) as one, await Walk.begin(home.path) as other:
         await one.choose("long")
         one.press("Enter")
         await one.until("RUNNING", "4 / 4")
@@ -104,7 +104,7 @@ async def test_two_windows_on_one_store_see_and_keep_each_others_runs(home: Home
 async def test_a_shut_window_closes_every_client_properly_and_keeps_the_run(home: Home) -> None:
     async with Server() as server:
         home.write("long", server.url)
-        async with await Terminal.open(home.path) as at:
+        async with await Walk.begin(home.path) as at:
             await at.choose("long")
             at.press("Enter")
             await at.until("RUNNING", "4 / 4")
