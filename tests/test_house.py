@@ -80,6 +80,12 @@ def test_a_name_of_a_file_stands_for_one_thing(top: str) -> None:
     assert several(names) == []
 
 
+def test_the_name_of_a_class_stands_for_one_thing() -> None:
+    trees = map(ast.parse, modules("tests").values())
+    names = [node.name for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    assert several(names) == []
+
+
 def test_an_old_name_is_nowhere_in_the_code() -> None:
     found = set()
     for name, text in modules().items():

@@ -44,7 +44,7 @@ workers = 1
 
 
 @dataclass(frozen=True)
-class Case:
+class SinkCase:
     """What the sink does to its clients."""
 
     name: str
@@ -52,9 +52,9 @@ class Case:
 
 
 CASES = (
-    Case("every reply after 5 ms", ("--delay", "0.005")),
-    Case("one stall of 2 s", ("--stall", "2", "--stall-at", "8")),
-    Case("neither", ()),
+    SinkCase("every reply after 5 ms", ("--delay", "0.005")),
+    SinkCase("one stall of 2 s", ("--stall", "2", "--stall-at", "8")),
+    SinkCase("neither", ()),
 )
 
 
@@ -77,7 +77,7 @@ def agrees(truth: float, reported: float) -> bool:
     return abs(reported - truth) <= max(TOLERANCE_MS, TOLERANCE * truth)
 
 
-async def measure(cases: tuple[Case, ...] = CASES) -> bool:
+async def measure(cases: tuple[SinkCase, ...] = CASES) -> bool:
     """Run every case and print truth and report side by side. Returns whether all agree."""
     rows = [["case", "figure", "truth, ms", "by arrivals alone", "wstui says", "difference", ""]]
     notes = []

@@ -9,7 +9,7 @@ from wstui.load.protocol import Command, Ramp
 from wstui.load.worker import Worker
 
 
-class Answering(Worker):
+class AnsweringWorker(Worker):
     """Answers."""
 
     def handle(self, command: Command) -> None:
@@ -20,5 +20,5 @@ class Answering(Worker):
 
 
 if __name__ == "__main__":
-    setattr(worker, "Worker", Answering)  # noqa: B010
+    setattr(worker, "Worker", AnsweringWorker)  # noqa: B010
     worker.main()

@@ -81,7 +81,7 @@ class Picows(Websockets):
     async def open(self, url: str) -> Any:
         from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 
-        class Listener(WSListener):
+        class PicowsListener(WSListener):
             def __init__(self) -> None:
                 super().__init__()
                 self.looping = False
@@ -99,7 +99,7 @@ class Picows(Websockets):
                 if not self.waiter.done():
                     self.waiter.set_exception(ConnectionResetError())
 
-        return await ws_connect(Listener, url)
+        return await ws_connect(PicowsListener, url)
 
     async def welcome(self, connection: Any) -> None:
         await connection[1].waiter

@@ -54,7 +54,7 @@ class Faulty(Server):
 
 
 @dataclass
-class Report:
+class ScriptReport:
     """What a script says: its latencies in s, and how many clients it took to be connected."""
 
     latencies: list[float] = field(default_factory=list)
@@ -72,7 +72,7 @@ class Report:
         ]
 
 
-async def script(url: str, report: Report, *, any_message: bool = False, two_clocks: bool = False) -> None:
+async def script(url: str, report: ScriptReport, *, any_message: bool = False, two_clocks: bool = False) -> None:
     """One client as such scripts are written: open, send, wait for the answer, sleep."""
     async with websockets.connect(url) as socket:
         await socket.send('{"type":"auth"}')
@@ -97,7 +97,7 @@ async def script(url: str, report: Report, *, any_message: bool = False, two_clo
 
 async def scripted(**habits: bool) -> list[str]:
     """Run the script, and return what it says."""
-    server, report = Faulty(), Report()
+    server, report = Faulty(), ScriptReport()
     with serving(server):
         await asyncio.gather(*(script(server.url, report, **habits) for _ in range(CLIENTS)))
     return report.cells()
@@ -130,7 +130,7 @@ async def ours() -> tuple[list[str], list[str]]:
     (row,) = (step for step in result.steps if step.name == "say")
     response = row.response_ms
     said = [f"{response.p50:.0f}", f"{response.p95:.0f}", f"{row.done}", f"{row.lost}", f"{result.connections.ready}"]
-    true = Report(connected=CLIENTS - server.refused)
+    true = ScriptReport(connected=CLIENTS - server.refused)
     for number, got in server.got.items():
         due = got[0]
         for index, at in enumerate(got):

@@ -46,7 +46,7 @@ CLOSED_LOOPS: dict[str, dict[str, Any]] = {
 """The same round trip by a built-in exchange and by a role."""
 
 
-class Wire:
+class LastFrame:
     """A transport that keeps the last frame."""
 
     written = b""
@@ -74,7 +74,7 @@ async def _parts() -> list[tuple[str, Callable[[], float]]]:
     clients = []
     for number in range(CLIENTS):
         client = LoadClient(worker.context, worker, number, number)
-        client.transport = Wire()  # type: ignore[assignment]
+        client.transport = LastFrame()  # type: ignore[assignment]
         client.step = READY
         clients.append(client)
     histogram = Histogram()
@@ -88,13 +88,13 @@ async def _parts() -> list[tuple[str, Callable[[], float]]]:
         client.pending.clear()
         client.send(1)
 
-    class Receiver(LoadClient):
+    class IdleClient(LoadClient):
         __slots__ = ()
 
         def message(self, first: int, payload: bytes) -> None:
             pass
 
-    deaf = Receiver(worker.context, worker, 0, 0)
+    deaf = IdleClient(worker.context, worker, 0, 0)
     deaf.transport, deaf.step = client.transport, READY
     parts: list[tuple[str, Callable[[], Any]]] = [
         ("send: compose, encode, count, record", send),
@@ -128,7 +128,7 @@ def _closed_loop(parts: dict[str, Any]) -> list[LoadClient]:
     clients = []
     for number in range(CLIENTS):
         client = LoadClient(worker.context, worker, number, number)
-        client.transport = Wire()  # type: ignore[assignment]
+        client.transport = LastFrame()  # type: ignore[assignment]
         client.step = WAITING
         worker._connector.in_flight += 1
         worker.opened(client)

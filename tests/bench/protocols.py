@@ -15,7 +15,7 @@ from typing import Any
 from websockets.utils import apply_mask
 
 from tests.bench.output import headline, markdown
-from tests.bench.path import Wire
+from tests.bench.path import LastFrame
 from tests.servers.server import BINARY, TEXT, frame
 from wstui.execution.run.compile import spec_of
 from wstui.load.client import LoadClient
@@ -30,7 +30,7 @@ MOST = {TEXT: 1.3, BINARY: 1.6}
 
 
 @dataclass(frozen=True)
-class Talk:
+class BenchTalk:
     """A step, and a server in two functions: what it says first, and what it answers."""
 
     step: dict[str, Any]
@@ -154,18 +154,18 @@ ESTABLISHED = said({"event": "pusher:connection_established", "data": '{"socket_
 ROOM = {"channel": "Room", "room": 1}
 SAY = {"json": {"type": "say", "n": "{{seq}}", "text": TEXTED}, "expect": {"type": "said", "n": "{{seq}}"}}
 TALKS = {
-    "json": Talk(SAY, _json),
-    "json, two answers": Talk(SAY, _json_twice, protocol="json"),
-    "socketio": Talk(
+    "json": BenchTalk(SAY, _json),
+    "json, two answers": BenchTalk(SAY, _json_twice, protocol="json"),
+    "socketio": BenchTalk(
         {"emit": "say", "data": {"text": TEXTED}, "ack": True, "expect": {"ok": True}},
         _socketio,
         [b'0{"sid":"abc","pingInterval":25000,"pingTimeout":20000}'],
     ),
-    "graphql": Talk(
+    "graphql": BenchTalk(
         {"query": "{ say }", "variables": {"text": TEXTED}, "expect": {"data.say": "*"}},
         _graphql,
     ),
-    "actioncable": Talk(
+    "actioncable": BenchTalk(
         {
             "perform": "say",
             "channel": ROOM,
@@ -175,19 +175,19 @@ TALKS = {
         _cable,
         [b'{"type":"welcome"}'],
     ),
-    "centrifugo": Talk({"rpc": "say", "data": {"text": TEXTED}, "expect": {"data.text": "*"}}, _centrifugo),
-    "jsonrpc": Talk({"call": "say", "params": [TEXTED], "expect": {"text": "*"}}, _rpc),
-    "ocpp": Talk({"call": "DataTransfer", "data": {"data": TEXTED}, "expect": {"status": "Accepted"}}, _ocpp),
-    "wamp": Talk({"call": "say", "args": [TEXTED]}, _wamp),
-    "pusher": Talk({"subscribe": "room-{{seq}}"}, _pusher, [ESTABLISHED]),
-    "signalr": Talk({"invoke": "Say", "args": [TEXTED], "expect": {"result": "*"}}, _signalr),
-    "stomp": Talk({"publish": "/topic/all", "body": TEXTED}, _stomp),
-    "phoenix": Talk(
+    "centrifugo": BenchTalk({"rpc": "say", "data": {"text": TEXTED}, "expect": {"data.text": "*"}}, _centrifugo),
+    "jsonrpc": BenchTalk({"call": "say", "params": [TEXTED], "expect": {"text": "*"}}, _rpc),
+    "ocpp": BenchTalk({"call": "DataTransfer", "data": {"data": TEXTED}, "expect": {"status": "Accepted"}}, _ocpp),
+    "wamp": BenchTalk({"call": "say", "args": [TEXTED]}, _wamp),
+    "pusher": BenchTalk({"subscribe": "room-{{seq}}"}, _pusher, [ESTABLISHED]),
+    "signalr": BenchTalk({"invoke": "Say", "args": [TEXTED], "expect": {"result": "*"}}, _signalr),
+    "stomp": BenchTalk({"publish": "/topic/all", "body": TEXTED}, _stomp),
+    "phoenix": BenchTalk(
         {"push": "say", "topic": "room:1", "data": {"text": TEXTED}, "reply": True, "expect": {"text": "*"}}, _phoenix
     ),
-    "realtime": Talk({"text": TEXTED, "respond": True}, _realtime, [b'{"type":"session.created","session":{}}']),
-    "mqtt": Talk({"publish": "room/1", "payload": TEXTED, "qos": 1}, _mqtt, frames=BINARY),
-    "signalr, MessagePack": Talk(
+    "realtime": BenchTalk({"text": TEXTED, "respond": True}, _realtime, [b'{"type":"session.created","session":{}}']),
+    "mqtt": BenchTalk({"publish": "room/1", "payload": TEXTED, "qos": 1}, _mqtt, frames=BINARY),
+    "signalr, MessagePack": BenchTalk(
         {"invoke": "Say", "args": [TEXTED], "expect": {"result": "*"}},
         _packed,
         options={"format": "messagepack"},
@@ -197,7 +197,7 @@ TALKS = {
 }
 
 
-class RecordedState(Wire):
+class RecordedState(LastFrame):
     """Keeps every frame until it is answered."""
 
     def __init__(self) -> None:
@@ -220,7 +220,7 @@ def payloads(written: bytes) -> Iterator[bytes]:
 class Loop:
     """Clients that send again with each reply."""
 
-    def __init__(self, protocol: str, talk: Talk) -> None:
+    def __init__(self, protocol: str, talk: BenchTalk) -> None:
         made = {
             "target": {"url": "ws://127.0.0.1:9/ws", "protocol": talk.protocol or protocol, "options": talk.options},
             "stages": [{"name": "hold", "over": 60.0, "clients": CLIENTS}],

@@ -25,7 +25,7 @@ from tests.protocols.test_crowds import mosquitto, rabbitmq
 from tests.protocols.test_graphql import serving as graphql
 from tests.protocols.test_phoenix import Phoenix
 from tests.protocols.test_pusher import Pusher
-from tests.protocols.test_realtime import Model
+from tests.protocols.test_realtime import RealtimeModel
 from tests.protocols.test_signalr import Hub
 from tests.servers.server import Connection, Server, until
 from wstui.cli import wstui
@@ -36,7 +36,7 @@ from wstui.scenario.model import Scenario
 __all__ = ["mosquitto", "rabbitmq", "strict_rails"]
 
 
-class Silent(Server):
+class WithoutWelcome(Server):
     """Echoes what it is told, and picks whatever subprotocol comes first."""
 
     welcome = False
@@ -77,15 +77,15 @@ async def made(tmp_path: Path, *arguments: str) -> tuple[Result, Path]:
     [
         (Phoenix, "phoenix"),
         (Hub, "signalr"),
-        (Model, "realtime"),
+        (RealtimeModel, "realtime"),
         (Cable, "actioncable"),
         (Centrifugo, "centrifugo"),
         (Pusher, "pusher"),
-        (Silent, "json"),
+        (WithoutWelcome, "json"),
     ],
 )
 async def test_a_live_server_is_recognised(kind: type[Server], protocol: str, tmp_path: Path) -> None:
-    tries = kind in (Phoenix, Model, Silent)  # the others have no room of the preset's name
+    tries = kind in (Phoenix, RealtimeModel, WithoutWelcome)  # the others have no room of the preset's name
     async with kind() as server:
         url = root(server) if kind in (Phoenix, Cable) else server.url
         result, file = await made(tmp_path, url, *([] if tries else ["--no-try"]))

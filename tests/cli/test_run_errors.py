@@ -37,13 +37,13 @@ def write(folder: Path, url: str = "ws://127.0.0.1:9/ws", extra: str = "") -> st
 def answering(answer: bytes) -> Iterator[str]:
     """A server that reads a request and answers with the same bytes each time; its URL."""
 
-    class Talk(socketserver.StreamRequestHandler):
+    class GarbageAnswer(socketserver.StreamRequestHandler):
         def handle(self) -> None:
             while self.rfile.readline() not in (b"\r\n", b""):
                 pass
             self.wfile.write(answer)
 
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Talk) as server:
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), GarbageAnswer) as server:
         serving = threading.Thread(target=server.serve_forever, args=(0.01,))
         serving.start()
         yield f"ws://127.0.0.1:{server.server_address[1]}/ws"

@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.cli.commands import call
 from tests.conversations.chat import Chat
 from tests.servers.server import Connection
-from tests.servers.web import Answer, Asked, Web, answer
+from tests.servers.web import LoginPage
 
 PRESET = """
 [target]
@@ -42,7 +42,7 @@ expect = {{ type = "said", seq = "{{{{seq}}}}" }}
 """
 
 
-class Rude(Chat):
+class ControlCharacters(Chat):
     """Sends what would turn a terminal's text around."""
 
     async def other(self, client: Connection, first: int, payload: bytes) -> None:
@@ -53,7 +53,7 @@ class Rude(Chat):
 
 async def test_the_conversation_of_one_client_is_printed_with_what_matched_and_was_captured(tmp_path: Path) -> None:
     preset = tmp_path / "chat.toml"
-    async with Rude(token="hunter2-hunter2") as server:
+    async with ControlCharacters(token="hunter2-hunter2") as server:
         preset.write_text(PRESET.format(url=server.url))
         arguments = ("run", str(preset), "--trace", "1", "--no-store", "--no-control", "--allow-limited")
         status, out, err = await asyncio.to_thread(call, *arguments)
@@ -88,14 +88,9 @@ capture = {{ token = "token", plan = "plan" }}
 """
 
 
-class Accounts(Web):
-    async def reply(self, asked: Asked) -> Answer | None:
-        return answer({"token": "t-secret-secret", "plan": "gold"}) if asked.path == "/login" else answer({}, 503)
-
-
 async def test_logins_requests_and_steps_and_heartbeats_without_an_answer_are_in_the_trace(tmp_path: Path) -> None:
     preset = tmp_path / "chat.toml"
-    async with Accounts() as web, Chat(lose=frozenset(range(1, 999))) as server:
+    async with LoginPage() as web, Chat(lose=frozenset(range(1, 999))) as server:
         text = PRESET.partition("[[roles.open]]")[0].replace("clients = 8", "clients = 2") + HTTP + LOST
         preset.write_text(text.format(url=server.url, web=web.url))
         arguments = ("run", str(preset), "--trace", "1", "--no-store", "--no-control")

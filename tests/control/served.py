@@ -18,7 +18,7 @@ from wstui.execution.run.commands import CommandAnswer, RunCommand
 PATIENCE_S = 30.0
 
 
-class Steered(FakeSession):
+class SteeredSession(FakeSession):
     """Remembers who sent each command."""
 
     def __init__(self, *given: Any) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.commands import call
-from tests.control.served import Steered, served
+from tests.control.served import SteeredSession, served
 from tests.control.test_ctl import headless
 from tests.servers.server import Server
 from tests.servers.server import until as come
@@ -55,7 +55,7 @@ async def test_two_attach_one_is_killed_and_one_leaves_and_the_run_goes_on() -> 
 
 
 async def test_a_key_steers_and_closing_ends_nothing() -> None:
-    run = Steered()
+    run = SteeredSession()
     with served(run):
         remote = await asyncio.to_thread(attach, "", "wstui attach")
         app = WstuiApp(remote, clock=lambda: fake.NOW)
@@ -69,7 +69,7 @@ async def test_a_key_steers_and_closing_ends_nothing() -> None:
 
 
 async def test_nothing_can_be_steered_by_who_only_watches() -> None:
-    run = Steered()
+    run = SteeredSession()
     with served(run):
         remote = await asyncio.to_thread(lambda: attach("", "guest", read_only=True))
         app = WstuiApp(remote, clock=lambda: fake.NOW)
@@ -85,7 +85,7 @@ async def test_nothing_can_be_steered_by_who_only_watches() -> None:
 
 
 async def test_a_run_that_ends_shows_its_result_and_one_that_is_lost_says_so() -> None:
-    run = Steered()
+    run = SteeredSession()
     with served(run):
         remote = await asyncio.to_thread(attach, "", "wstui attach")
         app = WstuiApp(remote, clock=lambda: fake.NOW)
@@ -107,7 +107,7 @@ async def test_another_machine_is_reached_through_ssh(tmp_path: Path, monkeypatc
     ssh.write_text('#!/bin/sh\necho "$2" >> "$0.log"\nexec sh -c "$3"\n')
     ssh.chmod(0o700)
     monkeypatch.setenv("PATH", f"{tmp_path}:{Path(sys.executable).parent}:{os.environ['PATH']}")
-    run = Steered()
+    run = SteeredSession()
     with served(run) as at:
         remote = await asyncio.to_thread(attach, f"ada@load-1:{at.entry.id}", "wstui attach")
         assert remote.name == "checkout-soak" and remote.status.state == "running"

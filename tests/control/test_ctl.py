@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 import wstui
 from tests.cli.commands import call, start
-from tests.control.served import Steered, served
+from tests.control.served import SteeredSession, served
 from tests.servers.server import Server, until
 from tests.tui import fake
 from wstui.cli import wstui as command_line
@@ -88,7 +88,7 @@ async def test_a_run_is_steered_by_scripts_and_tells_who_did_it(tmp_path: Path) 
 async def test_who_waits_for_the_end_gets_the_status_of_the_run() -> None:
     said = []
     for words in ((), ("--json",)):  # one after the other: both would write to the same standard output
-        with served(run := Steered(None, fake.result(passed=False))) as at:
+        with served(run := SteeredSession(None, fake.result(passed=False))) as at:
             waiting = asyncio.create_task(ctl("wait", *words))
             await until(lambda at=at: len(at.clients) == 1)
             run.ended.set()
@@ -97,7 +97,7 @@ async def test_who_waits_for_the_end_gets_the_status_of_the_run() -> None:
     why = "response.p99 was 312 ms, the limit is < 250 ms"
     plain, as_json = said
     assert plain == (1, f"{why}\n", "") and json.loads(as_json[1]) == {"passed": False, "reason": why}
-    with served(run := Steered()) as at:
+    with served(run := SteeredSession()) as at:
         ending = asyncio.create_task(ctl("wait", "--until", "connections.dropped > 1000000"))
         await until(lambda: bool(at.clients))
         run.ended.set()

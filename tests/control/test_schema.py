@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 
 from tests.cli.commands import invoke
-from tests.control.served import Raw, Steered
+from tests.control.served import Raw, SteeredSession
 from tests.tui import fake_roles, fake_search
 from wstui.cli.manual import manual_pages
 from wstui.control.control_messages import Hello, Request, Watch, line
@@ -40,7 +40,7 @@ def schema() -> jsonschema.Draft202012Validator:
     return jsonschema.Draft202012Validator(made)
 
 
-def said_by(run: Steered, suite: bool) -> list[dict[str, Any]]:
+def said_by(run: SteeredSession, suite: bool) -> list[dict[str, Any]]:
     """All that a run says to a client that sends each command and watches to the end."""
     server = ControlServer(run, numbers=tuple)
     server.start()
@@ -61,7 +61,9 @@ def said_by(run: Steered, suite: bool) -> list[dict[str, Any]]:
 def test_every_line_is_as_the_schema_says(picture: Status, schema: jsonschema.Draft202012Validator) -> None:
     for message in TO_RUN:
         schema.validate(json.loads(line(message)))
-    run = Steered(replace(picture, watched=[TraceLine(1.0, "announcer", 7, False, "to all", "announce", size=6)]))
+    run = SteeredSession(
+        replace(picture, watched=[TraceLine(1.0, "announcer", 7, False, "to all", "announce", size=6)])
+    )
     seen = said_by(run, suite=picture.breakpoint is not None)
     assert {said["type"] for said in seen} == {"hello", "status", "event", "answer", "end"}
     assert sum(said["type"] == "answer" for said in seen) == len(COMMANDS)

@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tests.control.served import Raw, Steered, mode, served, until
+from tests.control.served import Raw, SteeredSession, mode, served, until
 from tests.control.test_schema import COMMANDS
 from tests.report import stand_in
 from tests.tui import fake, fake_search
@@ -132,7 +132,7 @@ def test_a_data_folder_too_deep_for_a_socket_gets_one_in_a_short_private_folder(
 
 
 def test_many_watch_and_steer_and_each_command_names_its_sender() -> None:
-    run = Steered()
+    run = SteeredSession()
     with served(run):
         one, other = attach("", "ci"), attach("", "colleague")
         assert one.send(RampTo(50, 2.0)).result(30).text == "target 12 000 → 50 clients over 2 s"
@@ -148,7 +148,7 @@ def test_many_watch_and_steer_and_each_command_names_its_sender() -> None:
 
 
 def test_rows_and_marks_are_followed() -> None:
-    run = Steered()
+    run = SteeredSession()
     with served(run):
         one = attach("", "ci")
         same(one.status, run.status)
@@ -163,7 +163,7 @@ def test_rows_and_marks_are_followed() -> None:
 
 
 def test_the_end_brings_the_result_to_all_who_watch() -> None:
-    run, whole = Steered(), fake.result()
+    run, whole = SteeredSession(), fake.result()
     server_ = run_server.ControlServer(run, numbers=tuple)
     server_.start()
     one, other = attach("", "one"), attach("", "other")
@@ -183,7 +183,7 @@ def test_a_run_that_is_cut_short_is_named_as_such() -> None:
 
 
 def test_read_only_refuses_every_command() -> None:
-    run = Steered()
+    run = SteeredSession()
     with served(run):
         one = attach("", "guest", read_only=True)
         steering = [command for command in COMMANDS if not isinstance(command, WatchClient)]
@@ -216,7 +216,7 @@ def test_the_same_events_are_streamed_as_with_the_flag() -> None:
     ids=["http", "binary", "array", "unknown command", "endless line"],
 )
 def test_garbage_is_answered_with_an_error_and_closed(garbage: bytes) -> None:
-    run = Steered()
+    run = SteeredSession()
     with served(run) as at, Raw(at.entry.socket) as client:
         client.write(garbage)
         error = client.until("error")
@@ -235,7 +235,7 @@ def test_an_endless_line_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_thousand_connections_leave_room_for_the_run_and_for_those_before() -> None:
-    run = Steered()
+    run = SteeredSession()
     with served(run) as at:
         first = attach("", "first")
         crowd: list[socket.socket] = []
@@ -264,7 +264,7 @@ def test_a_thousand_connections_leave_room_for_the_run_and_for_those_before() ->
 def test_a_slow_reader_is_dropped_and_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run_server, "SLOW_S", 0.3)
     monkeypatch.setattr(run_server, "EVERY_S", 0.01)
-    run = Steered()
+    run = SteeredSession()
     with served(run) as at, Raw(at.entry.socket) as slow:
         slow.write(b'{"type":"watch"}\n')
         quick = attach("", "quick")
@@ -316,7 +316,7 @@ def test_another_version_of_the_protocol_is_named_on_either_side() -> None:
 
 
 def test_a_run_goes_on_after_those_who_watched_it_went() -> None:
-    run = Steered()
+    run = SteeredSession()
     with served(run) as at:
         clients = [attach("", "watcher") for _ in range(5)]
         for client in clients:

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from tests.cli.commands import invoke
-from tests.control.served import Steered, served
+from tests.control.served import SteeredSession, served
 from tests.servers.server import until
 from wstui.control import registry
 from wstui.tui.top import NOTHING, TopApp, WatchedRuns, fitted
@@ -28,8 +28,8 @@ async def test_runs_come_move_and_go_and_enter_chooses_one() -> None:
     app = TopApp()
     async with app.run_test(size=(160, 10)) as pilot:
         await until(lambda: NOTHING in text(app))
-        run = Steered()
-        with served(run) as one, served(Steered()) as other:
+        run = SteeredSession()
+        with served(run) as one, served(SteeredSession()) as other:
             await until(lambda: one.entry.id in text(app) and other.entry.id in text(app))
             assert "checkout-soak" in text(app) and "11 987/12 000 clients" in text(app)
             run.picture = replace(run.picture, counters=msgspec.structs.replace(run.picture.counters, open=7))
@@ -89,7 +89,7 @@ async def test_the_runs_of_hosts_stand_beside_those_of_this_machine(
     )
     ssh.chmod(0o700)
     monkeypatch.setenv("PATH", f"{tmp_path}:{Path(sys.executable).parent}:{os.environ['PATH']}")
-    with served(Steered()) as at:
+    with served(SteeredSession()) as at:
         app = TopApp(("ada@load-1", "nowhere"))
         async with app.run_test(size=(160, 10)) as pilot:
             await until(lambda: "ada@load-1  " + at.entry.id in text(app) and "✗ no route" in text(app))

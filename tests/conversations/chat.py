@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import textwrap
+import time
 from collections import Counter
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -61,6 +62,22 @@ class Chat(Server):
     def say(self, client: Connection, **document: Any) -> None:
         self.sent[str(document["type"])] += 1
         client.say(**document)
+
+
+class PublishingChat(Chat):
+    """Hands what is published to all; `ages` says how old each stamp was by our clock, in ns, by who sent it."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.ages: dict[Any, list[int]] = {}
+
+    async def other(self, client: Connection, first: int, payload: bytes) -> None:
+        await super().other(client, first, payload)
+        document = self.log[-1][1]
+        if document["type"] == "publish":
+            self.ages.setdefault(document.get("from"), []).append(time.monotonic_ns() - document["at"])
+            for other in self.live.values():
+                other.say(type="news", at=document["at"])
 
 
 def scenario_text(

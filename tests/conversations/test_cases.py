@@ -28,7 +28,7 @@ def case(name: str, server: Server) -> Scenario:
     return made
 
 
-class Noting(Server):
+class CallbackServer(Server):
     """Logs what clients send, and sends what a subclass says to everybody, again and again."""
 
     welcome = False
@@ -70,7 +70,7 @@ def close_to_zero(workers: Workers, name: str) -> None:
     assert step.response.high < 2 * S
 
 
-class Notifications(Noting):
+class Notifications(CallbackServer):
     def answer_to(self, client: Connection, document: dict[str, Any]) -> None:
         if document["action"] == "subscribe":
             self.say(client, "subscribed", action="subscribed")
@@ -97,7 +97,7 @@ async def test_06_notifications_by_type_with_heartbeats_and_an_unsubscribe() -> 
         balance(workers)
 
 
-class Topics(Noting):
+class Topics(CallbackServer):
     def answer_to(self, client: Connection, document: dict[str, Any]) -> None:
         if document["op"] == "sub":
             client.headers[b"sub"] = b"1"
@@ -129,7 +129,7 @@ async def test_15_an_echo_is_exact() -> None:
         balance(workers)
 
 
-class Game(Noting):
+class Game(CallbackServer):
     def answer_to(self, client: Connection, document: dict[str, Any]) -> None:
         if document["type"] == "join":
             player = {"id": f"p{client.number}", "name": document["name"], "hp": 100}
@@ -150,7 +150,7 @@ async def test_17_a_player_is_welcomed_moves_and_comes_back() -> None:
         balance(workers)
 
 
-class Ticker(Noting):
+class Ticker(CallbackServer):
     def answer_to(self, client: Connection, document: dict[str, Any]) -> None:
         self.say(client, "subscribed", subscribed=document["subscribe"])
 
@@ -189,7 +189,7 @@ async def test_30_events_stamp_in_seconds_at_the_root() -> None:
     await _pushes("30_events.toml", "event", b"/events")
 
 
-class Presence(Noting):
+class Presence(CallbackServer):
     def answer_to(self, client: Connection, document: dict[str, Any]) -> None:
         if document["op"] == "hello":
             self.say(client, "hello", op="ready" if client.number % 2 else "resumed")
@@ -212,7 +212,7 @@ async def test_23_three_timers_two_right_answers_and_errors_by_code() -> None:
         balance(workers)
 
 
-class All(Noting):
+class All(CallbackServer):
     def answer_to(self, client: Connection, document: dict[str, Any]) -> None:
         for other in list(self.live.values()):
             self.say(other, "news", **document)

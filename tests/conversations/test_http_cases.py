@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import parse_qs, urlsplit
 
-from tests.conversations.test_cases import CASES, Noting, close_to_zero
+from tests.conversations.test_cases import CASES, CallbackServer, close_to_zero
 from tests.conversations.test_roles import balance, counts
 from tests.load.leading import MS, S, Workers, led
 from tests.servers.server import Connection, Server, switching, until
@@ -46,7 +46,7 @@ def same(workers: Workers, log: Iterable[str], *names: str) -> None:
         assert counts(workers, name).begun == heard[name] > 0, name
 
 
-class Phoenix(Noting):
+class PhoenixWithTokens(CallbackServer):
     """Phoenix channels, serializer V1; a token of the API opens them."""
 
     tokens: set[str]
@@ -79,7 +79,7 @@ class Phoenix(Noting):
 
 
 class Sessions(Web):
-    def __init__(self, phoenix: Phoenix) -> None:
+    def __init__(self, phoenix: PhoenixWithTokens) -> None:
         super().__init__()
         self.phoenix = phoenix
 
@@ -90,7 +90,7 @@ class Sessions(Web):
 
 
 async def test_01_presence_and_broadcast_with_a_token_for_each_client() -> None:
-    phoenix = Phoenix()
+    phoenix = PhoenixWithTokens()
     async with phoenix, Sessions(phoenix) as web, led(case("01_presence.toml", phoenix, web)) as workers:
         await until(lambda: counts(workers, "shout").done >= 60 and counts(workers, "beat").done >= 12)
         await until(lambda: workers.c.received == sum(phoenix.sent.values()))
@@ -106,7 +106,7 @@ async def test_01_presence_and_broadcast_with_a_token_for_each_client() -> None:
         balance(workers)
 
 
-def _clients(phoenix: Phoenix) -> list[str]:
+def _clients(phoenix: PhoenixWithTokens) -> list[str]:
     """The number of the client behind each connection, by the token that it came with."""
     return [parse_qs(urlsplit(path.decode()).query)["token"][0].split("user-")[1][0] for path in phoenix.paths]
 
@@ -114,7 +114,7 @@ def _clients(phoenix: Phoenix) -> list[str]:
 class Rest(Web):
     """Tokens by a form; each row that is written is pushed to those who have joined its topic."""
 
-    def __init__(self, phoenix: Phoenix) -> None:
+    def __init__(self, phoenix: PhoenixWithTokens) -> None:
         super().__init__()
         self.phoenix = phoenix
 
@@ -135,7 +135,7 @@ class Rest(Web):
 
 
 async def test_02_four_topics_a_connection_and_rows_that_another_role_writes() -> None:
-    phoenix = Phoenix()
+    phoenix = PhoenixWithTokens()
     async with phoenix, Rest(phoenix) as web, led(case("02_topics.toml", phoenix, web)) as workers:
         await until(lambda: workers.c.ready == 5 and counts(workers, "insert").done >= 40)
         await workers.drained()
@@ -228,7 +228,7 @@ async def test_07_a_one_time_password_a_list_of_channels_and_messages_by_http() 
         balance(workers)
 
 
-class Ocpp(Noting):
+class Ocpp(CallbackServer):
     """A central system of OCPP 1.6 with Basic auth and its subprotocol."""
 
     passwords = ("p w-0", "pw&1", "pw:2", "pw%3")
@@ -289,7 +289,7 @@ async def test_10_charge_points_make_eleven_calls_in_order_each_with_its_own_pas
         balance(workers)
 
 
-class Court(Noting):
+class Court(CallbackServer):
     """A page that the presenter shows goes to all of its court; a seat of the API and a cookie open the door."""
 
     def __init__(self) -> None:
@@ -343,7 +343,7 @@ async def test_13_a_court_follows_its_presenter_page_by_page() -> None:
         balance(workers)
 
 
-class Telemetry(Noting):
+class Telemetry(CallbackServer):
     def __init__(self) -> None:
         super().__init__()
         self.keys: dict[int, str] = {}
@@ -386,7 +386,7 @@ async def test_18_two_paths_a_key_for_each_client_and_an_interval_that_the_serve
         balance(workers)
 
 
-class Scores(Noting):
+class Scores(CallbackServer):
     def tell(self, customer: str, **document: Any) -> None:
         for client in list(self.live.values()):
             if query(client)["customer"] in (customer, "0"):  # client 0 is the analyst, who sees all

@@ -293,7 +293,7 @@ password = "{{{{feed.password}}}}"
 
 
 async def test_a_role_may_have_a_target_of_its_own_and_one_may_never_connect() -> None:
-    class Pushing(Web):
+    class EventApi(Web):
         """Each POST causes a push to all who listen, before or after its own answer."""
 
         async def reply(self, asked: Asked) -> Answer | None:
@@ -327,7 +327,7 @@ http = {{ post = "{web}/scores", json = {{ id = "{{{{id}}}}", at = "{{{{stamp}}}
 [[roles.loop]]
 think = "1ms"
 """
-    async with Pushing() as web, Chat() as server:
+    async with EventApi() as web, Chat() as server:
         made = scenario(server.url, roles.format(port=server.port, web=web.url), clients=4, more='headers.X-Kind = "t"')
         async with led(made) as workers:
             await until(lambda: counts(workers, "create").done >= 10)
@@ -344,7 +344,7 @@ think = "1ms"
 
 @pytest.mark.parametrize("early", [True, False])
 async def test_a_push_that_a_request_causes_is_measured_from_the_request(early: bool) -> None:
-    class Pushing(Web):
+    class EarlyOrLate(Web):
         async def reply(self, asked: Asked) -> Answer | None:
             if not early:
                 asyncio.get_running_loop().call_later(0.06, self.push, asked.json["id"])
@@ -368,7 +368,7 @@ name = "push"
 expect = {{ type = "pushed", id = "{{{{key}}}}" }}
 within = "500ms"
 """
-    async with Pushing() as web, Chat() as server:
+    async with EarlyOrLate() as web, Chat() as server:
         async with led(scenario(server.url, roles.format(web=web.url), clients=2, every="100ms")) as workers:
             await until(lambda: counts(workers, "push").done >= 6)
             await workers.drained()

@@ -26,7 +26,7 @@ from wstui.load.protocol import Spec
 from wstui.load.worker import Worker
 
 
-class Noting(Server):
+class NotingMessages(Server):
     """Notes what it is told, and answers as `reply` says: with nothing, or with several messages."""
 
     welcome = False
@@ -44,7 +44,7 @@ class Noting(Server):
             client.send(answer, first)
 
 
-class Answering(Noting):
+class JsonAnswers(NotingMessages):
     """Answers JSON as APIs do: the key somewhere inside, among other things."""
 
     status = "ok"
@@ -62,7 +62,7 @@ class Answering(Noting):
         return [answer] * (2 if self.twice and count % self.twice == 0 else 1)
 
 
-class Silent(Noting):
+class NoReplies(NotingMessages):
     def reply(self, payload: bytes) -> list[bytes]:
         return []
 
@@ -84,7 +84,7 @@ async def test_every_placeholder_has_its_value_on_the_wire(monkeypatch: pytest.M
         '"other":"{{env WSTUI_TEST_NOT_SET:-else}}","any":{{random}},"braces":"{{{{"}'
     )
     step = {"send": payload, "expect": {"seq": "{{seq}}", "uuid": "{{random uuid}}"}}
-    async with Noting() as server, led(saying(server.url, step, clients=3)) as workers:
+    async with NotingMessages() as server, led(saying(server.url, step, clients=3)) as workers:
         await until(lambda: workers.c.matched >= 30)
         c = await workers.drained()
         assert c.matched == c.sent and c.unmatched == 0
@@ -113,7 +113,10 @@ async def test_every_placeholder_has_its_value_on_the_wire(monkeypatch: pytest.M
 async def test_the_same_seed_sends_the_same_and_another_seed_something_else() -> None:
     async def said(seed: int) -> list[bytes]:
         step = echoed("{{seq}} {{random}} {{random text 8}}")
-        async with Noting() as server, led(saying(server.url, step, clients=2, every=0.01, seed=seed)) as workers:
+        async with (
+            NotingMessages() as server,
+            led(saying(server.url, step, clients=2, every=0.01, seed=seed)) as workers,
+        ):
             await until(lambda: sum(payload.startswith(b"5 ") for _, _, payload in server.heard) == 2)
             c = await workers.drained()
             assert c.matched == c.sent
@@ -128,7 +131,10 @@ async def test_the_same_seed_sends_the_same_and_another_seed_something_else() ->
 @pytest.mark.parametrize("text", ["{{random text 8}}", "{{seq}} {{random hex 4}}", " {{random uuid}}", "{{feed.word}}"])
 async def test_a_text_that_begins_with_a_placeholder_is_no_json(tmp_path: Path, text: str) -> None:
     (tmp_path / "feed.csv").write_text("word\nab\n", encoding="utf-8")
-    async with Noting() as server, led(saying(server.url, echoed(text), feed=str(tmp_path / "feed.csv"))) as workers:
+    async with (
+        NotingMessages() as server,
+        led(saying(server.url, echoed(text), feed=str(tmp_path / "feed.csv"))) as workers,
+    ):
         await until(lambda: workers.c.matched >= 3)
         await workers.drained()
     assert not [payload for _, _, payload in server.heard if b'"' in payload]
@@ -137,7 +143,7 @@ async def test_a_text_that_begins_with_a_placeholder_is_no_json(tmp_path: Path, 
 async def test_kinds_of_message_come_in_proportion_to_their_weight() -> None:
     kinds = {"often": 7, "rarely": 2, "hardly": 1}
     choose = [{"weight": weight, "steps": [echoed(f"{kind} {{{{seq}}}}")]} for kind, weight in kinds.items()]
-    async with Noting() as server, led(saying(server.url, {"choose": choose}, clients=4, every=0.0)) as workers:
+    async with NotingMessages() as server, led(saying(server.url, {"choose": choose}, clients=4, every=0.0)) as workers:
         await until(lambda: workers.c.matched >= 1500)
         c = await workers.drained()
         assert c.matched == c.sent
@@ -156,7 +162,7 @@ async def test_messages_are_padded_to_their_size(size: int) -> None:
         {"send": '{"id":{{seq}},"data":"{{pad}}"}', "size": size or 50, "expect": expect},
         {"send": '{"id":{{seq}}}', "size": size, "expect": expect},
     ]
-    async with Noting() as server, led(saying(server.url, *steps, every=0.0)) as workers:
+    async with NotingMessages() as server, led(saying(server.url, *steps, every=0.0)) as workers:
         await until(lambda: workers.c.matched >= 6)
         await workers.drained()
     for _, _, payload in server.heard:
@@ -175,7 +181,7 @@ async def test_binary_messages_come_from_hex_base64_and_files(tmp_path: Path) ->
         {"file": str(tmp_path / "raw.bin"), "binary": True, "expect": {"hex": "00010203"}},
         {"file": str(tmp_path / "text.json"), "expect": {"id": "{{seq}}"}},
     ]
-    async with Noting() as server, led(saying(server.url, *steps, every=0.01)) as workers:
+    async with NotingMessages() as server, led(saying(server.url, *steps, every=0.01)) as workers:
         await until(lambda: workers.c.matched >= 40)
         c = await workers.drained()
         assert c.matched == c.sent
@@ -194,7 +200,7 @@ async def test_a_feed_gives_each_client_its_row(tmp_path: Path, workers: int) ->
         "send": '{"id":{{seq}},"client":{{client}},"u":"{{feed.name}}","n":"{{feed.note}}"}',
         "expect": {"id": "{{seq}}"},
     }
-    async with Noting() as server, led(saying(server.url, step, clients=5, feed=str(feed)), workers) as running:
+    async with NotingMessages() as server, led(saying(server.url, step, clients=5, feed=str(feed)), workers) as running:
         await until(lambda: running.c.matched >= 20)
         await running.drained()
     rows = {(d["client"], d["u"], d["n"]) for d in (json.loads(payload) for _, _, payload in server.heard)}
@@ -212,7 +218,7 @@ async def test_a_feed_gives_each_round_a_row_and_none_twice_before_all_were_used
     feed = tmp_path / "orders.csv"
     with feed.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([["order"], *([f"o{n}"] for n in range(300))])
-    async with Noting() as server:
+    async with NotingMessages() as server:
         step = echoed("{{feed.order}}")
         scenario = saying(server.url, step, clients=6, every=0.01, feed=str(feed), feed_per="message")
         async with led(scenario, workers) as running:
@@ -223,7 +229,7 @@ async def test_a_feed_gives_each_round_a_row_and_none_twice_before_all_were_used
 
 
 async def test_replies_are_told_by_a_field_of_their_json() -> None:
-    async with Answering() as server, led(saying(server.url, ASKING, clients=5)) as workers:
+    async with JsonAnswers() as server, led(saying(server.url, ASKING, clients=5)) as workers:
         await until(lambda: workers.c.matched >= 50)
         c = await workers.drained()
         assert (c.matched, c.unmatched, c.duplicates, c.late) == (c.sent, 0, 0, 0)
@@ -231,7 +237,7 @@ async def test_replies_are_told_by_a_field_of_their_json() -> None:
 
 
 async def test_a_number_may_come_back_as_a_text() -> None:
-    async with Answering(text_ids=True) as server, led(saying(server.url, ASKING)) as workers:
+    async with JsonAnswers(text_ids=True) as server, led(saying(server.url, ASKING)) as workers:
         await until(lambda: workers.c.matched >= 10)
         c = await workers.drained()
         assert c.matched == c.sent
@@ -242,14 +248,14 @@ async def test_a_number_may_come_back_as_a_text() -> None:
 )
 async def test_a_key_may_be_made_of_placeholders(key: str) -> None:
     step = {"send": f'{{"id":"{key}"}}', "expect": {"data.id": key}}
-    async with Answering() as server, led(saying(server.url, step, clients=3, every=0.0)) as workers:
+    async with JsonAnswers() as server, led(saying(server.url, step, clients=3, every=0.0)) as workers:
         await until(lambda: workers.c.matched >= 300)
         c = await workers.drained()
         assert (c.matched, c.unmatched, c.duplicates) == (c.sent, 0, 0)
 
 
 async def test_what_is_not_answered_times_out_and_what_is_answered_twice_is_counted_apart() -> None:
-    async with Answering(lose=5, twice=3) as server, led(saying(server.url, ASKING, clients=3)) as workers:
+    async with JsonAnswers(lose=5, twice=3) as server, led(saying(server.url, ASKING, clients=3)) as workers:
         await until(lambda: workers.c.reply_timeouts >= 3)
         c = await workers.drained()
         assert c.sent == c.matched + c.reply_timeouts
@@ -257,11 +263,11 @@ async def test_what_is_not_answered_times_out_and_what_is_answered_twice_is_coun
 
 
 async def test_a_reply_without_a_key_answers_the_message_in_flight() -> None:
-    class Marking(Noting):
+    class Marking(NotingMessages):
         def reply(self, payload: bytes) -> list[bytes]:
             return [b'{"event":"tick"}', b'{"ok":true}', b'{"event":"tock"}']
 
-    class Plain(Noting):
+    class Plain(NotingMessages):
         def reply(self, payload: bytes) -> list[bytes]:
             return [b"done"]
 
@@ -283,7 +289,7 @@ async def test_a_reply_without_a_key_answers_the_message_in_flight() -> None:
 
 async def test_a_late_reply_answers_no_later_message() -> None:
     step = {"send": "do {{seq}}", "expect": {"equals": "done {{seq}}"}}
-    async with Silent() as server, led(saying(server.url, step, timeout=0.3)) as workers:
+    async with NoReplies() as server, led(saying(server.url, step, timeout=0.3)) as workers:
         await until(lambda: workers.c.reply_timeouts >= 1 and len(server.heard) >= 2)
         server.live[0].send(b"done 1")
         await until(lambda: workers.c.late >= 1)
@@ -292,7 +298,7 @@ async def test_a_late_reply_answers_no_later_message() -> None:
 
 
 async def test_messages_without_a_reply_are_sent_and_nothing_is_waited_for() -> None:
-    async with Silent() as server, led(saying(server.url, {"send": "{{seq}}"})) as workers:
+    async with NoReplies() as server, led(saying(server.url, {"send": "{{seq}}"})) as workers:
         await until(lambda: len(server.heard) >= 20)
         c = await workers.drained()
         assert (c.matched, c.reply_timeouts, c.unmatched) == (0, 0, 0)
@@ -300,7 +306,7 @@ async def test_messages_without_a_reply_are_sent_and_nothing_is_waited_for() -> 
 
 
 async def test_the_same_message_again_and_again_is_matched_by_its_echo() -> None:
-    async with Noting() as server, led(saying(server.url, echoed("hi"), clients=2)) as workers:
+    async with NotingMessages() as server, led(saying(server.url, echoed("hi"), clients=2)) as workers:
         await until(lambda: workers.c.matched >= 30)
         c = await workers.drained()
         assert c.matched == c.sent and c.unmatched == 0
@@ -308,7 +314,7 @@ async def test_the_same_message_again_and_again_is_matched_by_its_echo() -> None
 
 
 async def test_kinds_with_different_replies_go_side_by_side() -> None:
-    class Mixed(Noting):
+    class Mixed(NotingMessages):
         def reply(self, payload: bytes) -> list[bytes]:
             if payload.startswith(b"echo"):
                 return [payload]
@@ -333,7 +339,7 @@ async def test_kinds_with_different_replies_go_side_by_side() -> None:
 
 async def test_replies_that_are_not_as_expected_are_counted_and_say_why() -> None:
     step = ASKING | {"expect": {"data.id": "{{seq}}", "data.status": "ok"}, "refuse": {"data.id": "{{seq}}"}}
-    async with Answering() as server, led(saying(server.url, step, clients=2)) as workers:
+    async with JsonAnswers() as server, led(saying(server.url, step, clients=2)) as workers:
         await until(lambda: workers.c.matched >= 20)
         assert workers.c.broken_expectations == 0
         server.status = "\x1b[2Jbusy"
@@ -349,7 +355,7 @@ async def test_replies_that_are_not_as_expected_are_counted_and_say_why() -> Non
 @pytest.mark.parametrize("path", ["data.nothing", "data.id.deeper", "regex:gone(.*)"])
 async def test_a_reply_without_what_is_captured_from_it_is_a_failure(path: str) -> None:
     step = ASKING | {"capture": {"found": path}}
-    async with Answering() as server, led(saying(server.url, step)) as workers:
+    async with JsonAnswers() as server, led(saying(server.url, step)) as workers:
         await until(lambda: workers.c.broken_expectations >= 2)
         await workers.drained()
         (group,) = workers.failures
@@ -368,7 +374,7 @@ def test_what_is_expected_is_of_the_same_kind(expected: Any, found: bytes, holds
     assert matcher.matches(role.reader.read(payload), payload, matcher.bind(None)) is holds
 
 
-class Mute(asyncio.Transport):
+class SilentTransport(asyncio.Transport):
     """Takes everything and sends nothing."""
 
     def write(self, data: Any) -> None:
@@ -387,7 +393,7 @@ def talking(spec: Spec) -> tuple[Worker, LoadClient]:
     """A worker with one ready client."""
     worker = Worker(spec, lambda _: None)
     client = LoadClient(worker.context, worker, 3, 3)
-    client.transport, client.step = Mute(), WAITING
+    client.transport, client.step = SilentTransport(), WAITING
     assert worker._roles is not None
     worker._roles.begin(client)
     client.become_ready(worker.context.now)

@@ -151,7 +151,7 @@ def _faster(heartbeat: Any) -> Any:
     return heartbeat.model_copy(update={"every": "300ms", "within": 30.0})
 
 
-class Stomp(Server):
+class FaultyStomp(Server):
     """A broker of STOMP 1.2; each seventh push is an ERROR."""
 
     welcome = False
@@ -185,7 +185,7 @@ class Stomp(Server):
 
 
 async def test_09_listeners_count_messages_and_errors() -> None:
-    async with Stomp() as stomp, led(case("09_stomp.toml", stomp)) as workers:
+    async with FaultyStomp() as stomp, led(case("09_stomp.toml", stomp)) as workers:
         await until(lambda: workers.c.ready == 5 and len(stomp.members) == 5)
         for number in range(1, 50):
             stomp.push(number)

@@ -63,7 +63,7 @@ DISTURBANCES = st.lists(
 )
 
 
-class Model(Chat):
+class ChatModel(Chat):
     """Answers as the model says, and knows of each step how many answers it has sent."""
 
     shut: frozenset[int] = frozenset()  # numbers of the logins that are refused
@@ -141,7 +141,7 @@ async def _balances(
     loops: tuple[list[Any], list[Any]], disturbances: list[tuple[Any, ...]], draw: random.Random, quiet: bool
 ) -> None:
     bent = [n for n in range(1, 2000) if draw.random() < 0.1]
-    server = Model(
+    server = ChatModel(
         lose=frozenset(bent[::3]), twice=frozenset(bent[1::3]), delay_s=dict.fromkeys(bent[2::3], 0.08),
         shut=frozenset(draw.sample(range(1, 30), 3)), silent=frozenset(draw.sample(range(1, 30), 2)),
     )  # fmt: skip
@@ -237,7 +237,7 @@ async def _balances_in_a_script(
     bent = [n for n in range(1, 2000) if draw.random() < 0.1]
     names: list[str] = []
     text = SCRIPT.replace("LOOP", "\n".join(spoken(named(loop, names), " " * 8)))
-    server = Model(
+    server = ChatModel(
         lose=frozenset(bent[::3]), twice=frozenset(bent[1::3]), delay_s=dict.fromkeys(bent[2::3], 0.08),
         shut=frozenset(draw.sample(range(1, 30), 3)), silent=frozenset(draw.sample(range(1, 30), 2)),
     )  # fmt: skip
@@ -265,7 +265,7 @@ async def _balances_in_a_script(
             assert steps[name].done - steps[name].failed <= server.heard[name]
 
 
-def _compare(workers: Workers, server: Model, names: list[str], quiet: bool, cut: int) -> None:
+def _compare(workers: Workers, server: ChatModel, names: list[str], quiet: bool, cut: int) -> None:
     c = workers.c
     steps = {step.name: step.counts for step in workers.steps}
     # What was written when a connection was reset may never have arrived.

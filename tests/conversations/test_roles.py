@@ -91,7 +91,7 @@ async def test_a_refused_login_is_a_refused_attempt_with_its_reason() -> None:
         assert counts(workers, "auth").failed == 3 and workers.c.ready == workers.c.sent == 0
 
 
-class Mute(Chat):
+class ChatWithoutAnswers(Chat):
     """Says nothing to a login."""
 
     async def other(self, client: Connection, first: int, payload: bytes) -> None:
@@ -99,7 +99,7 @@ class Mute(Chat):
 
 
 async def test_a_login_without_an_answer_is_a_timed_out_attempt() -> None:
-    async with Mute() as server, led(scenario(server.url, MEMBER, clients=2)) as workers:
+    async with ChatWithoutAnswers() as server, led(scenario(server.url, MEMBER, clients=2)) as workers:
         await until(lambda: workers.c.timed_out == 2)
         (failure,) = workers.failures
         assert failure.message == "member, auth: no reply within 500ms" and failure.outcome == "timed_out"

@@ -8,7 +8,7 @@ import time
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from tests.conversations.chat import Chat, scenario
+from tests.conversations.chat import Chat, PublishingChat, scenario
 from tests.load.leading import MS, S, led
 from tests.servers.server import Connection, until
 from wstui.fleet.hosts.host_link import HostLink
@@ -29,30 +29,18 @@ loop = [{ json = { type = "publish", at = "{{stamp}}" } }]
 """
 
 
-class Relay(Chat):
-    """Hands what is published to all."""
-
-    stamps: list[int]
-
-    async def other(self, client: Connection, first: int, payload: bytes) -> None:
-        self.stamps.append(time.monotonic_ns() - json.loads(payload)["at"])
-        for other in self.live.values():
-            other.say(type="news", at=json.loads(payload)["at"])
-
-
 async def test_a_stamp_of_another_host_counts_with_the_offset_of_its_clock() -> None:
-    server = Relay()
-    server.stamps = []
+    server = PublishingChat()
     async with server, led(scenario(server.url, ROLES, clients=2), workers=2) as workers:
         # The publisher is client 0, of worker 0; its host's clock seems to be 7 s ahead, the listener's 6.9 s.
         for worker, ahead in zip(workers.all, (7 * S, 7 * S - 100 * MS), strict=True):
             worker.handle(OperatorBeat(ahead))
-        server.stamps.clear()
+        server.ages.clear()
         before = sum(row.counts.done for row in workers.steps if row.name == "news")
         await until(lambda: sum(row.counts.done for row in workers.steps if row.name == "news") >= before + 5)
         news = [row for row in workers.steps if row.name == "news"]
         await workers.drained()
-    assert min(server.stamps[1:]) >= 7 * S, "stamps are of the operator's clock"
+    assert min(server.ages[None][1:]) >= 7 * S, "stamps are of the operator's clock"
     assert sum(row.response.count for row in news) >= 5 and min(row.response.low for row in news) >= 0
     assert max(row.response.high for row in news) >= 100 * MS
 

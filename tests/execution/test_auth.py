@@ -79,7 +79,7 @@ class Lenient(Server):
         return False
 
 
-class Late(Server):
+class ClosingBadTokens(Server):
     """Lets bad tokens in and closes them after the upgrade, before the welcome."""
 
     async def opened(self, client: Connection) -> None:
@@ -112,7 +112,7 @@ async def test_a_server_that_does_not_check_is_caught_by_kind() -> None:
 
 
 async def test_a_close_before_ready_turns_away_as_well() -> None:
-    async with Late() as server:
+    async with ClosingBadTokens() as server:
         # One after the other, so that the server's numbers are the clients'.
         finished = await finish(mixed(server.url, clients=10, ramp=1.0))
     assert table(finished) == {

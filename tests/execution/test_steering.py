@@ -41,7 +41,7 @@ from wstui.report.model.labels import ramp_rates, verdict_sign
 from wstui.scenario.model import Scenario, Stage, Target
 
 
-class Steered:
+class SteeredRun:
     """A run that goes on while the test steers it."""
 
     def __init__(self, what: Scenario) -> None:
@@ -63,8 +63,8 @@ class Steered:
 
 
 @contextlib.asynccontextmanager
-async def steered(url: str, **settings: Any) -> AsyncIterator[Steered]:
-    run = Steered(scenario(url, **{"clients": 10, "hold": 60, "every": 0.05, **settings}))
+async def steered(url: str, **settings: Any) -> AsyncIterator[SteeredRun]:
+    run = SteeredRun(scenario(url, **{"clients": 10, "hold": 60, "every": 0.05, **settings}))
     try:
         yield run
     finally:
@@ -296,7 +296,7 @@ async def test_a_paused_run_can_be_drained_and_skipped() -> None:
 
 async def test_commands_may_come_before_the_start_and_after_the_end() -> None:
     async with Server() as server:
-        run = Steered(scenario(server.url, clients=4, hold=60))
+        run = SteeredRun(scenario(server.url, clients=4, hold=60))
         early = [run.run.send(RampTo(7, 0)), run.run.send(SetInterval(0.01))]
         await until(lambda: run.open == 7)
         assert [answer.result() for answer in early] == [

@@ -89,7 +89,7 @@ class Chatty(Server):
         return tokens
 
 
-class Deaf(Chatty):
+class WrongAcknowledger(Chatty):
     """Acknowledges something else."""
 
     def acknowledged(self, tokens: list[str]) -> list[str]:
@@ -111,7 +111,7 @@ async def test_what_comes_after_the_acknowledgement_and_was_not_asked_for_is_a_l
 
 
 async def test_an_acknowledgement_of_something_else_is_none() -> None:
-    async with Deaf() as server:
+    async with WrongAcknowledger() as server:
         finished = await finish(subscribing(server.url, hold=0.5))
     result = finished.result
     assert result.subscriptions is not None and result.subscriptions.acknowledged == 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.fleet.test_fleet import Wire, fleet_of, heard, snapshot
+from tests.fleet.test_fleet import TransportStandIn, fleet_of, heard, snapshot
 from wstui.execution.run.failover import Failover
 from wstui.fleet.fleet import WorkerFleet
 from wstui.fleet.transport import HostState
@@ -16,7 +16,7 @@ def tell(fleet: WorkerFleet, worker: int) -> str:
     return Failover(fleet, lambda kind, text: None, list).tell(worker, "killed by SIGKILL")
 
 
-def say(wire: Wire, *clients: int) -> None:
+def say(wire: TransportStandIn, *clients: int) -> None:
     for worker, count in enumerate(clients):
         wire.say(worker, snapshot(worker, 0.2, Counters(open=count)))
 

@@ -32,7 +32,7 @@ from wstui.measure.snapshot import Counters, Health, Snapshot, Totals
 S = 1_000_000_000
 
 
-class Wire:
+class TransportStandIn:
     """A transport whose workers say what the test wants."""
 
     def __init__(self) -> None:
@@ -68,8 +68,8 @@ class Wire:
 
 
 @contextlib.asynccontextmanager
-async def fleet_of(workers: int) -> AsyncIterator[tuple[WorkerFleet, Wire]]:
-    wire = Wire()
+async def fleet_of(workers: int) -> AsyncIterator[tuple[WorkerFleet, TransportStandIn]]:
+    wire = TransportStandIn()
     fleet = WorkerFleet(wire, lambda *_: None)
     await fleet.start(
         [Spec(connect=ConnectSpec(url="ws://127.0.0.1:1/"), worker=n, workers=workers) for n in range(workers)]
@@ -80,7 +80,7 @@ async def fleet_of(workers: int) -> AsyncIterator[tuple[WorkerFleet, Wire]]:
         await fleet.close()
 
 
-async def heard(fleet: WorkerFleet, wire: Wire) -> None:
+async def heard(fleet: WorkerFleet, wire: TransportStandIn) -> None:
     await until(wire.said.empty)
     await asyncio.sleep(0)
 

@@ -115,7 +115,7 @@ async def test_a_run_ends_when_its_last_worker_is_lost() -> None:
     assert (verdict_sign(verdict).word, finished.result.to_json().count('"generator_lost": true')) == ("LOST", 1)
 
 
-class Deaf(Server):
+class WithoutPongs(Server):
     """Answers nothing."""
 
     def pong(self, client: Connection, timestamp: int) -> None:
@@ -124,7 +124,7 @@ class Deaf(Server):
 
 async def test_what_was_in_flight_on_a_lost_worker_is_abandoned() -> None:
     transport = LocalTransport()
-    async with Deaf() as server:
+    async with WithoutPongs() as server:
         run = Run(scenario(server.url, clients=10, hold=60, workers=2, every=0.05, timeout=60), transport=transport)
         running = asyncio.create_task(run.execute())
         await until(lambda: run.status.counters.sent > 100)

@@ -7,16 +7,15 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 pytest.importorskip("distributed")
 
-from tests.conversations.chat import Chat
+from tests.conversations.chat import PublishingChat
 from tests.fleet.hosts import family, gone, use_fake_ssh
 from tests.load.leading import MS, S
-from tests.servers.server import Connection, until
+from tests.servers.server import until
 from wstui.execution.run.run import Run
 from wstui.report.formats import format_registry
 from wstui.scenario.file import load
@@ -53,22 +52,6 @@ def _has_time_namespaces() -> bool:
     return found.returncode == 0 and float(found.stdout) > time.monotonic() + AHEAD_S / 2
 
 
-class Relay(Chat):
-    """Hands what is published to all, and notes how old its stamp is by our clock."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.ages: dict[int, list[int]] = {}  # by client
-
-    async def other(self, client: Connection, first: int, payload: bytes) -> None:
-        await super().other(client, first, payload)
-        document: dict[str, Any] = self.log[-1][1]
-        if document["type"] == "publish":
-            self.ages.setdefault(document["from"], []).append(time.monotonic_ns() - document["at"])
-            for other in self.live.values():
-                other.say(type="news", at=document["at"])
-
-
 @pytest.mark.skipif(not _has_time_namespaces(), reason="time namespaces are not to be had here")
 async def test_scripts_travel_clients_meet_and_stamps_are_of_one_clock_across_hosts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -80,7 +63,7 @@ async def test_scripts_travel_clients_meet_and_stamps_are_of_one_clock_across_ho
     ssh.write_text(f"#!/bin/sh\n{apart}")
     ssh.chmod(0o755)
     script = tmp_path / "chat.py"
-    async with Relay() as server:
+    async with PublishingChat() as server:
         script.write_text(SCRIPT.replace("URL", server.url).replace("PYTHON", sys.executable))
         made = load(script, {})
         assert isinstance(made, Scenario) and allow_scripts(made)

@@ -13,7 +13,7 @@ import pytest
 
 from tests.load.leading import Workers, led
 from tests.servers.proxy import REAL, ConnectProxy, available, real_proxy
-from tests.servers.server import Connection, Server, until
+from tests.servers.server import Connection, GuestBook, Server, until
 from wstui.load.tunnel import bridge
 from wstui.scenario.model import Messages, Scenario, Stage, Target
 
@@ -191,21 +191,14 @@ async def test_garbage_from_a_socks_proxy_is_its_own_failure(answer: bytes) -> N
 
 
 async def test_another_address_is_connected_to_under_the_name_in_the_url() -> None:
-    hosts = []
-
-    class Noting(Server):
-        async def opened(self, client: Any) -> None:
-            hosts.append(client.headers[b"host"])
-            await super().opened(client)
-
-    async with Noting() as server:
+    async with GuestBook() as server:
         async with loaded(target("ws://shop.example:8443/ws", connect_to=f"127.0.0.1:{server.port}")):
             pass
         async with ConnectProxy() as proxy:
             there = target("ws://shop.example:8443/ws", connect_to=f"127.0.0.1:{server.port}", proxy=proxy.url)
             async with loaded(there):
                 assert set(proxy.asked) == {f"127.0.0.1:{server.port}"}
-    assert set(hosts) == {b"shop.example:8443"}
+    assert {client.headers[b"host"] for client in server.came} == {b"shop.example:8443"}
 
 
 async def test_an_ipv6_address_is_written_in_brackets() -> None:
@@ -218,23 +211,18 @@ async def test_an_ipv6_address_is_written_in_brackets() -> None:
 
 async def test_a_unix_socket_is_loaded_like_any_server(tmp_path: Path) -> None:
     path = tmp_path / "app.sock"
-    seen = []
 
-    class Noting(Server):
-        async def opened(self, client: Any) -> None:
-            seen.append((client.path, client.headers[b"host"]))
-            await super().opened(client)
-
+    class OnUnixSocket(GuestBook):
         async def __aenter__(self) -> Any:
             # A backlog that is soon full: what is refused for the moment is tried again.
             self._server = await asyncio.start_unix_server(self._connected, path, backlog=1)
             return self
 
-    async with Noting() as server:
+    async with OnUnixSocket() as server:
         async with loaded(target(f"ws+unix:{path}:/chat?room=1", clients=60), clients=60):
             pass
         assert server.ends == {"close 1000": 60}
-    assert set(seen) == {(b"/chat?room=1", b"localhost")}
+    assert {(client.path, client.headers[b"host"]) for client in server.came} == {(b"/chat?room=1", b"localhost")}
     async with led(target(f"ws+unix:{tmp_path / 'none.sock'}:/")) as workers:
         await until(lambda: workers.c.failed == 5)
         (group,) = workers.failures
@@ -259,22 +247,14 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 async def test_all_addresses_of_a_name_are_taken_in_turn(asked: list[str]) -> None:
-    seen = []
-
-    class Noting(Server):
-        host = "0.0.0.0"
-
-        async def opened(self, client: Any) -> None:
-            seen.append(client.writer.get_extra_info("sockname")[0])
-            await super().opened(client)
-
-    async with Noting() as server:
+    async with GuestBook(host="0.0.0.0") as server:
         url = f"ws://shop.test:{server.port}/ws"
         async with loaded(target(url, clients=6, spread_addresses=True), clients=6) as workers:
             assert workers.all[0]._connector.dialer.opened == dict.fromkeys(("127.0.0.2", "127.0.0.3", "127.0.0.4"), 2)
         assert len(asked) == 1
         async with loaded(target(url, clients=4), clients=4):
             pass
+    seen = [client.writer.get_extra_info("sockname")[0] for client in server.came]
     assert sorted(seen[:6]) == sorted(["127.0.0.2", "127.0.0.3", "127.0.0.4"] * 2) and set(seen[6:]) == {"127.0.0.2"}
 
 

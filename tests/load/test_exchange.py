@@ -21,7 +21,7 @@ from wstui.measure.fanout import FanOut
 NOW_MS = 1_700_000_000_000
 
 
-class Listener:
+class ClientStandIn:
     """Stands in for a client: notes the keys of replies, and whether it was welcomed."""
 
     def __init__(self, number: int = 7) -> None:
@@ -56,8 +56,8 @@ def exchange(kind: str = "odin", **settings: Any) -> Exchange:
     return EXCHANGES[kind](ConversationSpec(exchange=kind, **settings))
 
 
-def heard(payload: bytes, *, first: int = TEXT, kind: str = "odin", **settings: Any) -> Listener:
-    listener = Listener()
+def heard(payload: bytes, *, first: int = TEXT, kind: str = "odin", **settings: Any) -> ClientStandIn:
+    listener = ClientStandIn()
     exchange(kind, **settings).receive(cast(LoadClient, listener), first, payload)
     return listener
 
@@ -163,7 +163,7 @@ def test_the_welcome_is_the_message_of_that_type_or_any(
 
 def test_a_message_that_others_had_before_may_be_the_welcome_of_a_client() -> None:
     listen = exchange("listen", welcome="")
-    early, late = Listener(1), Listener(2)
+    early, late = ClientStandIn(1), ClientStandIn(2)
     early.waiting, late.context = False, early.context
     for listener in (early, late):
         listen.receive(cast(LoadClient, listener), TEXT, b'{"type":"price","price":1}')
@@ -172,7 +172,7 @@ def test_a_message_that_others_had_before_may_be_the_welcome_of_a_client() -> No
 
 
 def test_pings_in_flight_never_share_a_key() -> None:
-    odin, listener = exchange(), Listener()
+    odin, listener = exchange(), ClientStandIn()
     keys = []
     for at_ns in [0, 0, 100, 2_000_000, 2_000_001, 1_000_000]:
         _, payload, key = odin.compose(cast(LoadClient, listener), NOW_MS * 1_000_000 + at_ns)
@@ -183,21 +183,21 @@ def test_pings_in_flight_never_share_a_key() -> None:
 
 
 def test_the_timestamps_of_a_fast_closed_loop_keep_to_the_clock() -> None:
-    odin, listener = exchange(), Listener()
+    odin, listener = exchange(), ClientStandIn()
     for n in range(1000):
         _, _, key = odin.compose(cast(LoadClient, listener), NOW_MS * 1_000_000 + n * 50_000)
         assert key == NOW_MS + n * 50_000 // 1_000_000
 
 
 def test_a_server_that_answers_twice_never_gets_two_pings_with_one_key() -> None:
-    odin, listener = exchange(), Listener()
+    odin, listener = exchange(), ClientStandIn()
     listener.context.tally.counters.duplicates = 1
     keys = {odin.compose(cast(LoadClient, listener), NOW_MS * 1_000_000)[2] for _ in range(10)}
     assert len(keys) == 10
 
 
 def test_a_late_answer_is_never_taken_for_that_of_a_ping_of_the_same_millisecond() -> None:
-    odin, listener = exchange(), Listener()
+    odin, listener = exchange(), ClientStandIn()
     _, _, given_up = odin.compose(cast(LoadClient, listener), NOW_MS * 1_000_000)
     listener.expired = {given_up: None}
     assert odin.compose(cast(LoadClient, listener), NOW_MS * 1_000_000)[2] != given_up
@@ -206,7 +206,7 @@ def test_a_late_answer_is_never_taken_for_that_of_a_ping_of_the_same_millisecond
 @given(st.integers(0, 10**6), st.integers(1, 10**6), st.integers(0, 4000))
 def test_an_echo_is_known_by_client_and_number(number: int, sent: int, size: int) -> None:
     echo = exchange("echo", size=size)
-    listener = Listener(number)
+    listener = ClientStandIn(number)
     listener.sequence = sent - 1
     first, payload, key = echo.compose(cast(LoadClient, listener), 0)
     assert (first, key) == (TEXT, sent)
@@ -214,7 +214,7 @@ def test_an_echo_is_known_by_client_and_number(number: int, sent: int, size: int
     echo.receive(cast(LoadClient, listener), TEXT, payload)
     echo.receive(cast(LoadClient, listener), TEXT, b'{"you said":"' + payload + b'"}')
     assert listener.replies == [sent, sent]
-    other = Listener(number + 1)
+    other = ClientStandIn(number + 1)
     echo.receive(cast(LoadClient, other), TEXT, payload)
     assert other.replies == [], "a server that echoes to everybody"
     if size > 20:
@@ -223,7 +223,7 @@ def test_an_echo_is_known_by_client_and_number(number: int, sent: int, size: int
 
 
 def test_a_ping_frame_is_known_by_its_payload() -> None:
-    ping, listener = exchange("ping"), Listener()
+    ping, listener = exchange("ping"), ClientStandIn()
     first, payload, key = ping.compose(cast(LoadClient, listener), 0)
     assert first == PING
     ping.pong(cast(LoadClient, listener), payload)
@@ -248,7 +248,7 @@ def test_a_ping_frame_is_known_by_its_payload() -> None:
     ],
 )
 def test_an_echo_that_was_altered_is_known_as_such(change: Callable[[bytes], bytes], altered: bool) -> None:
-    echo, listener = exchange("echo", size=64), Listener()
+    echo, listener = exchange("echo", size=64), ClientStandIn()
     _, payload, key = echo.compose(cast(LoadClient, listener), 0)
     listener.pending[key] = (0, 0)
     echo.receive(cast(LoadClient, listener), TEXT, change(payload))
@@ -257,7 +257,7 @@ def test_an_echo_that_was_altered_is_known_as_such(change: Callable[[bytes], byt
 
 def test_broadcasts_that_share_a_frame_are_followed_each_for_itself() -> None:
     listen = exchange("listen")
-    clients = [Listener(n) for n in range(3)]
+    clients = [ClientStandIn(n) for n in range(3)]
     worker = clients[0].context
     for listener in clients:
         listener.context, listener.waiting = worker, False
@@ -274,7 +274,7 @@ def test_broadcasts_that_share_a_frame_are_followed_each_for_itself() -> None:
 @pytest.mark.parametrize("types", [1, 100])
 def test_broadcasts_of_a_type_without_end_are_followed_and_counted(types: int) -> None:
     listen = exchange("listen")
-    clients = [Listener(n) for n in range(3)]
+    clients = [ClientStandIn(n) for n in range(3)]
     worker = clients[0].context
     for listener in clients:
         listener.context, listener.waiting = worker, False
@@ -300,7 +300,7 @@ def test_the_same_words_again_are_a_duplicate_only_where_they_name_themselves(
     again: bytes, duplicates: int | None, late: int
 ) -> None:
     listen = exchange("listen")
-    clients = [Listener(n) for n in range(3)]
+    clients = [ClientStandIn(n) for n in range(3)]
     worker = clients[0].context
     fanout = FanOut()
     for listener in clients:
@@ -321,7 +321,7 @@ def test_the_same_words_again_are_a_duplicate_only_where_they_name_themselves(
 
 @pytest.mark.parametrize("alone", [True, False])
 def test_what_the_last_client_hears_is_no_broadcast_unless_there_was_never_another(alone: bool) -> None:
-    listen, (listener,), fanout = exchange("listen"), [Listener(0)], FanOut()
+    listen, (listener,), fanout = exchange("listen"), [ClientStandIn(0)], FanOut()
     listener.waiting = False
     broadcasts = listener.context.broadcasts
     broadcasts.opened(listener.slot, -NEWCOMER_NS)

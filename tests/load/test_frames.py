@@ -36,7 +36,7 @@ class ClientView:
     error: str = ""
 
 
-class Receiver(FrameReceiver):
+class NotingReceiver(FrameReceiver):
     """The receiver under test, which notes what it is told."""
 
     def __init__(self, max_size: int = MAX_SIZE) -> None:
@@ -186,7 +186,7 @@ def cut(draw: st.DrawFn, streams: st.SearchStrategy[bytes]) -> list[bytes]:
 
 
 def compare(chunks: list[bytes]) -> None:
-    receiver = Receiver()
+    receiver = NotingReceiver()
     for chunk in chunks:
         receiver.receive(chunk)
     reference = FrameProtocol(URI, state=OPEN, max_size=MAX_SIZE, logger=quiet)
@@ -209,7 +209,7 @@ def test_any_stream_means_the_same_as_to_websockets(chunks: list[bytes]) -> None
 
 @pytest.mark.parametrize("extensions", [[], [PerMessageDeflate(False, False, 15, 15)]])
 def test_a_close_between_the_fragments_of_a_message_is_answered(extensions: list[PerMessageDeflate]) -> None:
-    receiver = Receiver()
+    receiver = NotingReceiver()
     handshake = FrameProtocol(URI, state=OPEN, max_size=MAX_SIZE, logger=quiet)
     handshake.extensions = extensions  # type: ignore[assignment]
     receiver.adopt(handshake)
@@ -247,7 +247,7 @@ def compressed(draw: st.DrawFn) -> bytes:
 
 @given(cut(compressed()))
 def test_a_compressed_stream_means_the_same_as_to_websockets(chunks: list[bytes]) -> None:
-    receiver = Receiver()
+    receiver = NotingReceiver()
     handshake = FrameProtocol(URI, state=OPEN, max_size=MAX_SIZE, logger=quiet)
     handshake.extensions = [deflate()]
     receiver.adopt(handshake)
@@ -260,7 +260,7 @@ def test_a_compressed_stream_means_the_same_as_to_websockets(chunks: list[bytes]
 
 @given(cut(WELL_FORMED), cut(WELL_FORMED))
 def test_a_close_of_ours_in_the_middle_of_a_stream_loses_nothing(before: list[bytes], after: list[bytes]) -> None:
-    receiver = Receiver()
+    receiver = NotingReceiver()
     reference = FrameProtocol(URI, state=OPEN, max_size=MAX_SIZE, logger=quiet)
     expected = judged_by_websockets(before, reference)
     for chunk in before:
@@ -285,7 +285,7 @@ def test_a_close_of_ours_in_the_middle_of_a_stream_loses_nothing(before: list[by
 @pytest.mark.parametrize("first", [TEXT, BINARY, 0x01, 0x83, 0x9A])
 @pytest.mark.parametrize("claimed", [MAX_SIZE, MAX_SIZE + 1, 1 << 40, (1 << 64) - 1])
 def test_a_frame_that_never_ends_does_not_fill_the_memory(first: int, claimed: int) -> None:
-    receiver = Receiver()
+    receiver = NotingReceiver()
     receiver.receive(frame(first, b"", width=8, claimed=claimed))
     for _ in range(100):
         receiver.receive(b"x" * 1000)
@@ -294,7 +294,7 @@ def test_a_frame_that_never_ends_does_not_fill_the_memory(first: int, claimed: i
 
 @pytest.mark.parametrize("part", [b"", b"x", b"x" * 100])
 def test_a_message_of_endless_fragments_does_not_fill_the_memory(part: bytes) -> None:
-    receiver = Receiver()
+    receiver = NotingReceiver()
     receiver.receive(frame(0x01, part))
     for _ in range(1000):
         receiver.receive(frame(0x00, part))
@@ -303,7 +303,7 @@ def test_a_message_of_endless_fragments_does_not_fill_the_memory(part: bytes) ->
 
 def test_the_parts_of_a_long_frame_are_appended_to_one_buffer() -> None:
     size, part = 1 << 20, 65536
-    receiver = Receiver(size)
+    receiver = NotingReceiver(size)
     data = frame(BINARY, bytes(range(256)) * (size // 256), width=8)
     receiver.receive(data[:part])
     receiver.receive(data[part : 2 * part])
@@ -315,14 +315,14 @@ def test_the_parts_of_a_long_frame_are_appended_to_one_buffer() -> None:
     assert receiver.seen.messages == [(BINARY, bytes(range(256)) * (size // 256))] and receiver.tail == b""
 
 
-def held(receiver: Receiver) -> int:
+def held(receiver: NotingReceiver) -> int:
     """Bytes that a receiver keeps."""
     buffered = len(receiver.protocol.reader.buffer) if receiver.protocol else 0
     return len(receiver.tail) + buffered + len(receiver._fragments or b"")
 
 
 def test_a_protocol_object_is_kept_only_while_it_is_needed() -> None:
-    receiver = Receiver()
+    receiver = NotingReceiver()
     receiver.receive(frame(0x89, b"are you there"))
     kept = [receiver.protocol is not None]
     receiver.receive(frame(0x01, b"a"))
@@ -355,7 +355,7 @@ def test_masks_differ_from_frame_to_frame() -> None:
     assert len({encode(TEXT, b"same", seed) for seed in range(256)}) > 200
 
 
-class Leaver(Receiver):
+class Leaver(NotingReceiver):
     """Closes at its first message, as a client does that has heard enough."""
 
     def message(self, first: int, payload: bytes) -> None:
@@ -366,9 +366,11 @@ class Leaver(Receiver):
             self.write(b"".join(protocol.data_to_send()))
 
 
-@pytest.mark.parametrize("kind", [Receiver, Leaver])
+@pytest.mark.parametrize("kind", [NotingReceiver, Leaver])
 @pytest.mark.parametrize("sizes", [(3, 4), (10, 10), (3, 11), (11, 3), (3, 4, 5), (125, 125), (126, 2)])
-def test_messages_that_share_a_read_are_what_they_are_one_by_one(kind: type[Receiver], sizes: tuple[int, ...]) -> None:
+def test_messages_that_share_a_read_are_what_they_are_one_by_one(
+    kind: type[NotingReceiver], sizes: tuple[int, ...]
+) -> None:
     frames = [frame(TEXT, b"x" * size) for size in sizes]
     for most in (10, MAX_SIZE):
         together, apart = kind(most), kind(most)

@@ -151,14 +151,14 @@ async def test_whoever_has_not_tried_yet_is_not_missed() -> None:
 async def test_messages_go_on_counting_where_they_were() -> None:
     heard: list[bytes] = []
 
-    class Noting(Throwing):
+    class ThrowingEcho(Throwing):
         welcome = False
 
         async def other(self, client: Connection, first: int, payload: bytes) -> None:
             heard.append(payload)
             client.send(payload, first)
 
-    async with Noting() as server:
+    async with ThrowingEcho() as server:
         base = returning(server.url, ready="open", settle=0.02)
         messages = base.messages.model_copy(update={"exchange": "echo"})
         async with led(base.model_copy(update={"messages": messages}), clients=1) as running:

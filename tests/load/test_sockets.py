@@ -48,7 +48,7 @@ class Peer(asyncio.Protocol):
         self.lost.append(exc)
 
 
-class Clock:
+class StoppedClock:
     """Goes on when it is told to."""
 
     def __init__(self) -> None:
@@ -59,8 +59,8 @@ class Clock:
 
 
 @contextlib.contextmanager
-def serving(clock: Clock | None = None) -> Iterator[Sockets]:
-    sockets = Sockets(asyncio.get_running_loop(), clock or Clock())
+def serving(clock: StoppedClock | None = None) -> Iterator[Sockets]:
+    sockets = Sockets(asyncio.get_running_loop(), clock or StoppedClock())
     yield sockets
     sockets.close()
 
@@ -84,10 +84,10 @@ async def pair(sockets: Sockets) -> tuple[SocketTransport, Peer, socket.socket]:
     return peer.transport, peer, other
 
 
-class Slow:
+class SlowConnection:
     """A connection whose data take a while each time, and never end."""
 
-    def __init__(self, clock: Clock, takes_ns: int) -> None:
+    def __init__(self, clock: StoppedClock, takes_ns: int) -> None:
         self.clock, self.takes_ns, self.served = clock, takes_ns, 0
 
     def ready(self, _events: int) -> None:
@@ -97,13 +97,13 @@ class Slow:
 
 @pytest.mark.parametrize("takes_ns", [10_000, 1 * MS, 20 * MS])
 async def test_a_turn_is_short_whatever_data_cost_and_all_have_theirs(takes_ns: int) -> None:
-    clock = Clock()
+    clock = StoppedClock()
     with serving(clock) as sockets, contextlib.ExitStack() as stack:
         always = []
         for _ in range(200):
             ours, theirs = (stack.enter_context(end) for end in socket.socketpair())
             theirs.send(b"!")
-            always.append(Slow(clock, takes_ns))
+            always.append(SlowConnection(clock, takes_ns))
             sockets.enter(ours.fileno(), always[-1])
             sockets.epoll.register(ours.fileno(), select.EPOLLIN)
         sockets.turn()
@@ -118,7 +118,7 @@ async def test_a_turn_is_short_whatever_data_cost_and_all_have_theirs(takes_ns: 
 
 
 async def test_turns_are_long_again_when_data_cost_little() -> None:
-    clock = Clock()
+    clock = StoppedClock()
     with serving(clock) as sockets:
         sockets.events_a_turn = 1
         for _ in range(10):

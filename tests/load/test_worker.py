@@ -12,7 +12,7 @@ import pytest
 
 from tests.load.leading import spec as spec_with
 from tests.servers.failing_handshake import Gatekeeper, Rationing, Refusing, Silent
-from tests.servers.server import PATIENCE_S, Server, until
+from tests.servers.server import PATIENCE_S, GuestBook, Server, until
 from tests.servers.talk import Deaf, Late, Losing, Mute, Stubborn
 from wstui.load.buffered_client import BufferedClient
 from wstui.load.client import LoadClient
@@ -272,13 +272,13 @@ async def test_a_closed_loop_goes_on_after_a_timeout() -> None:
 
 
 async def test_a_late_pong_that_names_no_number_breaks_nothing() -> None:
-    class Rude(Late):
+    class WrongTimestamps(Late):
         def pong(self, client: Any, timestamp: int) -> None:
             client.send(b'{"type":"pong","originalTimestamp":{"a":[]}}')
             client.send(b'{"type":"pong","originalTimestamp":[1]}')
             super().pong(client, timestamp)
 
-    async with Rude(delay_s=0.25) as server, worker_at(server.url, reply_timeout_ns=100 * MS) as worker:
+    async with WrongTimestamps(delay_s=0.25) as server, worker_at(server.url, reply_timeout_ns=100 * MS) as worker:
         worker.handle(Ramp(2, 0))
         await until(lambda: worker.c.late > 4)
         assert worker.c.dropped == 0
@@ -351,18 +351,12 @@ async def test_no_more_attempts_are_in_flight_than_allowed() -> None:
 
 
 async def test_clients_come_from_every_local_address_in_turn() -> None:
-    seen = []
-
-    class Noting(Server):
-        async def opened(self, client: Any) -> None:
-            seen.append(client.writer.get_extra_info("peername")[0])
-            await super().opened(client)
-
-    async with Noting() as server, worker_at(server.url, local_addresses=["127.0.0.2-127.0.0.3"]) as worker:
+    async with GuestBook() as server, worker_at(server.url, local_addresses=["127.0.0.2-127.0.0.3"]) as worker:
         worker.handle(Ramp(6, 0))
         await until(lambda: worker.c.open == 6)
         await worker.drained()
-    assert sorted(seen) == ["127.0.0.2"] * 3 + ["127.0.0.3"] * 3
+    seen = sorted(client.writer.get_extra_info("peername")[0] for client in server.came)
+    assert seen == ["127.0.0.2"] * 3 + ["127.0.0.3"] * 3
 
 
 @pytest.mark.parametrize("address", ["203.0.113.9", "::1"])
@@ -399,21 +393,12 @@ async def test_the_token_travels_as_told_and_each_client_has_its_own() -> None:
         {"kind": "token", "token": "a b&c", "send_as": "query"},
         {"kind": "token", "token": "abc", "send_as": "subprotocol", "subprotocols": ["odin.v1"]},
     ):
-        heads: list[Any] = []
-
-        class Noting(Server):
-            noted = heads
-
-            async def opened(self, client: Any) -> None:
-                self.noted.append(client)
-                await super().opened(client)
-
-        async with Noting() as server, worker_at(server.url, **settings) as worker:
+        async with GuestBook() as server, worker_at(server.url, **settings) as worker:
             worker.handle(Ramp(3, 0))
             await until(lambda worker=worker: worker.c.ready == 3)
             await worker.drained()
-        paths = {client.path for client in heads}
-        headers = [client.headers for client in heads]
+        paths = {client.path for client in server.came}
+        headers = [client.headers for client in server.came]
         if settings["send_as"] == "query" and settings["kind"] == "jwt":
             assert len(paths) == 3 and all(b"?token=ey" in path for path in paths)
         elif settings["send_as"] == "header":
@@ -479,13 +464,13 @@ async def test_a_peer_that_does_not_read_leaves_little_in_our_memory() -> None:
 async def test_every_client_sends_at_its_own_time_and_keeps_to_it() -> None:
     arrivals: dict[int, list[int]] = {}
 
-    class Noting(Server):
+    class NotingPings(Server):
         async def ping(self, client: Any, timestamp: int) -> None:
             arrivals.setdefault(client.number, []).append(timestamp)
             await super().ping(client, timestamp)
 
     every = 100 * MS
-    async with Noting() as server, worker_at(server.url, every_ns=every) as worker:
+    async with NotingPings() as server, worker_at(server.url, every_ns=every) as worker:
         worker.handle(Ramp(10, 0))
         await until(lambda: len(arrivals) == 10 and min(map(len, arrivals.values())) >= 8)
         due = {client.number: client.next_ns % every for client in worker._live.values()}

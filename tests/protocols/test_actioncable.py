@@ -126,7 +126,7 @@ async def test_clients_name_the_origin_that_rails_wants(strict_rails: str) -> No
             assert failure(workers)[0] == "http 404"
 
 
-class Silent(Server):
+class WithoutPings(Server):
     """Welcomes, and never pings."""
 
     welcome = False
@@ -138,7 +138,7 @@ class Silent(Server):
 async def test_a_server_that_stops_its_pings_is_left() -> None:
     idle = '[[roles]]\nname = "idle"'
     async with (
-        Silent() as server,
+        WithoutPings() as server,
         led(scenario(server.url, idle, clients=2, more=target("actioncable", silence='"300ms"'))) as workers,
     ):
         await until(lambda: workers.c.dropped == 2)

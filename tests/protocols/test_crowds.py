@@ -50,7 +50,7 @@ Serving = contextlib.AbstractAsyncContextManager[tuple[str, Counted]]
 
 
 @dataclass(frozen=True)
-class Case:
+class CrowdCase:
     """A server with what its own log counts of the step "say", the keys of that step, and what silence is called."""
 
     protocol: str
@@ -137,18 +137,18 @@ def published(log: Path) -> int:
 
 
 CASES = [
-    Case(
+    CrowdCase(
         "socketio",
         by(lambda fast: test_socketio.serving(**(FAST if fast else SLOW)), lambda log: log.events, "join"),
         'emit = "join", data = { room = "r1" }, ack = true, expect = { ok = true }',
     ),
-    Case(
+    CrowdCase(
         "graphql",
         by(lambda _: test_graphql.serving(), lambda log: log.calls, "double"),
         'query = "{ double(n: 2) }", expect = { "data.double" = 4 }',
         quick={"ping": '"400ms"'},
     ),
-    Case(
+    CrowdCase(
         "actioncable",
         on_rails,
         'perform = "speak", channel = { channel = "ChatChannel", room = "{{client}}" }, data = { n = "{{seq}}" }, '
@@ -157,65 +157,70 @@ CASES = [
         'name = "join", subscribe = { channel = "ChatChannel", room = "{{client}}" }',
         "timeout",
     ),
-    Case(
+    CrowdCase(
         "centrifugo",
         of(test_centrifugo.Centrifugo, "rpc", {"ping_s": 0.5}),
         'rpc = "add", data = [1, 2], expect = { "data.sum" = 3 }',
     ),
-    Case(
+    CrowdCase(
         "jsonrpc",
         by(lambda _: test_jsonrpc.serving(9.0), lambda found: found[1], "add"),
         'call = "add", params = [1, 2], expect = { sum = 3 }',
         silence="timeout",
     ),
-    Case(
+    CrowdCase(
         "ocpp",
         by(lambda fast: test_ocpp.serving(interval=1 if fast else 600), lambda log: log.calls, "StartTransaction"),
         'call = "StartTransaction", data = { connectorId = 1, idTag = "a", meterStart = 0, '
         'timestamp = "{{timestamp iso}}" }',
     ),
-    Case(
+    CrowdCase(
         "wamp",
         in_node("wamp_router.mjs", "fox-wamp", "call"),
         'call = "com.example.add", args = [1, 2]',
         silence="timeout",
     ),
-    Case(
+    CrowdCase(
         "mqtt", broker("mosquitto"), 'publish = "own/{{client}}", payload = "x", qos = 2', quick={"keep_alive": '"1s"'}
     ),
-    Case(
+    CrowdCase(
         "pusher",
         of(test_pusher.Pusher, "pusher:subscribe", {"idle_s": 0.3}),
         'subscribe = "room-{{seq}}"',
     ),
-    Case(
+    CrowdCase(
         "signalr",
         by(lambda _: test_signalr_server.serving(), lambda hub: hub.log, "add"),
         'invoke = "Add", args = [1, 2], expect = { result = 3 }',
         quick={"silence": '"1s"', "ping": '"300ms"'},
     ),
-    Case(
+    CrowdCase(
         "stomp",
         of(Stomp, "SEND"),
         'publish = "/topic/own.{{client}}", body = "x"',
         test_stomp.USER,
         quick=test_stomp.FAST,
     ),
-    Case(
+    CrowdCase(
         "stomp",
         RABBITMQ,
         'publish = "/topic/own.{{client}}", body = "x"',
         test_stomp.USER,
         quick=test_stomp.FAST,
     ),
-    Case(
+    CrowdCase(
         "phoenix",
         of(test_phoenix.Phoenix, "echo"),
         'push = "echo", data = { n = "{{seq}}" }, reply = true, expect = { n = "{{seq}}" }',
         {"topic": '"room:{{client}}"'},
         quick={"heartbeat": '"400ms"'},
     ),
-    Case("realtime", of(test_realtime.Model, "response.create"), 'text = "hello", respond = true', silence="timeout"),
+    CrowdCase(
+        "realtime",
+        of(test_realtime.RealtimeModel, "response.create"),
+        'text = "hello", respond = true',
+        silence="timeout",
+    ),
 ]
 NAMES = [case.protocol + "-rabbitmq" * (case.serving is RABBITMQ) for case in CASES]
 each = pytest.mark.parametrize("case", CASES, ids=NAMES)
@@ -228,7 +233,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pusher, "PONG_WITHIN", "1s")
 
 
-class Relay:
+class TcpRelay:
     """Passes bytes on to a server; it can keep back what the server says, and end all connections at once."""
 
     def __init__(self, url: str) -> None:
@@ -238,7 +243,7 @@ class Relay:
         self.open: set[asyncio.StreamWriter] = set()
         self.url = ""
 
-    async def __aenter__(self) -> Relay:
+    async def __aenter__(self) -> TcpRelay:
         self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
         self.url = f"ws://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/{self.path}"
         return self
@@ -271,7 +276,7 @@ class Relay:
 
 
 @each
-async def test_a_crowd_is_counted_as_the_server_counts_it(case: Case, request: Any) -> None:
+async def test_a_crowd_is_counted_as_the_server_counts_it(case: CrowdCase, request: Any) -> None:
     async with case.serving(request, False) as (url, counted):
         started = scenario(url, case.roles(), clients=CLIENTS, every="1s", more=case.more(), head='arrivals = "jitter"')
         patient = started.messages.model_copy(update={"timeout": 60.0})  # how fast the servers are is not asked here
@@ -289,8 +294,8 @@ async def test_a_crowd_is_counted_as_the_server_counts_it(case: Case, request: A
 
 
 @each
-async def test_a_server_that_falls_silent_is_named(case: Case, request: Any) -> None:
-    async with case.serving(request, True) as (url, _), Relay(url) as relay:
+async def test_a_server_that_falls_silent_is_named(case: CrowdCase, request: Any) -> None:
+    async with case.serving(request, True) as (url, _), TcpRelay(url) as relay:
         started = scenario(relay.url, case.roles(), clients=FEW, every="100ms", more=case.more(**case.quick))
         async with led(started) as workers:
             await until(lambda: workers.c.ready == FEW and counts(workers, "say").done >= FEW)
@@ -303,9 +308,9 @@ async def test_a_server_that_falls_silent_is_named(case: Case, request: Any) -> 
 
 
 @each
-async def test_a_restart_drops_all_and_all_come_back(case: Case, request: Any) -> None:
+async def test_a_restart_drops_all_and_all_come_back(case: CrowdCase, request: Any) -> None:
     more = case.more('reconnect = "at once"\n')
-    async with case.serving(request, False) as (url, _), Relay(url) as relay:
+    async with case.serving(request, False) as (url, _), TcpRelay(url) as relay:
         started = scenario(relay.url, case.roles(), clients=FEW, every="100ms", more=more)
         async with led(started) as workers:
             await until(lambda: workers.c.ready == FEW)

@@ -56,18 +56,18 @@ expect = { "data.one" = "{{seq}}" }
 """
 
 
-class Log:
+class GraphqlLog:
     def __init__(self) -> None:
         self.calls: Counter[str] = Counter()
         self.url = ""
 
 
 @contextlib.asynccontextmanager
-async def serving(refuses: bool = False) -> AsyncIterator[Log]:
+async def serving(refuses: bool = False) -> AsyncIterator[GraphqlLog]:
     from strawberry.aiohttp.views import GraphQLView
     from strawberry.exceptions import ConnectionRejectionError
 
-    log = Log()
+    log = GraphqlLog()
 
     @strawberry.type
     class Query:

@@ -52,7 +52,7 @@ data = { transactionId = "{{transaction}}", meterStop = 10, timestamp = "{{times
 """
 
 
-class Log:
+class OcppLog:
     """What the central system got, and the statuses with which charge points answered its own calls."""
 
     def __init__(self) -> None:
@@ -64,8 +64,8 @@ class Log:
 
 
 @contextlib.asynccontextmanager
-async def serving(version: str = "1.6", boot: str = "Accepted", interval: int = 60) -> AsyncIterator[Log]:
-    log = Log()
+async def serving(version: str = "1.6", boot: str = "Accepted", interval: int = 60) -> AsyncIterator[OcppLog]:
+    log = OcppLog()
     now = datetime.now(UTC).isoformat
 
     class Central16(ChargePoint16):

@@ -68,7 +68,7 @@ async def fixture(request: Any, name: str) -> AsyncIterator[str]:
     yield found if "://" in found else f"ws://{found}"
 
 
-class Answering(test_phoenix.Phoenix):
+class PagePhoenix(test_phoenix.Phoenix):
     """Answers what the page pushes."""
 
     async def other(self, client: Connection, first: int, payload: bytes) -> None:
@@ -81,14 +81,14 @@ class Thing:
 
 
 @strawberry.type
-class Query:
+class PageQuery:
     @strawberry.field
     def me(self) -> Thing:
         return Thing()
 
 
 @strawberry.type
-class Subscription:
+class PageSubscription:
     @strawberry.subscription
     async def posts(self) -> AsyncGenerator[Thing, None]:
         yield Thing()
@@ -98,7 +98,7 @@ class Subscription:
 async def graphql(_: Any) -> AsyncIterator[str]:
     from strawberry.aiohttp.views import GraphQLView
 
-    view = GraphQLView(schema=strawberry.Schema(Query, subscription=Subscription))
+    view = GraphQLView(schema=strawberry.Schema(PageQuery, subscription=PageSubscription))
 
     async def handle(request: Any) -> Any:
         return await view(request)
@@ -121,8 +121,8 @@ SERVERS: dict[str, Callable[[Any], Serving]] = {
     "pusher": of(test_pusher.Pusher),
     "signalr": of(test_signalr.Negotiating),
     "stomp": of(Stomp),
-    "phoenix": of(Answering),
-    "realtime": of(test_realtime.Model),
+    "phoenix": of(PagePhoenix),
+    "realtime": of(test_realtime.RealtimeModel),
 }
 
 

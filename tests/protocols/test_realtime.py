@@ -63,7 +63,7 @@ def events() -> tuple[TypeAdapter[Any], TypeAdapter[Any]]:
     return TypeAdapter(RealtimeClientEvent), TypeAdapter(RealtimeServerEvent)
 
 
-class Model(Server):
+class RealtimeModel(Server):
     """Speaks three parts of 100 ms, each `gap_s` after the one before, or all at once; asked by text it writes."""
 
     welcome = False
@@ -137,7 +137,7 @@ def stream(workers: Workers, name: str) -> StepData:
 
 async def test_audio_goes_out_as_it_is_spoken_and_answers_are_measured_part_by_part() -> None:
     more = target("realtime", manual="true", session='{ instructions = "be brief" }')
-    async with Model(gap_s=0.15) as model, led(scenario(model.url, TALK, clients=2, more=more)) as workers:
+    async with RealtimeModel(gap_s=0.15) as model, led(scenario(model.url, TALK, clients=2, more=more)) as workers:
         await until(lambda: counts(workers, "ask").done >= 4)
         c = await workers.drained()
         assert c.ready == 2 and not workers.failures
@@ -159,7 +159,7 @@ async def test_audio_goes_out_as_it_is_spoken_and_answers_are_measured_part_by_p
 
 
 async def test_audio_that_comes_early_plays_without_a_gap() -> None:
-    async with Model() as model, led(scenario(model.url, TALK, more=target("realtime"))) as workers:
+    async with RealtimeModel() as model, led(scenario(model.url, TALK, more=target("realtime"))) as workers:
         await until(lambda: stream(workers, "audio-first").counts.done >= 3)
         assert stream(workers, "audio-underrun").counts.done == 0
 
@@ -171,7 +171,7 @@ async def test_a_recording_is_sent_at_its_own_rate(tmp_path: Path) -> None:
         file.setframerate(24000)
         file.writeframes(bytes(range(256)) * (SECOND // 2 // 256))
     roles = '[[roles]]\nname = "m"\nloop = [{ name = "speak", audio = true, file = "question.wav" }]'
-    async with Model() as model:
+    async with RealtimeModel() as model:
         roles = roles.replace("question.wav", str(tmp_path / "question.wav"))
         async with led(scenario(model.url, roles, more=target("realtime"))):
             await until(lambda: len(model.audio) >= 5)
@@ -191,7 +191,7 @@ async def test_a_recording_is_sent_at_its_own_rate(tmp_path: Path) -> None:
 )
 async def test_errors_have_the_servers_words(settings: dict[str, Any], loop: str, kind: str, words: str) -> None:
     role = f'[[roles]]\nname = "m"\nloop = [{{ name = "step", {loop} }}]'
-    async with Model(**settings) as model, led(scenario(model.url, role, more=target("realtime"))) as workers:
+    async with RealtimeModel(**settings) as model, led(scenario(model.url, role, more=target("realtime"))) as workers:
         await until(lambda: bool(workers.failures))
         assert failure(workers) == (kind, words)
 
@@ -199,7 +199,7 @@ async def test_errors_have_the_servers_words(settings: dict[str, Any], loop: str
 async def test_the_official_client_gets_on_with_the_model() -> None:
     from openai import AsyncOpenAI
 
-    async with Model() as model:
+    async with RealtimeModel() as model:
         base = model.url.removesuffix("/ws") + "/v1"
         kinds = []
         async with AsyncOpenAI(api_key="k", websocket_base_url=base).realtime.connect(model="any") as connection:

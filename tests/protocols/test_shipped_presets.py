@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.presets.against import WatchedRun, assert_shown_before_as_it_ended, opened
-from tests.protocols.test_crowds import CASES, NAMES, Case, mosquitto, of, rabbitmq, rails
+from tests.protocols.test_crowds import CASES, NAMES, CrowdCase, mosquitto, of, rabbitmq, rails
 from tests.protocols.test_signalr import Negotiating
 from tests.servers.server import Server, until
 from wstui.execution.run.commands import CompletePlan
@@ -19,7 +19,7 @@ __all__ = ["mosquitto", "rabbitmq", "rails"]
 
 
 OTHERS = {"signalr": of(Negotiating, "invocation")}
-JSON = Case("json", of(Server, "received"), "")
+JSON = CrowdCase("json", of(Server, "received"), "")
 SMALL: dict[str, Any] = {"clients": 3, "ramp": "100ms", "hold": "60s", "every": "200ms", "workers": 1}
 
 
@@ -31,7 +31,7 @@ def has_done_everything(status: Status) -> bool:
 
 
 @pytest.mark.parametrize("case", [*CASES, JSON], ids=[*NAMES, "json"])
-async def test_a_preset_runs_with_the_url_alone_and_is_shown_before_as_it_ended(case: Case, request: Any) -> None:
+async def test_a_preset_runs_with_the_url_alone_and_is_shown_before_as_it_ended(case: CrowdCase, request: Any) -> None:
     async with OTHERS.get(case.protocol, case.serving)(request, False) as (url, _):
         run = WatchedRun(opened(case.protocol, {"WS_URL": url}, SMALL))
         running = asyncio.create_task(run.execute())

@@ -43,7 +43,7 @@ expect = { event = "bytes", "args.0" = 6 }
 """
 
 
-class Log:
+class SocketioLog:
     """What the server got."""
 
     def __init__(self) -> None:
@@ -55,8 +55,8 @@ class Log:
 
 
 @contextlib.asynccontextmanager
-async def serving(namespace: str = "/", token: str = "", **settings: Any) -> AsyncIterator[Log]:
-    log = Log()
+async def serving(namespace: str = "/", token: str = "", **settings: Any) -> AsyncIterator[SocketioLog]:
+    log = SocketioLog()
     sio = log.sio = socketio.AsyncServer(async_mode="aiohttp", **{"ping_interval": 0.3, "ping_timeout": 5} | settings)
 
     async def connect(sid: str, environ: Any, auth: Any) -> None:

@@ -190,7 +190,7 @@ async def test_heartbeats_go_both_ways_as_agreed(broker: str) -> None:
         assert c.ready == 2 and not c.dropped and not workers.failures
 
 
-class Silent(Server):
+class WithoutHeartbeats(Server):
     """Agrees to heartbeats, and sends none."""
 
     welcome = False
@@ -202,7 +202,10 @@ class Silent(Server):
 
 async def test_a_server_that_stops_its_heartbeats_is_left() -> None:
     idle = '[[roles]]\nname = "idle"'
-    async with Silent() as server, led(scenario(server.url, idle, clients=2, more=target("stomp", **FAST))) as workers:
+    async with (
+        WithoutHeartbeats() as server,
+        led(scenario(server.url, idle, clients=2, more=target("stomp", **FAST))) as workers,
+    ):
         await until(lambda: workers.c.dropped == 2)
         assert failure(workers) == ("heartbeat", "idle: nothing from the server within 400ms")
 

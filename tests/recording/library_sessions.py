@@ -277,11 +277,11 @@ async def stomp(url: str, number: int) -> None:
     client = sockets.WSStompConnection([("127.0.0.1", urlsplit(url).port)], vhost="/", ws_path="/ws")
     heard = Signal()
 
-    class Listener(library.ConnectionListener):  # type: ignore[misc, name-defined]
+    class StompListener(library.ConnectionListener):  # type: ignore[misc, name-defined]
         def on_message(self, _: Any) -> None:
             heard.set()
 
-    client.set_listener("", Listener())
+    client.set_listener("", StompListener())
     await asyncio.to_thread(client.connect, "guest", "guest", wait=True)
     client.subscribe(f"/topic/own.{number}", id="1")
     async for n in rounds():

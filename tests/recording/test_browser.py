@@ -66,7 +66,7 @@ const pause = time => new Promise(done => setTimeout(done, time));
 </script>"""
 
 
-class Site:
+class ChatSite:
     """The page, its login, and its chat, which wants the cookie and the token of a login."""
 
     def __init__(self) -> None:
@@ -106,8 +106,8 @@ class Site:
 
 
 @contextlib.asynccontextmanager
-async def site() -> AsyncIterator[Site]:
-    made = Site()
+async def site() -> AsyncIterator[ChatSite]:
+    made = ChatSite()
     app = web.Application()
     app.router.add_get("/", made.page)
     app.router.add_post("/login", made.login)
@@ -199,7 +199,7 @@ async def browser(folder: Path) -> AsyncIterator[Browser]:
         await process.wait()
 
 
-async def runs(site: Site, session: RecordedSession, folder: Path) -> None:
+async def runs(site: ChatSite, session: RecordedSession, folder: Path) -> None:
     """The session becomes a scenario that holds, and that many clients run."""
     draft = infer(session, session.connections, "page")
     file = folder / "page.toml"

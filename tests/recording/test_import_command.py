@@ -77,7 +77,7 @@ async def test_what_does_not_hold_is_loosened_and_marked(tmp_path: Path) -> None
     assert "NOT PROVEN" in (tmp_path / "session.toml").read_text()
 
 
-class Deaf(Chat):
+class ChatWithoutEntry(Chat):
     """Lets nobody in."""
 
     async def other(self, client: Connection, first: int, payload: bytes) -> None:
@@ -85,7 +85,7 @@ class Deaf(Chat):
 
 
 async def test_a_login_that_is_refused_is_told_and_not_loosened(tmp_path: Path) -> None:
-    async with Deaf() as server:
+    async with ChatWithoutEntry() as server:
         status, out, _ = await imported(tmp_path, chat(server.url))
     assert status == 1 and "0 of 1 ready" in out and "who are you?" in out
     made = load(tmp_path / "session.toml", {"AUTH_TOKEN": "x"})

@@ -188,7 +188,7 @@ async def test_a_full_recording_stops_and_clients_go_on(tmp_path: Path) -> None:
     assert made.recorder.is_full and made.path.stat().st_size <= 2000 and made.proxy.count["messages"] == 100
 
 
-class Site(http.server.BaseHTTPRequestHandler):
+class RedirectingSite(http.server.BaseHTTPRequestHandler):
     """Sets a cookie at a login, and sends whoever asks for / elsewhere."""
 
     def do_GET(self) -> None:
@@ -213,8 +213,8 @@ class Site(http.server.BaseHTTPRequestHandler):
 
 @contextlib.contextmanager
 def site() -> Iterator[int]:
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Site)
-    Site.protocol_version = "HTTP/1.1"
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), RedirectingSite)
+    RedirectingSite.protocol_version = "HTTP/1.1"
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:

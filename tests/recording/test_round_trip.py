@@ -42,7 +42,7 @@ expect = { type = "beat_ok" }
 """
 
 
-class Pinging(Chat):
+class PingingChat(Chat):
     """Pings after every other message."""
 
     async def other(self, client: Connection, first: int, payload: bytes) -> None:
@@ -61,7 +61,7 @@ def essence(role: Role) -> object:
 
 
 async def test_a_recorded_run_of_roles_is_imported_as_the_same_roles(tmp_path: Path) -> None:
-    async with Pinging() as server:
+    async with PingingChat() as server:
         async with recording(server.url, tmp_path, most=1 << 22) as made:
             played = scenario(f"ws://127.0.0.1:{made.port}/ws", ROLES, clients=3, every="250ms")
             async with led(played) as workers:

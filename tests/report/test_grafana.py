@@ -25,9 +25,10 @@ from prometheus_client import CollectorRegistry, start_http_server
 
 from tests.report.prometheus_server import PrometheusServer, needs_prometheus, prometheus
 from tests.report.stand_in import StandIn, status
-from tests.report.test_step_figures import THRESHOLDS, Accounts, Stamping, made
+from tests.report.test_step_figures import THRESHOLDS, Stamping, made
 from tests.report.test_store import until
 from tests.servers.server import Connection, Server, now_ms
+from tests.servers.web import Web
 from wstui.cli.schema import grafana
 from wstui.execution.run.commands import CompletePlan
 from wstui.execution.run.status import HostStatus, RunView
@@ -146,7 +147,7 @@ class Broadcasting(Server):
 async def carry_out(watched: Callable[[RunView], AbstractContextManager[Callable[[Iterable[str]], None]]]) -> None:
     """A suite of two: steps, logins, numbers; broadcasts, drops, a refusal. Each goes on until all is answered."""
     long = [Stage(name="hold", over=120.0, clients=4)]
-    async with Accounts() as web, Stamping(lose=frozenset({3})) as chat, Broadcasting() as news:
+    async with Web() as web, Stamping(lose=frozenset({3})) as chat, Broadcasting() as news:
         second = Scenario(
             name="news",
             target=Target(url=news.url, ready="welcome", health="off", reconnect="at once"),

@@ -16,7 +16,7 @@ from wstui.report.formats.html import render
 from wstui.report.formats.html_charts import charts, thin
 
 
-class Page(HTMLParser):
+class ParsedPage(HTMLParser):
     """The elements of a page with their attributes, and its text outside of scripts and styles."""
 
     def __init__(self, source: str) -> None:
@@ -43,7 +43,7 @@ class Page(HTMLParser):
 
 @pytest.mark.parametrize("name", EVERY)
 def test_the_page_needs_no_network_and_no_text_of_a_server_becomes_markup(name: str) -> None:
-    page = Page(render(EVERY[name]))
+    page = ParsedPage(render(EVERY[name]))
     tags = {tag for tag, _ in page.elements}
     assert not tags & {"img", "iframe", "link", "object", "embed", "form", "base"}
     for tag, attributes in page.elements:
@@ -58,21 +58,21 @@ def test_the_page_needs_no_network_and_no_text_of_a_server_becomes_markup(name: 
 
 def test_the_verdict_comes_first_with_glyph_and_word() -> None:
     for name, words in {"good": "✓ PASSED", "limited": "▲ LIMITED", "empty": "✗ UNREACHABLE"}.items():
-        page = Page(render(EVERY[name]))
+        page = ParsedPage(render(EVERY[name]))
         assert page.text.split("\n\n", 1)[0].strip().startswith(words) or words in page.text[:200]
 
 
 def test_every_figure_of_the_tables_is_there_without_the_charts() -> None:
-    text = Page(render(broken())).text
+    text = ParsedPage(render(broken())).text
     for figure in ("116 ms", "4 700", "close 1011", "retry-after: 1", "94 %", "83.3/s of 83.3/s", "resumed"):
         assert figure in text
-    assert "completeness 99.71 %" in Page(render(fan_out())).text
-    nothing = Page(render(empty())).text
+    assert "completeness 99.71 %" in ParsedPage(render(fan_out())).text
+    nothing = ParsedPage(render(empty())).text
     assert "n/a" in nothing and "None" not in nothing and "nan" not in nothing
 
 
 def test_the_data_of_the_charts_is_json_that_cannot_end_its_element() -> None:
-    data, _ = Page(render(hostile())).scripts
+    data, _ = ParsedPage(render(hostile())).scripts
     assert not set("<>&") & set(data)
     found = json.loads(data)
     assert {name.removeprefix("chart-0-") for name in found} == {
@@ -102,7 +102,7 @@ def test_a_long_timeline_is_thinned_without_losing_its_peaks() -> None:
 
 
 def test_what_a_scenario_asked_for_beyond_the_usual_has_a_section_of_its_own() -> None:
-    text = Page(render(everything())).text
+    text = ParsedPage(render(everything())).text
     for words in (
         "Tokens", "wrong algorithm", "✗", "not as expected",
         "Subscriptions", "acknowledged", "leaked",
@@ -112,7 +112,7 @@ def test_what_a_scenario_asked_for_beyond_the_usual_has_a_section_of_its_own() -
     ):  # fmt: skip
         assert words in text, words
     for words in ("Tokens", "Subscriptions", "Slow readers", "Target, by", "Fan-out"):
-        assert words not in Page(render(EVERY["good"])).text
+        assert words not in ParsedPage(render(EVERY["good"])).text
 
 
 def test_fan_out_is_drawn_by_percentile() -> None:

@@ -21,7 +21,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
 
 from tests.conversations.chat import Chat
-from tests.servers.web import Answer, Asked, Web, answer
+from tests.servers.web import Web
 from wstui.execution.run.result import Result
 from wstui.execution.run.result_figures import distribution_in, figure
 from wstui.execution.run.run import Run
@@ -126,13 +126,6 @@ class Stamping(Chat):
         super().say(client, **document, at=time.time_ns() // 1_000_000, number=self.numbers[client.number])
 
 
-class Accounts(Web):
-    """Lets everybody in."""
-
-    async def reply(self, asked: Asked) -> Answer | None:
-        return answer({"ok": True})
-
-
 def made(url: str, more: str = "", web: str = "http://127.0.0.1:1") -> Scenario:
     """The scenario, as the file would be loaded and checked."""
     found = loads(FILE.replace("URL", url).replace("WEB", web) + more, "chat.toml", {})
@@ -143,7 +136,7 @@ def made(url: str, more: str = "", web: str = "http://127.0.0.1:1") -> Scenario:
 @pytest.fixture(scope="module")
 def ended() -> tuple[Run, Result, Stamping]:
     async def one() -> tuple[Run, Result, Stamping]:
-        async with Accounts() as web, Stamping(lose=frozenset({LOST_SAY})) as server:
+        async with Web() as web, Stamping(lose=frozenset({LOST_SAY})) as server:
             run = Run(made(server.url, THRESHOLDS, web.url))
             return run, await run.execute(), server
 
@@ -286,7 +279,7 @@ def test_a_comparison_has_rows_for_steps_and_names_those_that_only_one_run_has(r
 
 
 async def test_a_search_stops_at_a_condition_on_a_step() -> None:
-    class Slow(Chat):
+    class SlowWhenBusy(Chat):
         """Answers the later the more messages it gets a second."""
 
         async def other(self, client: Any, first: int, payload: bytes) -> None:
@@ -309,7 +302,7 @@ measure = "700ms"
 """
     head, _, tail = FILE.partition("[[stages]]")
     text = head + "[messages]" + tail.partition("[messages]")[2] + more
-    async with Accounts() as web, Slow() as server:
+    async with Web() as web, SlowWhenBusy() as server:
         found = loads(text.replace("URL", server.url).replace("WEB", web.url), "", {})
         assert isinstance(found, Scenario)
         result = await BreakpointRun(check(found)).execute()

@@ -249,6 +249,18 @@ class Server:
             await self.other(client, 0x80 | event.opcode, payload)
 
 
+class GuestBook(Server):
+    """Keeps every client that came, also those that have left: `came`."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.came: list[Connection] = []
+
+    async def opened(self, client: Connection) -> None:
+        self.came.append(client)
+        await super().opened(client)
+
+
 def now_ms() -> int:
     """The wall clock as servers stamp it."""
     return time.time_ns() // 1_000_000

@@ -123,3 +123,10 @@ class Web:
         writer.write(f"HTTP/1.1 {status} X\r\nContent-Length: {len(payload)}\r\n{text}\r\n".encode() + payload)
         await writer.drain()
         return True
+
+
+class LoginPage(Web):
+    """Lets everybody in at /login, with a token and what they have paid for; nothing else works."""
+
+    async def reply(self, asked: Asked) -> Answer | None:
+        return answer({"token": "t-secret-secret", "plan": "gold"}) if asked.path == "/login" else answer({}, 503)

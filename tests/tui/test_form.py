@@ -93,11 +93,11 @@ def test_whatever_matters_only_sometimes_can_be_made_to_matter() -> None:
 
 
 def test_a_field_that_is_new_in_the_model_has_its_place_in_the_form() -> None:
-    class Target(Scenario.model_fields["target"].annotation):  # type: ignore[misc]
+    class NewerTarget(Scenario.model_fields["target"].annotation):  # type: ignore[misc]
         sni: str = ""
 
     class Newer(Scenario):
-        target: Target = Target()
+        target: NewerTarget = NewerTarget()
         further: int = 3
 
     found = {dotted(field.path): group.name for group in groups(Newer) for field in group.fields}

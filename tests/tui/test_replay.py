@@ -30,7 +30,7 @@ from wstui.tui.replay.replay_screen import Replay
 from wstui.tui.requests import OpenReplay
 
 
-class Clock:
+class ReplayClock:
     now = 0.0
 
     def __call__(self) -> float:
@@ -58,14 +58,14 @@ def recorded(first: int, last: int, **changes: Any) -> Recording:
 @asynccontextmanager
 async def replayed(
     *runs: Recording, size: tuple[int, int] = (120, 40)
-) -> AsyncIterator[tuple[WstuiApp, Pilot[Any], Replay, Clock]]:
+) -> AsyncIterator[tuple[WstuiApp, Pilot[Any], Replay, ReplayClock]]:
     named = [(f"run {number}", run) for number, run in enumerate(runs, 7)]
     app = WstuiApp(clock=lambda: fake.NOW, opening=OpenReplay(named))
     async with app.run_test(size=size) as pilot:
         await until(lambda: isinstance(app.screen, Replay), pilot)
         screen = app.screen
         assert isinstance(screen, Replay)
-        clock = Clock()
+        clock = ReplayClock()
         screen.player._clock = clock
         screen.player.seek(0.0)
         await pilot.pause()
@@ -175,7 +175,7 @@ async def test_a_key_on_the_runs_screen_replays_one_or_two(tmp_path: Path) -> No
 
 
 def test_a_player_stops_at_its_end() -> None:
-    clock = Clock()
+    clock = ReplayClock()
     player = Player(10.0, 5.0, clock)
     clock.now = 100.0
     assert player.position_s == 10.0

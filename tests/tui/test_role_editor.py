@@ -14,7 +14,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from tests.conversations.chat import Chat
-from tests.servers.web import Answer, Asked, Web, answer
+from tests.servers.web import LoginPage
 from tests.tui import editing, fake, fake_store
 from tests.tui.driving import shown, until
 from wstui.execution.preflight.first_message import first_client
@@ -297,15 +297,10 @@ async def test_a_step_by_http_has_a_form_of_its_request(
         assert step.name == "post" and tree.conversation["roles"][0]["loop"][1]["http"]["post"].endswith("/{{client}}")
 
 
-class Accounts(Web):
-    async def reply(self, asked: Asked) -> Answer | None:
-        return answer({"token": "t-secret-secret", "plan": "gold"})
-
-
 async def test_one_client_is_shown_with_its_login_and_with_what_was_not_answered(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    async with Accounts() as web, Chat(token="t-secret-secret", lose=frozenset(range(1, 99))) as server:
+    async with LoginPage() as web, Chat(token="t-secret-secret", lose=frozenset(range(1, 99))) as server:
         text = FILE.replace("ws://127.0.0.1:9/chat", server.url).replace('every = "5s"', 'every = "100ms"')
         text = text.replace('token = "good"', 'token = "{{token}}"').replace(
             '"{{seq}}" }\n\n', '"{{seq}}" }\nwithin = "60ms"\n\n'
