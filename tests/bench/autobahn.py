@@ -11,7 +11,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -24,6 +23,7 @@ from websockets.asyncio.client import connect
 
 from tests.bench.output import headline, markdown
 from tests.load.leading import led
+from tests.servers.process import free_ports, listens, server_process
 from tests.servers.server import until
 from wstui.load.client import LoadClient
 from wstui.load.context import MessageClient
@@ -111,9 +111,7 @@ def installed(where: Path, python: str) -> str:
 @contextlib.asynccontextmanager
 async def served(where: Path, cases: Sequence[str]) -> AsyncIterator[str]:
     """The fuzzing server on a free port of loopback; its URL."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    (port,) = free_ports(1)
     spec = {
         "url": f"ws://127.0.0.1:{port}",
         "outdir": str(where / "reports"),
@@ -123,21 +121,11 @@ async def served(where: Path, cases: Sequence[str]) -> AsyncIterator[str]:
     }
     (where / "spec.json").write_text(json.dumps(spec))
     command = [str(where / "env/bin/wstest"), "-m", "fuzzingserver", "-s", "spec.json"]
-    with (where / "wstest.log").open("wb") as log:
-        server = subprocess.Popen(command, cwd=where, stdout=log, stderr=log)
-    try:
-        await until(lambda: _listens(port) or server.poll() is not None)
+    with server_process(*command, folder=where, log=where / "wstest.log") as server:
+        await until(lambda: listens(port) or server.poll() is not None)
         if server.poll() is not None:
             raise SystemExit(f"wstest ended: {(where / 'wstest.log').read_text().strip().splitlines()[-1]}")
         yield spec["url"]  # type: ignore[misc]
-    finally:
-        server.kill()
-        server.wait()
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 async def run_all(url: str, where: Path) -> dict[str, dict[str, Any]]:

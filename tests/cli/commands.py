@@ -7,9 +7,8 @@ import os
 import subprocess
 import sys
 import threading
-import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from unittest import mock
 
@@ -72,14 +71,6 @@ def invoke(*arguments: str, environ: Mapping[str, str] | None = None) -> tuple[i
 def descendants(pid: int) -> list[psutil.Process]:
     """The processes that a process has started, and theirs."""
     return psutil.Process(pid).children(recursive=True)
-
-
-def until(condition: Callable[[], bool], what: str) -> None:
-    """Wait for a condition; fails with its name when it does not come true."""
-    deadline = time.monotonic() + WAIT_S
-    while not condition():
-        assert time.monotonic() < deadline, f"waited in vain until {what}"
-        time.sleep(0.02)
 
 
 def running(process: psutil.Process) -> bool:

@@ -10,8 +10,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.cli.commands import WAIT_S, call, descendants, gone, invoke, start, until
+from tests.cli.commands import WAIT_S, call, descendants, gone, invoke, start
 from tests.leaked_tokens import holds_token
+from tests.waiting import wait_until
 
 SHORT = ("--clients", "20", "--ramp", "500ms", "--every", "200ms", "--no-store")
 EASY = ("--allow-limited", "--threshold", "response.mean < 30s", "--threshold", "response.p99 < 30s")
@@ -31,7 +32,7 @@ def everything_runs(process: subprocess.Popen[str]) -> list[psutil.Process]:
                 continue
         return all(any(name in line for line in lines) for name in PROGRAMS)
 
-    until(there, "the demo has started everything")
+    wait_until(there, "the demo has started everything")
     return descendants(process.pid)
 
 
@@ -113,5 +114,5 @@ def test_nothing_is_left_when_the_demo_is_killed() -> None:
     assert process.stdout.readline()
     process.kill()
     process.wait()
-    until(lambda: gone(children), "every process of the demo is gone")
+    wait_until(lambda: gone(children), "every process of the demo is gone")
     process.communicate()

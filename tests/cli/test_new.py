@@ -19,7 +19,7 @@ from tests.execution.test_tls import LOOPBACK, Authority
 from tests.protocols import npm, test_jsonrpc, test_mqtt, test_ocpp, test_old_forms, test_wamp
 from tests.protocols.serving import served, web
 from tests.protocols.stomp_server import Stomp
-from tests.protocols.test_actioncable import strict_rails, urllib_answers
+from tests.protocols.test_actioncable import strict_rails
 from tests.protocols.test_centrifugo import Centrifugo
 from tests.protocols.test_crowds import mosquitto, rabbitmq
 from tests.protocols.test_graphql import serving as graphql
@@ -27,7 +27,7 @@ from tests.protocols.test_phoenix import Phoenix
 from tests.protocols.test_pusher import Pusher
 from tests.protocols.test_realtime import RealtimeModel
 from tests.protocols.test_signalr import Hub
-from tests.servers.server import Connection, Server, until
+from tests.servers.server import Connection, Server
 from wstui.cli import wstui
 from wstui.execution.preflight.detection import detect
 from wstui.scenario.file import load
@@ -159,7 +159,6 @@ async def test_old_servers_of_npm_are_recognised() -> None:
 async def test_rails_is_recognised_though_it_wants_an_origin(request: pytest.FixtureRequest) -> None:
     address = request.getfixturevalue("strict_rails")
     url = f"ws://{address}/cable"
-    await until(lambda: urllib_answers(address))
     await recognises(url, "actioncable", 'the subprotocol "actioncable-v1-json"', {}, url)
     assert (await detect(url)).origin == f"http://{address}"
 

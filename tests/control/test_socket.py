@@ -14,10 +14,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tests.control.served import Raw, SteeredSession, mode, served, until
+from tests.control.served import Raw, SteeredSession, mode, served
 from tests.control.test_schema import COMMANDS
 from tests.report import stand_in
 from tests.tui import fake, fake_search
+from tests.waiting import wait_until
 from wstui.control import registry, run_server
 from wstui.control.control_messages import Hello, line
 from wstui.control.link import ConnectionLost, Link
@@ -257,7 +258,7 @@ def test_a_thousand_connections_leave_room_for_the_run_and_for_those_before() ->
                 return False
             return True
 
-        until(free)
+        wait_until(free)
         first.close()
 
 
@@ -271,7 +272,7 @@ def test_a_slow_reader_is_dropped_and_holds_up_nobody(monkeypatch: pytest.Monkey
         for seconds in range(60):
             run.picture = fake.status(rows=fake.rows(600), note=f"{seconds}" * 20_000, elapsed_s=float(seconds))
             assert quick.await_status(lambda status, wanted=seconds: status.elapsed_s >= wanted, 30)  # type: ignore[misc]
-        until(lambda: len(at.clients) == 1)
+        wait_until(lambda: len(at.clients) == 1)
         while slow.lines.read(1 << 20):
             pass  # what was in the buffers, then the end
         quick.close()
@@ -321,6 +322,6 @@ def test_a_run_goes_on_after_those_who_watched_it_went() -> None:
         clients = [attach("", "watcher") for _ in range(5)]
         for client in clients:
             client.close()
-        until(lambda: not at.clients)
+        wait_until(lambda: not at.clients)
         assert attach("", "ci").send(PauseRun()).result(30).done
         assert threading.active_count() < 20

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from tests.cli.commands import gone
+from tests.servers.server import until
 from wstui.execution.calibrate.sink.message_log import NEVER, SinkLog
 from wstui.execution.calibrate.sink.sink import Behaviour, Sink, SinkBroadcast
 from wstui.execution.calibrate.sink.sink_connection import SinkConnection
@@ -37,12 +38,6 @@ async def sinking(behaviour: Behaviour) -> AsyncIterator[tuple[Sink, str]]:
         server.close()
         for client in list(sink.clients):
             client.transport.abort()
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(WAIT_S):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 async def heard(client: ClientConnection) -> str | bytes:

@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import shutil
-import socket
 import subprocess
 import urllib.request
 from collections.abc import Iterator
@@ -20,7 +19,9 @@ from tests.conversations.chat import scenario
 from tests.conversations.test_roles import balance, counts
 from tests.load.leading import led
 from tests.protocols.serving import failure, target
+from tests.servers.process import free_ports, server_process
 from tests.servers.server import Connection, Server, until
+from tests.waiting import wait_until
 from wstui.protocols.actioncable import decode
 from wstui.scenario.conversation.dialect import Malformed
 
@@ -62,16 +63,11 @@ def strict_rails() -> Iterator[str]:
 def _served(environ: dict[str, str]) -> Iterator[str]:
     if not _has_rails():
         pytest.skip("ruby-actioncable and puma are not installed")
-    with socket.create_server(("127.0.0.1", 0)) as held:
-        address = f"127.0.0.1:{held.getsockname()[1]}"
+    address = f"127.0.0.1:{free_ports(1)[0]}"
     command = ["puma", "-q", "-b", f"tcp://{address}", str(Path(__file__).with_name("cable.ru"))]
-    nowhere = subprocess.DEVNULL
-    server = subprocess.Popen(command, env=os.environ | environ, stdout=nowhere, stderr=nowhere)
-    try:
+    with server_process(*command, environ=os.environ | environ):
+        wait_until(lambda: urllib_answers(address))
         yield address
-    finally:
-        server.terminate()
-        server.wait(20)
 
 
 def log(address: str) -> dict[str, int]:
@@ -82,7 +78,6 @@ def log(address: str) -> dict[str, int]:
 
 
 async def test_actions_are_counted_as_rails_counts_them(rails: str) -> None:
-    await until(lambda: urllib_answers(rails))
     before = log(rails)
     async with led(scenario(f"ws://{rails}", CHAT, clients=10, more=target("actioncable"))) as workers:
         await until(lambda: counts(workers, "speak").done >= 100 and workers.types.get("ping", 0) >= 10)
@@ -103,7 +98,6 @@ def urllib_answers(address: str) -> bool:
 
 
 async def test_rejections_are_refused_under_the_servers_word(rails: str) -> None:
-    await until(lambda: urllib_answers(rails))
     closed = CHAT.replace("r{{client}}", "closed")
     async with led(scenario(f"ws://{rails}", closed, clients=2, more=target("actioncable"))) as workers:
         await until(lambda: workers.c.refused == 2)
@@ -114,7 +108,6 @@ async def test_rejections_are_refused_under_the_servers_word(rails: str) -> None
 
 
 async def test_clients_name_the_origin_that_rails_wants(strict_rails: str) -> None:
-    await until(lambda: urllib_answers(strict_rails))
     url = f"ws://{strict_rails}"
     async with led(scenario(url, CHAT, clients=2, more=target("actioncable"))) as workers:
         await until(lambda: counts(workers, "speak").done >= 4)

@@ -94,7 +94,6 @@ def by(made: Callable[[bool], Any], log: Callable[[Any], Any], counted: str) -> 
 @contextlib.asynccontextmanager
 async def on_rails(request: Any, fast: bool) -> AsyncIterator[tuple[str, Counted]]:
     address = request.getfixturevalue("rails")
-    await until(lambda: test_actioncable.urllib_answers(address))
     before = test_actioncable.log(address).get("speak", 0)
     yield f"ws://{address}/cable", lambda: test_actioncable.log(address).get("speak", 0) - before
 

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import socket
-import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +12,9 @@ from tests.conversations.chat import scenario
 from tests.conversations.test_roles import balance, counts
 from tests.load.leading import led
 from tests.protocols.serving import failure, target
+from tests.servers.process import free_ports, listens, server_process
 from tests.servers.server import until
+from tests.waiting import wait_until
 
 MOSQUITTO = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
 pytestmark = pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed")
@@ -56,8 +55,7 @@ unit = "stamp"
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A broker that lets in anybody but the user "mallory"; only "own" and "room" may be used."""
     folder = tmp_path_factory.mktemp("mosquitto")
-    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
-        port, plain = one.getsockname()[1], other.getsockname()[1]
+    port, plain = free_ports(2)
     (folder / "acl").write_text("topic readwrite own/#\ntopic readwrite room/#\ntopic read $SYS/#\n")
     (folder / "passwords").write_text("")
     (folder / "mosquitto.conf").write_text(
@@ -66,20 +64,11 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         f"password_file {folder / 'passwords'}\nsys_interval 1\nuser root\nlog_type all\n"
     )
     assert MOSQUITTO is not None
-    log = (folder / "log").open("wb")
-    process = subprocess.Popen([MOSQUITTO, "-c", str(folder / "mosquitto.conf")], stdout=log, stderr=log)
-    try:
-        for _ in range(200):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.02)
+    with server_process(MOSQUITTO, "-c", str(folder / "mosquitto.conf"), log=folder / "log"):
+        wait_until(lambda: listens(port))
         url = f"ws://127.0.0.1:{port}"
         LOGS[url] = folder / "log"
         yield url
-    finally:
-        process.terminate()
-        process.wait()
 
 
 @pytest.mark.parametrize("version", ["3.1.1", "5"])

@@ -63,8 +63,6 @@ def of(made: Callable[[], Any]) -> Callable[[Any], Serving]:
 @contextlib.asynccontextmanager
 async def fixture(request: Any, name: str) -> AsyncIterator[str]:
     found: str = request.getfixturevalue(name)
-    if name == "rails":
-        await until(lambda: test_actioncable.urllib_answers(found))
     yield found if "://" in found else f"ws://{found}"
 
 

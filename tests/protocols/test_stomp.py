@@ -9,9 +9,7 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,7 +22,9 @@ from tests.conversations.chat import scenario
 from tests.conversations.test_roles import balance, counts
 from tests.load.leading import led
 from tests.protocols.serving import failure, served, target, web
+from tests.servers.process import free_ports, listens
 from tests.servers.server import Connection, Server, until
+from tests.waiting import wait_until
 from wstui.protocols.stomp import decode, decode_sockjs
 from wstui.scenario.conversation.dialect import Malformed
 
@@ -62,9 +62,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if not RABBITMQ.exists() or epmd is None:
         pytest.skip("rabbitmq-server is not installed")
     folder = tmp_path_factory.mktemp("rabbitmq")
-    with contextlib.ExitStack() as held:
-        sockets = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(5)]
-        port, amqp, plain, distribution, names = (str(one.getsockname()[1]) for one in sockets)
+    port, amqp, plain, distribution, names = map(str, free_ports(5))
     (folder / "plugins").write_text("[rabbitmq_web_stomp].")
     (folder / "rabbitmq.conf").write_text(
         f"listeners.tcp.1 = 127.0.0.1:{amqp}\nstomp.listeners.tcp.1 = 127.0.0.1:{plain}\n"
@@ -90,12 +88,8 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with (folder / "out").open("wb") as out:
         process = subprocess.Popen([RABBITMQ], env=environ, stdout=out, stderr=out, start_new_session=True)
     try:
-        for _ in range(1200):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", int(port))) == 0:
-                    break
-            assert process.poll() is None, (folder / "out").read_text()
-            time.sleep(0.1)
+        wait_until(lambda: listens(int(port)) or process.poll() is not None)
+        assert process.poll() is None, (folder / "out").read_text()
         yield f"ws://127.0.0.1:{port}"
     finally:
         os.killpg(process.pid, signal.SIGKILL)

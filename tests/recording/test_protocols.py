@@ -55,7 +55,6 @@ async def graphql(_: Any) -> AsyncIterator[tuple[str, Log]]:
 @contextlib.asynccontextmanager
 async def actioncable(request: pytest.FixtureRequest) -> AsyncIterator[tuple[str, Log]]:
     address = request.getfixturevalue("rails")
-    await until(lambda: test_actioncable.urllib_answers(address))
     yield f"ws://{address}/cable", lambda: test_actioncable.log(address)
 
 

@@ -24,9 +24,10 @@ from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
-from tests.cli.commands import call, start, until
+from tests.cli.commands import call, start
 from tests.conversations.chat import Chat
 from tests.servers.server import PATIENCE_S
+from tests.waiting import wait_until
 from wstui.cli.record_lines import RecordLines
 from wstui.recording.recording import Recorder
 from wstui.recording.recording_proxy import RecordingProxy, TrafficLine, made_certificate
@@ -273,7 +274,7 @@ async def test_the_command_shows_messages_without_secrets_and_ends_with_ctrl_c(t
             ):
                 await client.send(hidden)
         path = tmp_path / "r.jsonl"
-        await asyncio.to_thread(until, lambda: '"close"' in path.read_text(), "the close is recorded")
+        await asyncio.to_thread(wait_until, lambda: '"close"' in path.read_text(), "the close is recorded")
         process.send_signal(signal.SIGINT)
         out, err = await asyncio.to_thread(process.communicate)
     assert (process.returncode, err) == (0, "")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import socket
-import subprocess
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -16,6 +14,8 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
+
+from tests.servers.process import free_ports, server_process
 
 needs_prometheus = pytest.mark.skipif(shutil.which("prometheus") is None, reason="Prometheus is not installed")
 
@@ -48,16 +48,9 @@ def prometheus(
     jobs = [{"job_name": job, "static_configs": [{"targets": [address]}]} for job, address in scrape.items()]
     config = {"global": {"scrape_interval": "200ms"}, "scrape_configs": jobs}
     (folder / "prometheus.yml").write_text(json.dumps(config))
-    with socket.create_server(("127.0.0.1", 0)) as held:
-        address = f"127.0.0.1:{held.getsockname()[1]}"
-    server = subprocess.Popen(
-        ["prometheus", f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data",
-         f"--web.listen-address={address}", *flags],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
+    address = f"127.0.0.1:{free_ports(1)[0]}"
+    with server_process(
+        "prometheus", f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data",
+        f"--web.listen-address={address}", *flags,
+    ):  # fmt: skip
         yield PrometheusServer(address)
-    finally:
-        server.kill()
-        server.wait()

@@ -15,7 +15,7 @@ import msgspec
 from tests.report.example import broken, good
 from tests.report.example import suite as suite_result
 from tests.report.stand_in import STARTED, StandIn, status
-from tests.report.test_store import until
+from tests.waiting import wait_until
 from wstui.execution.run.result import Result, SuiteResult, stamp
 from wstui.execution.run.result_sections import ThresholdOutcome
 from wstui.execution.run.state import State
@@ -29,7 +29,7 @@ def streamed(*pictures: Status, result: Result | SuiteResult | None = None) -> l
     run = StandIn(*pictures)
     stream = EventStream(run, out, every_s=0.005)
     stream.start()
-    until(lambda: run.shown > run.last)
+    wait_until(lambda: run.shown > run.last)
     stream.close(result)
     assert stream.problem == ""
     return [json.loads(line, parse_constant=lambda name: f"not JSON: {name}") for line in out.getvalue().splitlines()]
@@ -127,7 +127,7 @@ def test_a_reader_that_goes_away_is_a_problem_told_once_and_not_an_end_of_the_ru
     problems: list[str] = []
     stream = EventStream(StandIn(status(3)), Gone(), every_s=0.005, on_problem=problems.append)
     stream.start()
-    until(lambda: problems)
+    wait_until(lambda: problems)
     stream.close(good())
     assert problems == ["the events can't be written to their stream: Broken pipe"]
 
@@ -135,6 +135,6 @@ def test_a_reader_that_goes_away_is_a_problem_told_once_and_not_an_end_of_the_ru
 def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     stream = EventStream(StandIn(status(3)), tmp_path / "no" / "events.jsonl", every_s=0.005)
     stream.start()
-    until(lambda: stream.problem)
+    wait_until(lambda: stream.problem)
     stream.close(None)
     assert "no/events.jsonl: No such file or directory" in stream.problem

@@ -9,7 +9,8 @@ import pytest
 from tests.report.disk import small_disk
 from tests.report.example import good
 from tests.report.stand_in import StandIn, status
-from tests.report.test_store import finished, record, until
+from tests.report.test_store import finished, record
+from tests.waiting import wait_until
 from wstui.report.store.database import StoreError
 from wstui.report.store.store import Store
 from wstui.report.store.writer import StoreWriter
@@ -24,10 +25,10 @@ def test_a_disk_that_runs_full_is_told_and_once_there_is_room_the_run_is_kept_wh
         recording = StoreWriter(run, path, every_s=0.01, on_problem=problems.append)
         disk.fill()
         recording.start()
-        until(lambda: problems)
+        wait_until(lambda: problems)
         assert "the disk is full; make room, or name another file with --store" in problems[0]
         disk.make_room()
-        until(lambda: recording.ids and not recording.problem)
+        wait_until(lambda: recording.ids and not recording.problem)
         recording.close(finished(good()))
         with Store(path) as store:
             assert store.result(recording.ids[0]) == finished(good())

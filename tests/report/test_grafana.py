@@ -26,9 +26,9 @@ from prometheus_client import CollectorRegistry, start_http_server
 from tests.report.prometheus_server import PrometheusServer, needs_prometheus, prometheus
 from tests.report.stand_in import StandIn, status
 from tests.report.test_step_figures import THRESHOLDS, Stamping, made
-from tests.report.test_store import until
 from tests.servers.server import Connection, Server, now_ms
 from tests.servers.web import Web
+from tests.waiting import wait_until
 from wstui.cli.schema import grafana
 from wstui.execution.run.commands import CompletePlan
 from wstui.execution.run.status import HostStatus, RunView
@@ -194,7 +194,7 @@ def test_a_real_prometheus_that_has_a_real_run_answers_every_query(tmp_path: Pat
             stack.callback(endpoint.close)
             jobs = {"scraped": urllib.parse.urlsplit(endpoint.url).netloc, "otlp": converted(run, stack)}
             server = stack.enter_context(prometheus(tmp_path, RECEIVE, scrape=jobs))
-            until(lambda: bool(server.answer("vector(1)")))
+            wait_until(lambda: bool(server.answer("vector(1)")))
             export = RemoteWrite(run, f"{server.url}/api/v1/write", every_s=0.2)
             export.start()
             stack.callback(export.close, None)
@@ -203,7 +203,7 @@ def test_a_real_prometheus_that_has_a_real_run_answers_every_query(tmp_path: Pat
             def answered(names: Iterable[str]) -> None:
                 for query, job in product(chain.from_iterable(asked[name] for name in names), (*jobs, "wstui")):
                     here = query.replace("$job", job).replace("$__rate_interval", "2m")
-                    until(partial(has_figures, server, here))
+                    wait_until(partial(has_figures, server, here))
 
             yield answered
             by_step = "count by (step) (last_over_time(wstui_step_response_seconds_count[5m]))"
@@ -227,7 +227,7 @@ def test_hosts_and_names_without_suffixes_are_answered_too(tmp_path: Path) -> No
     named = {metric.name: metric for metric in METRICS if any(metric.samples(pictures[0]))}
     with prometheus(tmp_path, RECEIVE) as server:
         address = f"{server.url}/api/v1/write"
-        until(lambda: bool(server.answer("vector(1)")))
+        wait_until(lambda: bool(server.answer("vector(1)")))
         export = RemoteWrite(StandIn(*pictures), address, every_s=0.1)
         export.start()
         for number, picture in enumerate(pictures[:2]):
@@ -242,7 +242,7 @@ def test_hosts_and_names_without_suffixes_are_answered_too(tmp_path: Path) -> No
             }
             body = snappy_block(write_request(plain, time.time_ns() // 1_000_000 - 2000 + number * 1000))
             urllib.request.urlopen(urllib.request.Request(address, body, export._headers, method="POST")).close()
-        until(lambda: bool(server.answer("rate(wstui_messages_sent_total[1m])")))
+        wait_until(lambda: bool(server.answer("rate(wstui_messages_sent_total[1m])")))
         export.close(None)
         for job, suffixes, metrics in (("wstui", True, HOSTS), ("plain", False, named)):
             for name, asked in queries(metrics, suffixes=suffixes).items():

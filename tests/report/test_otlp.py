@@ -14,7 +14,7 @@ from tests.cli.commands import invoke
 from tests.report.example import broken
 from tests.report.post_receiver import Post, PostReceiver
 from tests.report.stand_in import StandIn, status
-from tests.report.test_store import until
+from tests.waiting import wait_until
 from wstui.report.live.otlp import OtlpExport, OtlpLogs
 
 
@@ -34,7 +34,7 @@ def test_a_collector_gets_counters_gauges_and_distributions_until_the_end(collec
     run = StandIn(status(3), status(12))
     export = OtlpExport(run, f"{collector.url}/v1/metrics", every_s=0.01)
     export.start()
-    until(lambda: len(collector.posted) >= 3)
+    wait_until(lambda: len(collector.posted) >= 3)
     export.close(None)
     assert export.problem == ""
     resource = decoded(collector.posted[-1])
@@ -61,10 +61,10 @@ def test_a_collector_that_refuses_is_a_problem_told_once_and_not_an_end_of_the_r
     url = f"{collector.url}/v1/metrics"
     export = OtlpExport(StandIn(status(3)), url, every_s=0.01, on_problem=problems.append)
     export.start()
-    until(lambda: len(collector.posted) >= 3)
+    wait_until(lambda: len(collector.posted) >= 3)
     assert problems == [f"the OpenTelemetry collector at {url} does not take the metrics"]
     collector.status = 200
-    until(lambda: not export.problem)
+    wait_until(lambda: not export.problem)
     export.close(None)
     assert capsys.readouterr().err == ""
 
@@ -77,7 +77,7 @@ def test_an_address_that_is_none_is_refused_before_the_run() -> None:
 def test_events_arrive_as_log_records_each_once(collector: PostReceiver) -> None:
     export = OtlpLogs(StandIn(status(3), status(12)), f"{collector.url}/v1/logs", every_s=0.01)
     export.start()
-    until(lambda: len(collector.posted) >= 1)
+    wait_until(lambda: len(collector.posted) >= 1)
     export.close(broken())
     assert export.problem == ""
     records = [

@@ -8,13 +8,10 @@ from __future__ import annotations
 import importlib.util
 import json
 import shutil
-import socket
-import subprocess
 import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,28 +21,13 @@ from tests.report.example import broken, good
 from tests.report.post_receiver import Post, PostReceiver
 from tests.report.prometheus_server import PrometheusServer
 from tests.report.stand_in import StandIn, status
-from tests.report.test_store import until
+from tests.servers.process import free_ports, listens, server_process
+from tests.waiting import wait_until
 from wstui.report.formats import format_registry
 from wstui.report.live.metric_table import METRICS
 from wstui.report.live.remote_write import RemoteWrite
 
 ROTEL = importlib.util.find_spec("rotel")
-
-
-def free_ports(count: int) -> list[int]:
-    with ExitStack() as stack:
-        held = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [server.getsockname()[1] for server in held]
-
-
-@contextmanager
-def served(*command: str) -> Iterator[None]:
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        yield
-    finally:
-        server.kill()
-        server.wait()
 
 
 def answers(url: str, data: bytes | None = None) -> str | None:
@@ -74,23 +56,23 @@ def test_a_collector_passes_metrics_and_events_on_as_they_were() -> None:
 
     assert ROTEL is not None and ROTEL.origin is not None
     http, grpc = free_ports(2)
-    with PostReceiver() as receiver, served(
+    with PostReceiver() as receiver, server_process(
         str(Path(ROTEL.origin).with_name("rotel-agent")), "start",
         "--otlp-http-endpoint", f"127.0.0.1:{http}", "--otlp-grpc-endpoint", f"127.0.0.1:{grpc}",
         "--exporter", "otlp", "--otlp-exporter-protocol", "http", "--otlp-exporter-endpoint", receiver.url,
         "--batch-timeout", "50ms",
     ):  # fmt: skip
-        until(lambda: _listens(http))
+        wait_until(lambda: listens(http))
         run = StandIn(status(3), status(12))
         metrics = OtlpExport(run, f"http://127.0.0.1:{http}/v1/metrics", every_s=0.05)
         logs = OtlpLogs(run, f"http://127.0.0.1:{http}/v1/logs", every_s=0.05)
         for export in (metrics, logs):
             export.start()
-        until(lambda: {post.path for post in receiver.posted} == {"/v1/metrics", "/v1/logs"})
+        wait_until(lambda: {post.path for post in receiver.posted} == {"/v1/metrics", "/v1/logs"})
         for export in (metrics, logs):
             export.close(broken())
             assert export.problem == ""
-        until(lambda: "end" in _events(receiver.posted))
+        wait_until(lambda: "end" in _events(receiver.posted))
     points = {
         metric.name: metric
         for post in receiver.posted
@@ -120,11 +102,6 @@ def _events(posted: list[Post]) -> dict[str, list[Any]]:
     return found
 
 
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
 # -- VictoriaMetrics -----------------------------------------------------------------------------------------------
 
 
@@ -135,11 +112,11 @@ def victoria(tmp_path: Path) -> Iterator[PrometheusServer]:
         pytest.skip("VictoriaMetrics is not installed")
     (port,) = free_ports(1)
     server = PrometheusServer(f"127.0.0.1:{port}")
-    with served(
+    with server_process(
         program, f"-httpListenAddr=127.0.0.1:{port}", f"-storageDataPath={tmp_path}/data", "-retentionPeriod=100y",
         "-search.latencyOffset=0s", "-search.disableCache",
     ):  # fmt: skip
-        until(lambda: answers(f"{server.url}/health") == "OK")
+        wait_until(lambda: answers(f"{server.url}/health") == "OK")
         yield server
 
 
@@ -147,8 +124,8 @@ def test_victoria_metrics_takes_remote_write(victoria: PrometheusServer) -> None
     run = StandIn(*(status(second) for second in range(5, 400)))
     export = RemoteWrite(run, f"{victoria.url}/api/v1/write", every_s=0.1)
     export.start()
-    until(lambda: bool(victoria.answer("rate(wstui_messages_sent_total[1m])")))
-    until(lambda: bool(victoria.answer("histogram_quantile(0.99, rate(wstui_response_seconds_bucket[1m]))")))
+    wait_until(lambda: bool(victoria.answer("rate(wstui_messages_sent_total[1m])")))
+    wait_until(lambda: bool(victoria.answer("histogram_quantile(0.99, rate(wstui_response_seconds_bucket[1m]))")))
     export.close(None)
     assert export.problem == ""
     answers(f"{victoria.url}/internal/force_flush")
@@ -193,8 +170,8 @@ wal-dir = "{tmp_path}/wal"
 bind-address = "127.0.0.1:{http}"
 """)
     url = f"http://127.0.0.1:{http}"
-    with served(program, "-config", f"{tmp_path}/influx.conf"):
-        until(lambda: answers(f"{url}/query", b"q=CREATE DATABASE load") is not None)
+    with server_process(program, "-config", f"{tmp_path}/influx.conf"):
+        wait_until(lambda: answers(f"{url}/query", b"q=CREATE DATABASE load") is not None)
         yield url
 
 

@@ -12,7 +12,7 @@ from tests.cli.commands import invoke
 from tests.report.post_receiver import PostReceiver
 from tests.report.prometheus_server import needs_prometheus, prometheus
 from tests.report.stand_in import StandIn, status
-from tests.report.test_store import until
+from tests.waiting import wait_until
 from wstui.execution.run.state import State
 from wstui.report.live.remote_write import HEADERS, RemoteWrite, snappy_block
 
@@ -31,7 +31,7 @@ def test_a_real_prometheus_takes_the_metrics(tmp_path: Path) -> None:
     with prometheus(tmp_path, RECEIVE) as server:
         export = RemoteWrite(run, f"{server.url}/api/v1/write", every_s=0.2)
         export.start()
-        until(lambda: bool(server.answer("rate(wstui_messages_sent_total[1m])")))
+        wait_until(lambda: bool(server.answer("rate(wstui_messages_sent_total[1m])")))
         export.close(None)
         assert export.problem == ""
         (sent,) = server.answer("wstui_messages_sent_total")
@@ -47,17 +47,17 @@ def test_a_series_that_ends_is_gone_at_once(tmp_path: Path) -> None:
     with prometheus(tmp_path, RECEIVE) as server:
         export = RemoteWrite(run, f"{server.url}/api/v1/write", every_s=0.2)
         export.start()
-        until(lambda: [found["metric"]["state"] for found in server.answer("wstui_run_info")] == ["draining"])
+        wait_until(lambda: [found["metric"]["state"] for found in server.answer("wstui_run_info")] == ["draining"])
         export.close(None)
 
 
 @needs_prometheus
 def test_a_prometheus_that_does_not_receive_is_told_how(tmp_path: Path) -> None:
     with prometheus(tmp_path) as server:
-        until(lambda: bool(server.answer("vector(1)")))
+        wait_until(lambda: bool(server.answer("vector(1)")))
         export = RemoteWrite(StandIn(status(5)), f"{server.url}/api/v1/write", every_s=0.05)
         export.start()
-        until(lambda: bool(export.problem))
+        wait_until(lambda: bool(export.problem))
         export.close(None)
         assert export.problem.endswith(f"needs {RECEIVE}")
 
@@ -70,11 +70,11 @@ def test_headers_come_from_the_environment_and_a_refusal_is_told_once(
     problems: list[str] = []
     export = RemoteWrite(StandIn(status(3)), f"{receiver.url}/api/v1/write", every_s=0.01, on_problem=problems.append)
     export.start()
-    until(lambda: len(receiver.posted) >= 3)
+    wait_until(lambda: len(receiver.posted) >= 3)
     assert len(problems) == 1 and "answers HTTP 400: " in problems[0] and "too old" in problems[0]
     assert "\x1b" not in problems[0] and "more" not in problems[0]
     receiver.status = 204
-    until(lambda: not export.problem)
+    wait_until(lambda: not export.problem)
     export.close(None)
     last = receiver.posted[-1]
     assert last.headers["Authorization"] == "Bearer abc" and last.headers["X-Scope-Orgid"] == "7"
@@ -86,7 +86,7 @@ def test_a_receiver_that_is_not_there_is_named() -> None:
         url = f"http://127.0.0.1:{server.server_port}/api/v1/write"
     export = RemoteWrite(StandIn(status(3)), url, every_s=0.01)
     export.start()
-    until(lambda: bool(export.problem))
+    wait_until(lambda: bool(export.problem))
     export.close(None)
     assert url in export.problem and "can't be reached" in export.problem
 

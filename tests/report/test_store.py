@@ -6,7 +6,6 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import pytest
 
 from tests.report.example import fan_out, good, searched, suite
 from tests.report.stand_in import STARTED, StandIn, status
+from tests.waiting import wait_until
 from wstui.execution.run.result import Result, SuiteResult, stamp
 from wstui.execution.run.state import State
 from wstui.execution.run.status import BreakpointStatus, SuiteStatus
@@ -30,13 +30,6 @@ from wstui.report.store.writer import StoreWriter
 from wstui.scenario.file import load
 from wstui.scenario.model import Scenario
 from wstui.scenario.presets import find as find_preset
-
-
-def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.01)
 
 
 def finished(result: Result) -> Result:
@@ -87,9 +80,9 @@ def test_rows_are_written_while_the_run_goes_and_only_once(tmp_path: Path) -> No
     run = StandIn(status(3), status(3), status(7), status(12))
     recording = StoreWriter(run, path, every_s=0.01)
     recording.start()
-    until(lambda: run.shown > run.last)
+    wait_until(lambda: run.shown > run.last)
     with Store(path) as store:
-        until(lambda: len(store.result(1).timeline) == 12)
+        wait_until(lambda: len(store.result(1).timeline) == 12)
         going = store.result(1)
         assert store.run(1).state == "running"
         assert going.verdict.running and verdict_sign(going.verdict).word == "RUNNING"
@@ -119,9 +112,9 @@ def test_a_killed_run_is_there_up_to_its_last_second(tmp_path: Path) -> None:
     )
     process = subprocess.Popen([sys.executable, "-c", program, str(path)], cwd=Path(__file__).parents[2])
     try:
-        until(path.exists)
+        wait_until(path.exists)
         with Store(path) as store:
-            until(lambda: store.runs() and store.result(1).timeline)
+            wait_until(lambda: store.runs() and store.result(1).timeline)
             assert store.run(1).state == "running"
     finally:
         process.kill()
@@ -139,7 +132,7 @@ def test_no_secret_reaches_the_store(tmp_path: Path) -> None:
     path = tmp_path / "runs.db"
     recording = StoreWriter(StandIn(status(3, token="hunter2secret")), path, every_s=0.01)
     recording.start()
-    until(lambda: recording.ids)
+    wait_until(lambda: recording.ids)
     recording.close(None)
     everything = b"".join(file.read_bytes() for file in tmp_path.iterdir())
     assert b"http 429" in everything and b"hunter2secret" not in everything
@@ -162,7 +155,7 @@ def test_a_suite_is_one_run_each_and_one_that_was_missed_is_added(tmp_path: Path
     )
     recording = StoreWriter(run, path, every_s=0.01)
     recording.start()
-    until(lambda: run.shown > run.last)
+    wait_until(lambda: run.shown > run.last)
     whole = suite()
     recording.close(SuiteResult(name="all", started="", finished="", verdict=whole.verdict, runs=results))
     with Store(path) as store:
@@ -181,14 +174,15 @@ def test_two_processes_that_make_a_store_and_write_at_once_lose_nothing(tmp_path
         "import sys, pathlib\n"
         "from tests.report.example import good\n"
         "from tests.report.stand_in import StandIn, status\n"
-        "from tests.report.test_store import finished, until\n"
+        "from tests.report.test_store import finished\n"
+        "from tests.waiting import wait_until\n"
         "from wstui.report.store.writer import StoreWriter\n"
         "run = StandIn(*(status(second) for second in range(1, 20)))\n"
         "recording = StoreWriter(run, pathlib.Path(sys.argv[1]), every_s=0.002)\n"
         "print('ready', flush=True)\n"
         "sys.stdin.readline()\n"
         "recording.start()\n"
-        "until(lambda: run.shown > run.last)\n"
+        "wait_until(lambda: run.shown > run.last)\n"
         "recording.close(finished(good()))\n"
         "print(recording.ids, recording.problem, flush=True)\n"
     )
@@ -277,10 +271,10 @@ def test_a_held_lock_delays_the_record_but_not_the_run(tmp_path: Path, monkeypat
     other.execute("BEGIN IMMEDIATE")
     recording = StoreWriter(StandIn(status(5)), path, every_s=0.01)
     recording.start()
-    until(lambda: "held by another process" in recording.problem)
+    wait_until(lambda: "held by another process" in recording.problem)
     other.execute("COMMIT")
     other.close()
-    until(lambda: recording.ids and not recording.problem)
+    wait_until(lambda: recording.ids and not recording.problem)
     recording.close(finished(good()))
     with Store(path) as store:
         assert store.run(1).state == "finished"
@@ -316,7 +310,7 @@ def _problems_of_a_run(path: Path) -> list[str]:
     problems: list[str] = []
     recording = StoreWriter(StandIn(status(5)), path, every_s=0.01, on_problem=problems.append)
     recording.start()
-    until(lambda: problems)
+    wait_until(lambda: problems)
     recording.close(good())
     return problems
 
@@ -455,7 +449,7 @@ def test_what_a_search_has_found_is_kept_while_it_goes(tmp_path: Path) -> None:
     picture = dataclasses.replace(plain, breakpoint=search, result=result)
     recording = StoreWriter(StandIn(picture), path, every_s=0.01)
     recording.start()
-    until(lambda: recording.ids)
+    wait_until(lambda: recording.ids)
     recording.close(None)
     with Store(path) as store:
         result = store.result(1)

@@ -8,7 +8,6 @@ import contextlib
 import importlib.util
 import os
 import shutil
-import socket
 import ssl
 import sys
 from collections.abc import AsyncIterator
@@ -16,7 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tests.servers.server import PATIENCE_S, until
+from tests.servers.process import free_ports, listens, server_process
+from tests.servers.server import until
 
 _PPROXY = """
 import asyncio, sys
@@ -125,8 +125,7 @@ def available(kind: str) -> str:
 @contextlib.asynccontextmanager
 async def real_proxy(kind: str, folder: Path, credentials: str = "") -> AsyncIterator[str]:
     """The URL of a real proxy on loopback, without its credentials."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    (port,) = free_ports(1)
     user, _, password = credentials.partition(":")
     if kind == "tinyproxy":
         lines = [f"Port {port}", "Listen 127.0.0.1", "Timeout 600", "MaxClients 200", "LogLevel Error"]
@@ -141,20 +140,7 @@ async def real_proxy(kind: str, folder: Path, credentials: str = "") -> AsyncIte
         login = [f"#{credentials}"] if credentials else []
         listen = f"{kind.split()[1]}://127.0.0.1:{port}/{''.join(login)}"
         command = [sys.executable, "-c", _PPROXY, "-l", listen]
-    quiet = asyncio.subprocess.DEVNULL
-    process = await asyncio.create_subprocess_exec(
-        *command, stdout=quiet, stderr=quiet, env={**os.environ, "TZ": "UTC"}
-    )
-    try:
-        await until(lambda: _listens(port) or process.returncode is not None)
+    with server_process(*command, environ={**os.environ, "TZ": "UTC"}) as process:
+        await until(lambda: listens(port) or process.poll() is not None)
         assert process.returncode is None, f"{kind} ended with {process.returncode}"
         yield f"{'http' if kind in ('tinyproxy', 'pproxy http') else 'socks5h'}://127.0.0.1:{port}"
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            process.terminate()
-        await asyncio.wait_for(process.wait(), PATIENCE_S)
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
