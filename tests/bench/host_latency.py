@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from tests.bench.output import headline, markdown
+from tests.cli.commands import gone
 from tests.fleet import namespaces
-from tests.fleet.hosts import family, gone, nothing_left, on_hosts, use_fake_ssh
+from tests.fleet.hosts import family, nothing_left, on_hosts, use_fake_ssh
 from tests.servers.server import Server, until
 from wstui.execution.run.commands import AbortRun
 from wstui.execution.run.run import Run

@@ -123,6 +123,18 @@ async def disturb(what: tuple[Any, ...], workers: Workers, server: Chat) -> None
                 client.reset() if hard else client.close(1011, "no")
 
 
+async def disturbed(
+    workers: Workers, server: Chat, disturbances: list[tuple[Any, ...]], draw: random.Random, quiet: bool
+) -> None:
+    """Disturb a run that has begun, one after the other, and end it."""
+    await until(lambda: sum(role.begun for role in workers.roles.values()) > 20)
+    for what in disturbances:
+        await asyncio.sleep(draw.uniform(0.01, 0.1))
+        await disturb(what, workers, server)
+    workers.handle(Drain(2_000 * MS) if quiet else Abort())
+    await asyncio.wait_for(workers._ended(), 30)
+
+
 @settings(
     max_examples=15,
     deadline=None,
@@ -162,12 +174,7 @@ async def _balances(
         ]
         made = Scenario.model_validate(made.model_copy(update={"roles": roles}).model_dump())
         async with led(made) as workers:
-            await until(lambda: sum(role.begun for role in workers.roles.values()) > 20)
-            for what in disturbances:
-                await asyncio.sleep(draw.uniform(0.01, 0.1))
-                await disturb(what, workers, server)
-            workers.handle(Drain(2_000 * MS) if quiet else Abort())
-            await asyncio.wait_for(workers._ended(), 30)
+            await disturbed(workers, server, disturbances, draw, quiet)
         balance(workers)
         cut = sum(what[1] for what in disturbances if what[0] == "drop")
         _compare(workers, server, names, quiet, cut)
@@ -245,12 +252,7 @@ async def _balances_in_a_script(
         made = script(folder, server.url, text, clients=6)
         made = made.model_copy(update={"target": made.target.model_copy(update={"reconnect": "at once"})})
         async with led(made) as workers:
-            await until(lambda: sum(role.begun for role in workers.roles.values()) > 20)
-            for what in disturbances:
-                await asyncio.sleep(draw.uniform(0.01, 0.1))
-                await disturb(what, workers, server)
-            workers.handle(Drain(2_000 * MS) if quiet else Abort())
-            await asyncio.wait_for(workers._ended(), 30)
+            await disturbed(workers, server, disturbances, draw, quiet)
         assert not any(worker.reports.mistake for worker in workers.all)
         balance(workers)
     asked = re.findall(r"step\('(\w+)'\):\n.*\n +await client.expect", text)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,6 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.cli.commands import running
 from tests.execution.running import scenario
 from wstui.scenario.model import Scenario
 
@@ -65,9 +65,13 @@ def _kind(process: psutil.Process) -> str | None:
     return None
 
 
-def gone(processes: list[psutil.Process]) -> bool:
-    """Whether none of them does anything any more."""
-    return not any(running(process) for process in processes)
+def use_scratch_folder(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Path:
+    """Let every process keep its temporary files in a folder of the test; return it."""
+    scratch = folder / "scratch"
+    scratch.mkdir()
+    monkeypatch.setenv("TMPDIR", str(scratch))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    return scratch
 
 
 async def listening(processes: list[psutil.Process]) -> list[Any]:

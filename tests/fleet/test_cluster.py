@@ -23,9 +23,10 @@ import pytest
 
 pytest.importorskip("distributed")
 
+from tests.cli.commands import gone
 from tests.execution.running import Finished, balance
 from tests.execution.test_tls import LOOPBACK, Authority
-from tests.fleet.hosts import HOME, family, gone, listening, nothing_left, on_hosts, use_fake_ssh
+from tests.fleet.hosts import HOME, family, listening, nothing_left, on_hosts, use_fake_ssh, use_scratch_folder
 from tests.servers.server import PATIENCE_S, Server, until
 from wstui.execution.preflight.checklist import CheckMark
 from wstui.execution.preflight.preflight import preflight
@@ -45,11 +46,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals")
 def scratch(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Where every process keeps its temporary files; what ssh is."""
     use_fake_ssh(monkeypatch, tmp_path)
-    folder = tmp_path / "scratch"
-    folder.mkdir()
-    monkeypatch.setenv("TMPDIR", str(folder))
-    monkeypatch.setattr(tempfile, "tempdir", None)
-    return folder
+    return use_scratch_folder(monkeypatch, tmp_path)
 
 
 def command_line(process: psutil.Process) -> list[str]:

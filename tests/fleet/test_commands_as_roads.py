@@ -12,9 +12,10 @@ import pytest
 
 pytest.importorskip("distributed")
 
+from tests.cli.commands import gone
 from tests.execution.running import Finished, balance
 from tests.fleet import namespaces
-from tests.fleet.hosts import family, gone, listening, nothing_left, on_hosts
+from tests.fleet.hosts import family, listening, nothing_left, on_hosts
 from tests.servers.server import PATIENCE_S, Server, until
 from wstui.execution.run.commands import AbortRun, DrainRun
 from wstui.execution.run.run import Run

@@ -15,8 +15,9 @@ pytest.importorskip("distributed")
 import dask
 from distributed import Scheduler, Security
 
+from tests.cli.commands import gone
 from tests.execution.running import Finished, balance, scenario
-from tests.fleet.hosts import family, gone
+from tests.fleet.hosts import family
 from tests.servers.server import PATIENCE_S, Server, until
 from wstui.execution.preflight.checklist import CheckMark
 from wstui.execution.preflight.preflight import preflight

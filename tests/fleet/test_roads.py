@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-import tempfile
 from pathlib import Path
 
 import pytest
 
 pytest.importorskip("distributed")
 
+from tests.cli.commands import gone
 from tests.execution.running import Finished, balance
-from tests.fleet.hosts import family, gone, listening, on_hosts, use_fake_ssh
+from tests.fleet.hosts import family, listening, on_hosts, use_fake_ssh, use_scratch_folder
 from tests.fleet.test_cluster import Going, going
 from tests.servers.server import PATIENCE_S, Server, until
 from wstui.execution.preflight.checklist import CheckMark
@@ -34,10 +34,7 @@ PODS = "k8s:load/app=load:1"
 def running(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """The file with the running containers and pods."""
     use_fake_ssh(monkeypatch, tmp_path)
-    scratch = tmp_path / "scratch"
-    scratch.mkdir()
-    monkeypatch.setenv("TMPDIR", str(scratch))
-    monkeypatch.setattr(tempfile, "tempdir", None)
+    use_scratch_folder(monkeypatch, tmp_path)
     (tmp_path / "pods").write_text("box1 pod1 pod2 starting!")
     return tmp_path / "pods"
 

@@ -12,8 +12,9 @@ import pytest
 
 pytest.importorskip("distributed")
 
+from tests.cli.commands import gone
 from tests.conversations.chat import PublishingChat
-from tests.fleet.hosts import family, gone, use_fake_ssh
+from tests.fleet.hosts import family, use_fake_ssh
 from tests.load.leading import MS, S
 from tests.servers.server import until
 from wstui.execution.run.run import Run

@@ -15,9 +15,10 @@ import pytest
 
 pytest.importorskip("distributed")
 
+from tests.cli.commands import gone
 from tests.execution.running import Finished, balance
 from tests.fleet import namespaces
-from tests.fleet.hosts import HOME, family, gone, nothing_left, on_hosts
+from tests.fleet.hosts import HOME, family, nothing_left, on_hosts
 from tests.servers.server import PATIENCE_S, Server, until
 from wstui.execution.run.commands import DrainRun, RampTo
 from wstui.execution.run.run import Run

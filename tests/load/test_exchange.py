@@ -255,13 +255,20 @@ def test_an_echo_that_was_altered_is_known_as_such(change: Callable[[bytes], byt
     assert listener.replies == ([ALTERED] if altered else [])
 
 
-def test_broadcasts_that_share_a_frame_are_followed_each_for_itself() -> None:
-    listen = exchange("listen")
+def three_listeners() -> list[ClientStandIn]:
+    """Clients of one worker that were there from the start."""
     clients = [ClientStandIn(n) for n in range(3)]
     worker = clients[0].context
     for listener in clients:
         listener.context, listener.waiting = worker, False
         worker.broadcasts.opened(listener.slot, -NEWCOMER_NS)
+    return clients
+
+
+def test_broadcasts_that_share_a_frame_are_followed_each_for_itself() -> None:
+    listen = exchange("listen")
+    clients = three_listeners()
+    worker = clients[0].context
     one, two = b'{"type":"price","price":1}', b'{"type":"price","price":2}'
     for listener in clients[:2]:
         listen.receive(cast(LoadClient, listener), TEXT, one + b"\n" + two)
@@ -274,11 +281,8 @@ def test_broadcasts_that_share_a_frame_are_followed_each_for_itself() -> None:
 @pytest.mark.parametrize("types", [1, 100])
 def test_broadcasts_of_a_type_without_end_are_followed_and_counted(types: int) -> None:
     listen = exchange("listen")
-    clients = [ClientStandIn(n) for n in range(3)]
+    clients = three_listeners()
     worker = clients[0].context
-    for listener in clients:
-        listener.context, listener.waiting = worker, False
-        worker.broadcasts.opened(listener.slot, -NEWCOMER_NS)
     for n in range(types):
         for listener in clients:
             listen.receive(cast(LoadClient, listener), TEXT, b'{"type":"%s%d","seq":%d}' % (b"x" * 10_000, n, n))

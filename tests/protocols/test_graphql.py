@@ -34,19 +34,21 @@ number = "payload.data.ticks"
 """
 
 
-ASK = """
+DOUBLE = """
 [[roles.loop]]
 name = "double"
 query = "query($n: Int!) { double(n: $n) }"
 variables = { n = "{{random int 1 9}}" }
 expect = { "data.double" = "*" }
-capture = { twice = "data.double" }
+"""
+NOTE = """capture = { twice = "data.double" }
 [[roles.loop]]
 name = "note"
 mutation = "mutation($n: Int!) { note(n: $n) }"
 variables = { n = "{{twice}}" }
 expect = { "data.note" = "{{twice}}" }
 """
+ASK = DOUBLE + NOTE
 ONE_EVENT = """
 [[roles.loop]]
 name = "double"

@@ -64,20 +64,12 @@ async def test_socket_io_2_says_goodbye() -> None:
 
 # -- GraphQL -----------------------------------------------------------------------------------------------------------
 
-DOUBLE = """
-[[roles.loop]]
-name = "double"
-query = "query($n: Int!) { double(n: $n) }"
-variables = { n = "{{random int 1 9}}" }
-expect = { "data.double" = "*" }
-"""
-
 
 async def test_operations_are_counted_as_subscriptions_transport_ws_counts_them() -> None:
     more = target("graphql", legacy="true")
     async with npm.serving(*GRAPHQL) as server:
         async with led(
-            scenario(server.url, test_graphql.TALK + DOUBLE, clients=10, more=more, timeout="10s")
+            scenario(server.url, test_graphql.TALK + test_graphql.DOUBLE, clients=10, more=more, timeout="10s")
         ) as workers:
             await until(lambda: counts(workers, "double").done >= 60 and workers.types.get("ka", 0) >= 20)
             c = await workers.drained()

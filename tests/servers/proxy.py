@@ -12,11 +12,10 @@ import ssl
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from tests.servers.process import free_ports, listens, server_process
 from tests.servers.server import until
+from tests.servers.tcp_server import TcpServer
 
 _PPROXY = """
 import asyncio, sys
@@ -28,7 +27,7 @@ main()
 REAL = ("tinyproxy", "microsocks", "pproxy http", "pproxy socks5")
 
 
-class ConnectProxy:
+class ConnectProxy(TcpServer):
     """An HTTP proxy for CONNECT. `answer`, where it is set, is written in place of a tunnel; b"" hangs.
 
     `asked` holds the targets it was asked for, `tunnels` counts those that came about.
@@ -37,6 +36,8 @@ class ConnectProxy:
     def __init__(
         self, *, answer: bytes | None = None, credentials: str = "", tls: ssl.SSLContext | None = None
     ) -> None:
+        super().__init__()
+        self.tls = tls
         self.answer = answer
         self.cut = False  # end the connection after `answer`
         self.asked: list[str] = []
@@ -44,36 +45,13 @@ class ConnectProxy:
         self.tunnels = 0
         self.every = 1  # every so many-th request gets `answer`
         self._credentials = credentials
-        self._tls = tls
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0, ssl=self._tls, backlog=512)
-        self.port = self._server.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     @property
     def url(self) -> str:
         """Where it listens."""
-        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
 
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError), contextlib.closing(writer):
-            await self._serve(reader, writer)
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
         self.heads.append(head)
         method, place, _ = head.split(b" ", 2)

@@ -8,18 +8,18 @@ import contextlib
 import hashlib
 import json
 import socket
-import ssl
 import struct
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from websockets.frames import Close, Frame, Opcode
 from websockets.protocol import CLOSED, OPEN
 from websockets.server import ServerProtocol
+
+from tests.servers.tcp_server import TcpServer
 
 PATIENCE_S = 60.0
 """How long something may take on a machine that others use as well: how fast it is, is not what is tested."""
@@ -100,7 +100,7 @@ class Connection:
         self.writer.transport.abort()
 
 
-class Server:
+class Server(TcpServer):
     """Serves the Odin protocol's handshake, welcome and pongs, and echoes everything else.
 
     `accepted` counts TCP connections, `upgraded` those that were answered with 101, `messages` what clients said
@@ -109,11 +109,10 @@ class Server:
     """
 
     welcome = True
-    host = "127.0.0.1"
-    tls: ssl.SSLContext | None = None
     subprotocols: tuple[bytes, ...] = ()  # that it agrees to; none: whatever comes first
 
     def __init__(self, **settings: Any) -> None:
+        super().__init__()
         for name, value in settings.items():
             assert hasattr(self, name), name
             setattr(self, name, value)
@@ -124,25 +123,6 @@ class Server:
         self.live: dict[int, Connection] = {}
         self.paths: list[bytes] = []
         self.heads: list[bytes] = []
-        self._server: asyncio.Server | None = None
-        self.beside: list[asyncio.Server] = []  # where it listens as well
-        self._tasks: set[asyncio.Task[None]] = set()
-        self.port = 0
-
-    async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._connected, self.host, 0, ssl=self.tls, backlog=512)
-        self.port = self._server.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        assert self._server is not None
-        for server in (self._server, *self.beside):
-            server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     @property
     def url(self) -> str:
@@ -185,21 +165,13 @@ class Server:
         """Answer a ping after a while."""
         asyncio.get_running_loop().call_later(delay_s, self.pong, client, timestamp)
 
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
+    async def converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         client = Connection(self.accepted, reader, writer)
         self.accepted += 1
         try:
             await self._serve(client)
-        except (ConnectionError, asyncio.IncompleteReadError, TimeoutError):
-            pass
         finally:
-            self._tasks.discard(task)
             self.live.pop(client.number, None)
-            with contextlib.suppress(ConnectionError, RuntimeError):
-                writer.close()
 
     async def _serve(self, client: Connection) -> None:
         head = await client.reader.readuntil(b"\r\n\r\n")

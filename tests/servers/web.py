@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-import ssl
 from collections import Counter
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from urllib.parse import parse_qsl
+
+from tests.servers.tcp_server import TcpServer
 
 
 @dataclass(frozen=True)
@@ -46,19 +46,16 @@ def answer(document: Any = None, status: int = 200, *headers: tuple[str, str]) -
     return status, [("Content-Type", "application/json"), *headers], body
 
 
-class Web:
+class Web(TcpServer):
     """`at_once` is the most requests that were under way together, `connections` how many there were."""
 
-    tls: ssl.SSLContext | None = None
-
     def __init__(self) -> None:
+        super().__init__()
         self.asked: list[Asked] = []
         self.statuses: Counter[int] = Counter()
         self.connections = 0
         self.at_once = 0
         self._under_way = 0
-        self._tasks: set[asyncio.Task[None]] = set()
-        self.port = 0
 
     async def reply(self, asked: Asked) -> Answer | None:
         """What a subclass answers; None ends the connection."""
@@ -72,32 +69,10 @@ class Web:
         """How often a path was asked for."""
         return sum(asked.path == path for asked in self.asked)
 
-    async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0, ssl=self.tls, backlog=512)
-        self.port = self._server.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
+    async def converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         number, self.connections = self.connections, self.connections + 1
-        try:
-            while await self._one(reader, writer, number):
-                pass
-        except (ConnectionError, asyncio.IncompleteReadError):
+        while await self._one(reader, writer, number):
             pass
-        finally:
-            self._tasks.discard(task)
-            writer.close()
 
     async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number: int) -> bool:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")

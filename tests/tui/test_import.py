@@ -6,8 +6,10 @@ import json
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from textual.pilot import Pilot
 from textual.widgets import Input
 
 from tests.conversations.chat import Chat
@@ -16,6 +18,7 @@ from tests.tui.driving import shown, started, until
 from wstui.recording import sources
 from wstui.scenario.file import load
 from wstui.scenario.model import Scenario
+from wstui.tui.app import WstuiApp
 from wstui.tui.imports.import_dialog import ImportDialog, ReadingDialog
 from wstui.tui.imports.import_screen import Guesses, ImportScreen, ValueDialog
 from wstui.tui.start.start_screen import StartScreen
@@ -42,20 +45,26 @@ def chat(rounds: int = 3) -> list[tuple[str, object]]:
     return told
 
 
+async def imported(app: WstuiApp, pilot: Pilot[Any], path: Path) -> tuple[ImportScreen, Guesses]:
+    """The screen of a file's import, from the start screen on, with its guesses."""
+    await pilot.press("i")
+    await until(lambda: isinstance(app.screen, ImportDialog), pilot)
+    app.screen.query_one("#input-file", Input).value = str(path)
+    await pilot.press("enter")
+    await until(lambda: isinstance(app.screen, ImportScreen), pilot)
+    screen = app.screen
+    assert isinstance(screen, ImportScreen)
+    table = screen.query_one(Guesses)
+    await until(lambda: bool(table.items), pilot)
+    return screen, table
+
+
 async def test_guesses_are_accepted_changed_undone_proven_and_saved(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with Chat() as server, started(home) as (app, pilot, _, _):
         path = har(tmp_path / "chat-session.har", server.url, chat())
-        await pilot.press("i")
-        await until(lambda: isinstance(app.screen, ImportDialog), pilot)
-        app.screen.query_one("#input-file", Input).value = str(path)
-        await pilot.press("enter")
-        await until(lambda: isinstance(app.screen, ImportScreen), pilot)
-        screen = app.screen
-        assert isinstance(screen, ImportScreen)
-        table = screen.query_one(Guesses)
-        await until(lambda: bool(table.items), pilot)
+        screen, table = await imported(app, pilot, path)
         names = [row.name for row in table.items]
         assert "roles.0.loop.0.json.seq" in names and "good" not in shown(app)
 
@@ -97,16 +106,7 @@ async def test_a_value_that_can_not_stand_there_is_refused_and_a_protocol_can_be
         told += [("send", {"jsonrpc": "2.0", "id": n, "method": "add", "params": [n]})]
         told += [("receive", {"jsonrpc": "2.0", "id": n, "result": n})]
     async with started(home) as (app, pilot, _, _):
-        await pilot.press("i")
-        await until(lambda: isinstance(app.screen, ImportDialog), pilot)
-        path = har(tmp_path / "rpc.har", "ws://127.0.0.1:9/", told)
-        app.screen.query_one("#input-file", Input).value = str(path)
-        await pilot.press("enter")
-        await until(lambda: isinstance(app.screen, ImportScreen), pilot)
-        screen = app.screen
-        assert isinstance(screen, ImportScreen)
-        table = screen.query_one(Guesses)
-        await until(lambda: bool(table.items), pilot)
+        screen, table = await imported(app, pilot, har(tmp_path / "rpc.har", "ws://127.0.0.1:9/", told))
         assert [row.value for row in table.items if row.name == "target.protocol"] == ['"jsonrpc"']
         assert not screen._attempt(lambda draft: draft.put(("messages", "every"), 5))
         table.action_move(-100)
