@@ -15,28 +15,24 @@ import pytest
 from tests.cli.commands import invoke
 from tests.control.served import SteeredSession, served
 from tests.servers.server import until
+from tests.tui.driving import shown
 from wstui.control import registry
 from wstui.tui.top import NOTHING, TopApp, WatchedRuns, fitted
-
-
-def text(app: TopApp) -> str:
-    strips = app.screen._compositor.render_strips()
-    return "\n".join("".join(segment.text for segment in strip) for strip in strips)
 
 
 async def test_runs_come_move_and_go_and_enter_chooses_one() -> None:
     app = TopApp()
     async with app.run_test(size=(160, 10)) as pilot:
-        await until(lambda: NOTHING in text(app))
+        await until(lambda: NOTHING in shown(app))
         run = SteeredSession()
         with served(run) as one, served(SteeredSession()) as other:
-            await until(lambda: one.entry.id in text(app) and other.entry.id in text(app))
-            assert "checkout-soak" in text(app) and "11 987/12 000 clients" in text(app)
+            await until(lambda: one.entry.id in shown(app) and other.entry.id in shown(app))
+            assert "checkout-soak" in shown(app) and "11 987/12 000 clients" in shown(app)
             run.picture = replace(run.picture, counters=msgspec.structs.replace(run.picture.counters, open=7))
-            await until(lambda: "7/12 000 clients" in text(app))
+            await until(lambda: "7/12 000 clients" in shown(app))
             await pilot.resize_terminal(70, 10)
-            await until(lambda: "11 987" in text(app) and "…" in text(app))
-            rows = [row.split()[0] for row in text(app).splitlines()[1:4] if row.strip()]
+            await until(lambda: "11 987" in shown(app) and "…" in shown(app))
+            rows = [row.split()[0] for row in shown(app).splitlines()[1:4] if row.strip()]
             assert rows == [other.entry.id, one.entry.id], "a line each"
             newest = other.entry.id
             await pilot.press("enter")
@@ -92,8 +88,8 @@ async def test_the_runs_of_hosts_stand_beside_those_of_this_machine(
     with served(SteeredSession()) as at:
         app = TopApp(("ada@load-1", "nowhere"))
         async with app.run_test(size=(160, 10)) as pilot:
-            await until(lambda: "ada@load-1  " + at.entry.id in text(app) and "✗ no route" in text(app))
-            assert "\x1b" not in text(app)
+            await until(lambda: "ada@load-1  " + at.entry.id in shown(app) and "✗ no route" in shown(app))
+            assert "\x1b" not in shown(app)
             await pilot.press("end", "enter")
             await pilot.pause()
             assert app.is_running

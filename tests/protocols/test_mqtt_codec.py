@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -62,12 +61,6 @@ CODES = {
 
 SAME = {"id": "messageId", "topic": "topic", "qos": "qos", "retain": "retain", "codes": "granted"}
 SAME |= {"session": "sessionPresent"}
-
-
-@pytest.fixture(scope="module")
-def node() -> Iterator[NodeCodecs]:
-    with NodeCodecs() as codecs:
-        yield codecs
 
 
 @st.composite

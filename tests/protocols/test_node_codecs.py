@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -36,12 +35,6 @@ from wstui.scenario.errors import ScenarioError
 FEW = settings(max_examples=25, deadline=None)
 TABLES = st.dictionaries(WORDS, JSON, max_size=2)
 FILES = st.binary(min_size=1, max_size=40)
-
-
-@pytest.fixture(scope="module")
-def node() -> Iterator[NodeCodecs]:
-    with NodeCodecs() as codecs:
-        yield codecs
 
 
 def encoded(content: bytes) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -38,12 +37,6 @@ DECODERS = {"json": decode_json, "messagepack": decode_messagepack}
 OWN = st.integers(1, 99).map(str)
 ARGS = st.lists(JSON, max_size=3)
 HANDSHAKE = b"{}\x1e"
-
-
-@pytest.fixture(scope="module")
-def node() -> Iterator[NodeCodecs]:
-    with NodeCodecs() as codecs:
-        yield codecs
 
 
 @st.composite

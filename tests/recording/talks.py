@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from tests.recording.hars import START
 from wstui.recording.inference.infer import infer
 from wstui.recording.inference.inferred_scenario import InferredScenario
 from wstui.recording.session import RecordedConnection, RecordedMessage, RecordedRequest, RecordedSession
+from wstui.recording.sources import read_session
 from wstui.scenario.file import loads
 from wstui.scenario.model import Scenario
 
@@ -51,3 +53,10 @@ def request(url: str, answer: Any = "", at: float = -1.0, body: Any = "", **valu
     made = RecordedRequest(START + at, values.pop("method", "POST" if body else "GET"), url, status=200, **values)
     made.body, made.answer_body = (text if isinstance(text, str) else json.dumps(text) for text in (body, answer))
     return made
+
+
+def read(path: Path, text: str | dict[str, Any]) -> RecordedSession:
+    """The session that a file with this text holds."""
+    file = path / "given"
+    file.write_text(text if isinstance(text, str) else json.dumps(text))
+    return read_session(file)

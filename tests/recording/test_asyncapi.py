@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from tests.cli.commands import call
 from tests.conversations.chat import Chat
 from tests.protocols import npm
+from tests.recording.talks import read
 from wstui.recording.inference.infer import infer
-from wstui.recording.session import ImportFailed, RecordedSession
+from wstui.recording.session import ImportFailed
 from wstui.recording.sources import address, read_session
 from wstui.scenario.file import load, loads
 from wstui.scenario.model import Scenario
@@ -72,12 +73,6 @@ components:
         price: {type: [number, 'null'], minimum: 5}
         id: {type: string, format: uuid}
 """
-
-
-def read(path: Path, text: str | dict[str, Any]) -> RecordedSession:
-    file = path / "given"
-    file.write_text(text if isinstance(text, str) else json.dumps(text))
-    return read_session(file)
 
 
 def test_what_a_server_receives_is_sent_and_its_reply_comes_back_with_the_same_id(tmp_path: Path) -> None:

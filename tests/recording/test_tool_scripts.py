@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.recording.talks import read
 from wstui.recording.inference.infer import infer
 from wstui.recording.session import ImportFailed, RecordedSession
 from wstui.recording.sources import read_session
@@ -37,12 +37,6 @@ scenarios:
       - send: bye
   - flow: [{get: {url: /}}]
 """
-
-
-def read(path: Path, text: str | dict[str, Any]) -> RecordedSession:
-    file = path / "given"
-    file.write_text(text if isinstance(text, str) else json.dumps(text))
-    return read_session(file)
 
 
 def scenario(session: RecordedSession) -> Scenario:

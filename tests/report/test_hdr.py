@@ -4,16 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wstui.measure.histogram import RELATIVE_ERROR, RESOLUTION_NS, Distribution, Histogram, decode_hdr, encode_hdr
+from tests.measure.test_histogram import recorded
+from wstui.measure.histogram import RELATIVE_ERROR, RESOLUTION_NS, Distribution, decode_hdr, encode_hdr
 
 DURATIONS = st.lists(st.integers(0, (1 << 43) - 1), max_size=60)
-
-
-def recorded(durations: list[int]) -> Distribution:
-    histogram = Histogram()
-    for ns in durations:
-        histogram.record(ns)
-    return histogram.data()
 
 
 @given(DURATIONS)
