@@ -45,7 +45,7 @@ async def serving(**options: float) -> AsyncIterator[SignalR]:
     library: Any = importlib.import_module("aiosignalr.server")
     found = SignalR()
 
-    class Hub(library.Hub):
+    class LibraryHub(library.Hub):
         async def on_connected(self) -> None:
             found.log["connected"] += 1
 
@@ -73,7 +73,7 @@ async def serving(**options: float) -> AsyncIterator[SignalR]:
             raise ValueError("not this one")
 
     settings = library.ServerOptions(enable_detailed_errors=True, **options)
-    async with served(library.SignalRServer(Hub, options=settings).create_application()) as url:
+    async with served(library.SignalRServer(LibraryHub, options=settings).create_application()) as url:
         found.url = f"{url}/hub"
         yield found
 
