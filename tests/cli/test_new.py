@@ -163,7 +163,7 @@ async def test_rails_is_recognised_though_it_wants_an_origin(request: pytest.Fix
     assert (await detect(url)).origin == f"http://{address}"
 
 
-class Greeting(Server):
+class BareWelcome(Server):
     """Says a bare welcome, as servers of Action Cable do, and no subprotocol; `pings` as those do."""
 
     welcome = False
@@ -180,14 +180,14 @@ class Greeting(Server):
 
 
 async def test_a_welcome_alone_is_not_action_cable() -> None:
-    async with Greeting() as server:
+    async with BareWelcome() as server:
         found = await detect(server.url)
     assert found.guess is not None and found.guess.protocol == "json"
     assert "without the subprotocol of actioncable, and with no ping in 4 s" in str(found)
 
 
 async def test_a_welcome_and_pings_are_action_cable() -> None:
-    async with Greeting() as server:
+    async with BareWelcome() as server:
         server.pings = True
         await recognises(server.url, "actioncable", "its ping")
 
