@@ -24,7 +24,7 @@ from tests.bench.fake_agent import FakeAgent, merged, realistic
 from tests.bench.output import headline, markdown
 from wstui.execution.run.commands import AbortRun
 from wstui.execution.run.run import Run
-from wstui.fleet.hosts import road_hosts
+from wstui.fleet.hosts import command_hosts
 from wstui.fleet.totals import FleetTotals
 from wstui.load.protocol import decode_message, encode
 from wstui.measure.snapshot import Snapshot
@@ -138,8 +138,8 @@ def measure(counts: Sequence[int], behind: int = 1, hosts: int = 4) -> None:
 
     With `behind`, as if each host added up so many of its workers before it reports: a tree of two levels.
     """
-    mock.patch.object(road_hosts, "Agent", FakeAgent).start()
-    mock.patch.object(road_hosts, "WORKER_S", START_S).start()
+    mock.patch.object(command_hosts, "Agent", FakeAgent).start()
+    mock.patch.object(command_hosts, "WORKER_S", START_S).start()
     os.environ["PYTHONPATH"] = str(HOME)
     size = len(encode(merged(behind)))
     rows = [

@@ -20,7 +20,7 @@ from wstui.cli import wstui
 from wstui.cli.kept_suite import demo_scenario
 from wstui.execution.run.run import Run
 from wstui.fleet.hosts.host_probe import hosts_of
-from wstui.fleet.hosts.road import roads_of
+from wstui.fleet.hosts.remote_command import remote_commands
 from wstui.fleet.transport import FleetError
 from wstui.scenario.file import load, loads
 from wstui.scenario.model import DEMO_OPTIONS, Scenario
@@ -64,7 +64,7 @@ def test_an_ssh_configuration_beside_a_preset_is_not_used(folder: Path, command:
 
 def config_of(preset: Scenario) -> str:
     """The ssh configuration that hosts would be reached with."""
-    (road,) = asyncio.run(roads_of(preset, hosts_of(preset)))
+    (road,) = asyncio.run(remote_commands(preset, hosts_of(preset)))
     return road.config
 
 
@@ -90,7 +90,7 @@ def test_a_command_that_a_preset_names_as_a_host_is_only_run_when_a_person_names
     assert not (folder.parent / "ran").exists()
     named = open_preset("p.toml", {}, Overrides(hosts=["exec:true"]))
     assert isinstance(named, Scenario)
-    (road,) = asyncio.run(roads_of(named, hosts_of(named)))
+    (road,) = asyncio.run(remote_commands(named, hosts_of(named)))
     assert road.command("look") == ["true", "wstui", "_host", "look"]
 
 

@@ -89,9 +89,9 @@ def test_a_silent_host_is_stale_until_it_is_given_up(alive: bool, age_s: float, 
     assert limits.host_mark(alive, age_s, 1.0, 0.0) == mark
 
 
-@pytest.mark.parametrize(("unheard_s", "words"), [(0.02, "up to 1 s"), (34.2, "up to 35 s")])
-def test_what_a_lost_host_did_unheard_is_not_in_the_figures(unheard_s: float, words: str) -> None:
-    (reason,) = limits.limiting_factors(0, 0, Counters(), (), hosts_lost="host1", unheard_s=unheard_s)
+@pytest.mark.parametrize(("silent_s", "words"), [(0.02, "up to 1 s"), (34.2, "up to 35 s")])
+def test_what_a_lost_host_did_unheard_is_not_in_the_figures(silent_s: float, words: str) -> None:
+    (reason,) = limits.limiting_factors(0, 0, Counters(), (), hosts_lost="host1", silent_s=silent_s)
     assert reason == f"{words} of host1 are not in these figures"
 
 

@@ -22,7 +22,7 @@ from wstui.execution.run.commands import DrainRun, RampTo, Redistribute
 from wstui.execution.run.machine_sections import HostSummary
 from wstui.execution.run.result import Result
 from wstui.execution.run.run import Run
-from wstui.fleet.hosts.road import AT_ONCE, Road, a_few_at_once, pods_of
+from wstui.fleet.hosts.remote_command import AT_ONCE, RemoteCommand, gather_bounded, pods_of
 from wstui.fleet.transport import FleetError
 from wstui.scenario.hosts import parse_host
 
@@ -155,7 +155,7 @@ async def test_a_pod_that_has_gone_again_before_it_had_load_gets_none(
 
 async def test_the_start_of_a_container_tells_a_pod_from_the_one_before(running: Path) -> None:
     running.write_text("pod1@a pod2@a")
-    road = Road(parse_host(PODS))
+    road = RemoteCommand(parse_host(PODS))
     first = await pods_of(road)
     running.write_text("pod1@a pod2@b")
     second = await pods_of(road)
@@ -221,7 +221,7 @@ async def test_many_hosts_are_begun_a_few_at_a_time() -> None:
         under_way -= 1
         return number
 
-    assert await a_few_at_once(begin, range(100)) == list(range(100))
+    assert await gather_bounded(begin, range(100)) == list(range(100))
     assert most == AT_ONCE < 100
 
 

@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from wstui.fleet.host_facts import MARK, Facts
+from wstui.fleet.hosts.remote_command import RemoteCommand
 from wstui.fleet.hosts.remote_main import read_facts
-from wstui.fleet.hosts.road import Road
 from wstui.scenario.hosts import HostSpec, parse_host
 
 
@@ -17,7 +17,7 @@ def test_ssh_is_the_users_own_may_ask_nothing_shares_no_connection_and_forwards_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delenv("WSTUI_SSH", raising=False)
-    line = Road(HostSpec("me@host1"), "/tmp/conf", "/opt/my python").command("look")
+    line = RemoteCommand(HostSpec("me@host1"), "/tmp/conf", "/opt/my python").command("look")
     assert line[:4] == ["ssh", "-T", "-F", "/tmp/conf"] and line[-3:-1] == ["--", "me@host1"]
     assert line[-1] == "exec '/opt/my python' -m wstui.fleet.hosts.remote_main look"
     options = [value for flag, value in itertools.pairwise(line) if flag == "-o"]
@@ -27,7 +27,7 @@ def test_ssh_is_the_users_own_may_ask_nothing_shares_no_connection_and_forwards_
     ):  # fmt: skip
         assert option in options
     monkeypatch.setenv("WSTUI_SSH", "/opt/ssh")
-    line = Road(HostSpec("host1")).command("look")
+    line = RemoteCommand(HostSpec("host1")).command("look")
     assert line[0] == "/opt/ssh" and "-F" not in line and line[-1].startswith("exec sh -c '")
     assert "exec wstui _host look" in line[-1]
 
@@ -40,8 +40,8 @@ def test_ssh_is_the_users_own_may_ask_nothing_shares_no_connection_and_forwards_
     ],
 )
 def test_other_roads_are_commands_with_the_program_there_as_their_last_words(host: str, line: list[str]) -> None:
-    assert Road(parse_host(host)).command("look") == line
-    assert Road(parse_host(host), python="/opt/py").command("look")[-4:-1] == [
+    assert RemoteCommand(parse_host(host)).command("look") == line
+    assert RemoteCommand(parse_host(host), python="/opt/py").command("look")[-4:-1] == [
         "/opt/py",
         "-m",
         "wstui.fleet.hosts.remote_main",
@@ -49,7 +49,7 @@ def test_other_roads_are_commands_with_the_program_there_as_their_last_words(hos
 
 
 def test_a_pod_is_reached_by_kubectl_in_its_namespace() -> None:
-    pod = Road(HostSpec("load/generator-7", 2, "pod"))
+    pod = RemoteCommand(HostSpec("load/generator-7", 2, "pod"))
     assert pod.host.name == "generator-7"
     assert pod.command("work") == [
         *("kubectl", "exec", "-i", "--quiet", "--namespace=load", "generator-7", "--"),
@@ -80,7 +80,7 @@ def test_a_pod_is_reached_by_kubectl_in_its_namespace() -> None:
 def test_the_end_of_every_road_is_told_in_words(
     host: str, status: int, said: str, step: str, text: str, fix: str
 ) -> None:
-    trouble = Road(parse_host(host)).explain(status, said.splitlines())
+    trouble = RemoteCommand(parse_host(host)).explain(status, said.splitlines())
     assert trouble.step == step and text in trouble.text and fix in trouble.fix
 
 
@@ -137,7 +137,7 @@ def test_the_end_of_every_road_is_told_in_words(
 def test_the_end_of_an_ssh_is_told_in_words_with_what_to_do(
     status: int, said: str, step: str, text: str, fix: str
 ) -> None:
-    trouble = Road(HostSpec("host1")).explain(status, ["a banner" if status else "", *said.splitlines()])
+    trouble = RemoteCommand(HostSpec("host1")).explain(status, ["a banner" if status else "", *said.splitlines()])
     assert trouble.step == step and text in trouble.text and fix in trouble.fix
 
 

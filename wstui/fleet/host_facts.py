@@ -67,12 +67,12 @@ class Facts(msgspec.Struct, frozen=True):
     fixed: bool = False
 
 
-async def gather(question: HostQuery) -> Facts:
+async def gather(query: HostQuery) -> Facts:
     """Gather the facts about this machine."""
-    addresses = source_addresses(question.addresses)
-    reached = asyncio.create_task(_reach(question))
+    addresses = source_addresses(query.addresses)
+    reached = asyncio.create_task(_reach(query))
     busy = await asyncio.to_thread(psutil.cpu_percent, BUSY_LOOK_S)
-    kinds = await asyncio.to_thread(families, question.host, question.port) if addresses else set()
+    kinds = await asyncio.to_thread(families, query.host, query.port) if addresses else set()
     unreachable, reach_ms = await reached
     return Facts(
         installed("wstui"),
@@ -183,13 +183,13 @@ def cramped() -> str:
     return ""
 
 
-async def _reach(question: HostQuery) -> tuple[str, float | None]:
-    if not question.host:
+async def _reach(query: HostQuery) -> tuple[str, float | None]:
+    if not query.host:
         return "", None
     began = time.perf_counter()
     try:
         async with asyncio.timeout(REACH_S):
-            _, writer = await asyncio.open_connection(question.host, question.port)
+            _, writer = await asyncio.open_connection(query.host, query.port)
     except TimeoutError:
         return f"no answer within {REACH_S:g} s", None
     except OSError as error:

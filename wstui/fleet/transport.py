@@ -43,22 +43,22 @@ class HostState:
     """A remote host that makes load.
 
     `workers` includes lost ones; `reason` says why it is not `alive`, or why one that appeared late can't be used.
-    `heard_ns` is the time of its last message on our monotonic clock. `round_trip_ns` is that of the last command
-    until its acknowledgement. Its monotonic clock is `offset_ns` ± `uncertainty_ns` ahead of ours, the widest that
-    its workers were told: stamps were made by that. Figures are None before the first acknowledgement. A lost host
-    had been silent for `unheard_s`.
+    `last_message_ns` is the time of its last message on our monotonic clock. `round_trip_ns` is that of the last
+    command until its acknowledgement. Its monotonic clock is `offset_ns` ± `uncertainty_ns` ahead of ours, the widest
+    that its workers were told: stamps were made by that. Figures are None before the first acknowledgement. A lost host
+    had been silent for `silent_s`.
     """
 
     name: str
     workers: tuple[int, ...]
     alive: bool = True
     reason: str = ""
-    heard_ns: int = 0
+    last_message_ns: int = 0
     round_trip_ns: int | None = None
     offset_ns: float | None = None
     uncertainty_ns: float | None = None
     facts: Facts | None = None
-    unheard_s: float = 0.0
+    silent_s: float = 0.0
 
 
 class Transport(Protocol):

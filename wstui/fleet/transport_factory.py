@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from wstui.fleet.hosts.host_probe import HostProbe, hosts_of, look_at_all, question_of
-from wstui.fleet.hosts.road import roads_of
+from wstui.fleet.hosts.host_probe import HostProbe, hosts_of, probe_all, query_of
+from wstui.fleet.hosts.remote_command import remote_commands
 from wstui.fleet.local import LocalTransport
 from wstui.fleet.transport import FleetError, Transport
 from wstui.scenario.model import Scenario
 
 
-async def look_at_hosts(scenario: Scenario) -> Sequence[HostProbe]:
+async def probe_hosts(scenario: Scenario) -> Sequence[HostProbe]:
     """Probe the hosts of a scenario. Raises FleetError if none can be asked."""
     if scenario.fleet.hosts:
-        return await look_at_all(await roads_of(scenario, hosts_of(scenario)), question_of(scenario))
+        return await probe_all(await remote_commands(scenario, hosts_of(scenario)), query_of(scenario))
     try:
         from wstui.fleet.hosts.dask_hosts import DaskHosts
     except ModuleNotFoundError as error:
         raise _missing(error) from None
     cluster = DaskHosts(scenario.fleet.scheduler)
     try:
-        return await cluster.look(question_of(scenario))
+        return await cluster.probe(query_of(scenario))
     finally:
         await cluster.close(0.0)
 

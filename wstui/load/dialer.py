@@ -171,7 +171,7 @@ class Dialer:
     async def connect(
         self, protocol: asyncio.Protocol, context: ssl.SSLContext | None, number: int, done: Done
     ) -> Attempt | None:
-        """Open a connection for client `number` by any road; None if the loop has already done so."""
+        """Open a connection for client `number` by any route; None if the loop has already done so."""
         name = self._name if context is not None else None
         if self._sockets is None and not (self._unix or self._proxy or self._local or self.failure):
             _, (host, port, *_) = self._next(number)

@@ -16,7 +16,7 @@ _HOST = re.compile(r"(?:(?P<user>[\w.][\w.\\+$@-]*)@)?(?P<name>\[[\da-fA-F:.]+(?
 _CONTAINER = re.compile(r"(?P<name>[A-Za-z\d][\w.-]*)(?::(?P<workers>\d+))?")
 _PODS = re.compile(r"(?P<name>[a-z\d][a-z\d-]*/[A-Za-z\d!(][^\s:][^:]*?)(?::(?P<workers>\d+))?")
 _EXAMPLE = 'write "host1", "host2:4" for four workers, or "user@host3"'
-_ROADS = {
+_OTHER_TOOLS = {
     "exec": (re.compile(r"(?P<name>.+)"), "exec:ip netns exec host1"),
     "docker": (_CONTAINER, "docker:load1 or docker:load1:4"),
     "k8s": (_PODS, "k8s:NAMESPACE/app=load or k8s:NAMESPACE/app=load:4"),
@@ -25,23 +25,23 @@ _ROADS = {
 
 @dataclass(frozen=True, slots=True)
 class HostSpec:
-    """A machine that makes load, and the `road` to it: ssh, exec (a command of the user's), docker or k8s.
+    """A machine that makes load, reached `via` ssh, exec (a command of the user's), docker or k8s.
 
-    `destination` is what the road's tool takes: `user@host`, the command, a container, `NAMESPACE/SELECTOR`; a pod of
-    it is `NAMESPACE/POD` by the road "pod". `workers` is their number (0: one per spare core). A pod may return under
+    `destination` is what that tool takes: `user@host`, the command, a container, `NAMESPACE/SELECTOR`; a pod of
+    it is `NAMESPACE/POD` via "pod". `workers` is their number (0: one per spare core). A pod may return under
     its name: `life` tells which one it is, `turn` is 2 for the second.
     """
 
     destination: str
     workers: int = 0
-    road: str = "ssh"
+    via: str = "ssh"
     life: str = ""
     turn: int = 1
 
     @property
     def name(self) -> str:
         """The machine as screens and reports show it: without user and namespace."""
-        match self.road:
+        match self.via:
             case "ssh":
                 return self.destination.rpartition("@")[2]
             case "pod":
@@ -55,9 +55,9 @@ def parse_host(text: str) -> HostSpec:
     text = text.strip()
     if not text:
         raise BadValue(f"is empty: {_EXAMPLE}")
-    road, colon, rest = text.partition(":")
-    if colon and road in _ROADS and not rest.isdigit():  # host1:4 is an ssh host also if it is named docker
-        return _by_road(road, rest.strip())
+    via, colon, rest = text.partition(":")
+    if colon and via in _OTHER_TOOLS and not rest.isdigit():  # host1:4 is an ssh host also if it is named docker
+        return _reached_via(via, rest.strip())
     match = _HOST.match(text)
     rest = text[match.end() :] if match else text
     if match is None or (rest and not rest.startswith(":")) or rest.startswith("://") or rest.count(":") > 1:
@@ -77,19 +77,19 @@ def _workers(number: str, hint: str = "") -> int:
     return int(number)
 
 
-def _by_road(road: str, rest: str) -> HostSpec:
-    pattern, example = _ROADS[road]
+def _reached_via(via: str, rest: str) -> HostSpec:
+    pattern, example = _OTHER_TOOLS[via]
     match = pattern.fullmatch(rest)
     if match is None or not rest.isprintable():
-        raise BadValue(f"does not name a host after {road}: (write {example})")
-    if road == "exec":
+        raise BadValue(f"does not name a host after {via}: (write {example})")
+    if via == "exec":
         try:
             if not shlex.split(rest):
                 raise BadValue(f"names no command after exec: (write {example})")
         except ValueError as error:
             raise BadValue(f"is not a command: {str(error).lower()}") from None
-        return HostSpec(rest, 0, road)
-    return HostSpec(match["name"], _workers(match["workers"]) if match["workers"] else 0, road)
+        return HostSpec(rest, 0, via)
+    return HostSpec(match["name"], _workers(match["workers"]) if match["workers"] else 0, via)
 
 
 def _guess(text: str) -> str:

@@ -17,23 +17,23 @@ from wstui.scenario.route import route_of
 _STEPS = ("wstui", "python", "dask", "disk")
 
 
-def of_host(look: HostProbe, scenario: Scenario, workers: int, of: int) -> list[Check]:
+def of_host(probe: HostProbe, scenario: Scenario, workers: int, of: int) -> list[Check]:
     """Every check of one machine, which has `workers` of the `of` workers; its name leads each."""
     found: list[Check] = []
-    facts, trouble, tool = look.facts, look.trouble, look.road.tool
+    facts, failure, tool = probe.facts, probe.failure, probe.remote.tool
     told = {}
     if facts is not None:
         told = {tool: "answers", "wstui": facts.version, "python": facts.python, "dask": facts.dask}
     for step in (tool, *_STEPS):
-        if trouble is not None and trouble.step == step:
-            found.append(Check(step, CheckMark.FAIL, trouble.text, trouble.fix))
+        if failure is not None and failure.step == step:
+            found.append(Check(step, CheckMark.FAIL, failure.text, failure.fix))
             break
         if step in told:
             found.append(Check(step, CheckMark.PASS, told[step]))
     if facts is not None:
         found.append(_target(facts, scenario))
         found += of_facts(facts, scenario, workers, of)
-    return [replace(check, name=f"{look.name} {check.name}") for check in found]
+    return [replace(check, name=f"{probe.name} {check.name}") for check in found]
 
 
 def of_facts(facts: Facts, scenario: Scenario, workers: int, of: int) -> list[Check]:

@@ -33,7 +33,7 @@ from wstui.fleet.host_facts import (
 )
 from wstui.fleet.hosts.host_probe import workers_on
 from wstui.fleet.transport import FleetError
-from wstui.fleet.transport_factory import look_at_hosts
+from wstui.fleet.transport_factory import probe_hosts
 from wstui.load.connect_outcome import cause_of
 from wstui.load.selfcheck import local_ports, raise_files_limit
 from wstui.measure.sanitize import sanitize
@@ -90,13 +90,13 @@ def _hardest(scenarios: Sequence[Scenario], *, remote: bool) -> Scenario | None:
 async def _hosts(scenario: Scenario) -> AsyncIterator[Check]:
     """The machines that make the load."""
     try:
-        looks = await look_at_hosts(scenario)
+        probes = await probe_hosts(scenario)
     except FleetError as error:
         yield Check("hosts", CheckMark.FAIL, str(error))
         return
-    workers = [workers_on(look, scenario.fleet.workers) for look in looks]
-    for look, own in zip(looks, workers, strict=True):
-        for check in of_host(look, scenario, own, sum(workers)):
+    workers = [workers_on(host, scenario.fleet.workers) for host in probes]
+    for host, own in zip(probes, workers, strict=True):
+        for check in of_host(host, scenario, own, sum(workers)):
             yield check
 
 

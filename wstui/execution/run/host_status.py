@@ -26,7 +26,8 @@ def host_statuses(fleet: WorkerFleet) -> tuple[HostStatus, ...]:
         there = [worker for worker in host.workers if fleet.totals.alive(worker)]
         health = [latest[worker].health for worker in there if worker in latest]
         # A host that answers may still have a silent worker.
-        ages = [fleet.totals.age_s(worker) for worker in there if worker in latest] or [(now_ns - host.heard_ns) / 1e9]
+        ages = [fleet.totals.age_s(worker) for worker in there if worker in latest]
+        ages = ages or [(now_ns - host.last_message_ns) / 1e9]
         lag_ms = max((h.loop_lag_ns for h in health), default=0) / _NS_PER_MS
         round_trip_ms = _ms(host.round_trip_ns)
         found.append(

@@ -132,11 +132,11 @@ def limiting_factors(
     workers: int = 1,
     workers_lost: int = 0,
     hosts_lost: str = "",
-    unheard_s: float = 0.0,
+    silent_s: float = 0.0,
 ) -> list[str]:
     """Return how this generator limited the run, in words; empty if it did not.
 
-    The lost hosts had not been heard for `unheard_s` at most.
+    The lost hosts had not been heard for `silent_s` at most.
     """
     reasons = overload_reasons(busy_s, stalled_s, counters)
     local = [group for group in failures if group.local and group.kind != "worker lost"]
@@ -145,7 +145,7 @@ def limiting_factors(
         reasons.append(f"{workers_lost} of {workers} workers lost")
     if hosts_lost:
         # A host that is cut off continues until its lease is over, and reports nothing.
-        reasons.append(f"up to {max(1, ceil(unheard_s))} s of {hosts_lost} are not in these figures")
+        reasons.append(f"up to {max(1, ceil(silent_s))} s of {hosts_lost} are not in these figures")
     return reasons
 
 

@@ -133,7 +133,7 @@ class RunMonitor:
                 workers=self._fleet.size,
                 workers_lost=len(self._fleet.totals.lost),
                 hosts_lost=join_names([host.name for host in lost]),
-                unheard_s=max((host.unheard_s for host in lost), default=0.0),
+                silent_s=max((host.silent_s for host in lost), default=0.0),
             ),
             *self._sends.short(self._fleet),
         )

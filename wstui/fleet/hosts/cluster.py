@@ -11,10 +11,10 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from wstui.fleet.host_facts import HostQuery
+from wstui.fleet.hosts.command_hosts import CommandHosts
 from wstui.fleet.hosts.dask_hosts import DaskHosts
 from wstui.fleet.hosts.host_link import HostLink
-from wstui.fleet.hosts.host_probe import HostProbe, question_of, workers_on
-from wstui.fleet.hosts.road_hosts import RoadHosts
+from wstui.fleet.hosts.host_probe import HostProbe, query_of, workers_on
 from wstui.fleet.transport import FleetError, HostState, Lost, MessageReceived, TargetUnreachable
 from wstui.load.lease import LEASE_S, TICK_S, OwnClock
 from wstui.load.protocol import Spec
@@ -28,19 +28,19 @@ JOINS_S = 5.0
 class HostProvider(Protocol):
     """Provides Dask workers."""
 
-    async def look(self, question: HostQuery) -> list[HostProbe]:
+    async def probe(self, query: HostQuery) -> list[HostProbe]:
         """Probe each host. Raises FleetError if none can be asked."""
         ...
 
     async def changed(self) -> tuple[list[HostProbe], list[str]]:
-        """Probe the hosts that have appeared since the last look, and name those of before that are gone.
+        """Probe the hosts that have appeared since the last probe, and name those of before that are gone.
 
         Raises FleetError.
         """
         ...
 
     async def open(
-        self, looks: Sequence[HostProbe], topic: str, hear: Callable[[Any], None], gone: Callable[[str, str], None]
+        self, probes: Sequence[HostProbe], topic: str, hear: Callable[[Any], None], gone: Callable[[str, str], None]
     ) -> dict[str, Any]:
         """Start an agent on each host; return them, or the FleetError of each that has none, by name.
 
@@ -62,15 +62,15 @@ class ClusterTransport:
 
     def __init__(self, scenario: Scenario) -> None:
         fleet = scenario.fleet
-        self._source: HostProvider = DaskHosts(fleet.scheduler) if fleet.scheduler else RoadHosts(scenario)
+        self._source: HostProvider = DaskHosts(fleet.scheduler) if fleet.scheduler else CommandHosts(scenario)
         self._joins = any(host.startswith("k8s:") for host in fleet.hosts)
         self._workers = fleet.workers
-        self._question = question_of(scenario)
+        self._query = query_of(scenario)
         self._topic = f"wstui-{uuid.uuid4().hex}"
-        self._looks: list[HostProbe] = []
-        self._room: list[int] = []
+        self._probes: list[HostProbe] = []
+        self._capacity: list[int] = []
         self._links: dict[str, HostLink] = {}
-        self._where: dict[int, HostLink] = {}
+        self._links_by_worker: dict[int, HostLink] = {}
         self._left: set[int] = set()
         self._queue: asyncio.Queue[MessageReceived | Lost] = asyncio.Queue()
         self._watching: list[asyncio.Task[None]] | None = None
@@ -79,20 +79,20 @@ class ClusterTransport:
         self._closing = False
 
     async def capacity(self, workers: int) -> int:
-        self._looks = await self._source.look(self._question)
-        if problems := [look.problem for look in self._looks if look.problem]:
+        self._probes = await self._source.probe(self._query)
+        if problems := [probe.problem for probe in self._probes if probe.problem]:
             raise FleetError("\n".join(problems))
-        if problems := [f"{look.name} {why}" for look in self._looks if (why := self._unreached(look))]:
+        if problems := [f"{probe.name} {why}" for probe in self._probes if (why := self._unreached(probe))]:
             raise TargetUnreachable("\n".join(problems))
-        self._room = [workers_on(look, workers) for look in self._looks]
-        return sum(self._room)
+        self._capacity = [workers_on(probe, workers) for probe in self._probes]
+        return sum(self._capacity)
 
-    def _unreached(self, look: HostProbe) -> str:
+    def _unreached(self, probe: HostProbe) -> str:
         """Return why a host can't reach the target, or ""."""
-        if look.facts is None or not look.facts.unreachable:
+        if probe.facts is None or not probe.facts.unreachable:
             return ""
-        where = f"{self._question.host}:{self._question.port}"
-        return f"can't reach the target at {where}: {look.facts.unreachable}; look at the network there"
+        where = f"{self._query.host}:{self._query.port}"
+        return f"can't reach the target at {where}: {probe.facts.unreachable}; look at the network there"
 
     async def start(self, specs: Mapping[int, Spec]) -> None:
         names = self._place(len(specs))
@@ -101,30 +101,30 @@ class ClusterTransport:
         shares: dict[str, dict[int, Spec]] = {}
         for (key, spec), name in zip(specs.items(), names, strict=True):
             shares.setdefault(name, {})[key] = spec
-            self._where[key] = self._links[name]
+            self._links_by_worker[key] = self._links[name]
         await asyncio.gather(*(self._links[name].begin(share) for name, share in shares.items()))
 
     def _place(self, count: int) -> list[str]:
         """Return the host of each of `count` more workers. Raises FleetError if none is left."""
-        links = [self._links.get(look.name) for look in self._looks]
+        links = [self._links.get(probe.name) for probe in self._probes]
         there = [
-            look.name not in self._gone if link is None else link.alive
-            for look, link in zip(self._looks, links, strict=True)
+            probe.name not in self._gone if link is None else link.alive
+            for probe, link in zip(self._probes, links, strict=True)
         ]
-        capacity = [size * is_there for size, is_there in zip(self._room, there, strict=True)]
+        capacity = [size * is_there for size, is_there in zip(self._capacity, there, strict=True)]
         if not any(capacity):
             raise FleetError("no host is left to make load")
         taken = [0 if link is None else sum(worker not in self._left for worker in link.workers) for link in links]
-        return [self._looks[index].name for index in place(count, capacity, taken)]
+        return [self._probes[index].name for index in place(count, capacity, taken)]
 
     async def _open(self, needed: set[str]) -> bool:
         """Connect to hosts. Raises FleetError for those of the beginning; returns False if a later one is gone."""
-        looks = [look for look in self._looks if look.name in needed]
-        agents = await self._source.open(looks, self._topic, self._hear, self._lose)
+        probes = [probe for probe in self._probes if probe.name in needed]
+        agents = await self._source.open(probes, self._topic, self._hear, self._lose)
         failed = {name: str(agent) for name, agent in agents.items() if isinstance(agent, FleetError)}
-        for look in looks:
-            if look.name not in failed:
-                self._links[look.name] = HostLink(look, agents[look.name], self._lose)
+        for probe in probes:
+            if probe.name not in failed:
+                self._links[probe.name] = HostLink(probe, agents[probe.name], self._lose)
         if failed and self._watching is None:
             raise FleetError("\n".join(failed.values()))
         for name, problem in failed.items():
@@ -137,13 +137,13 @@ class ClusterTransport:
 
     def _leave_out(self, name: str, reason: str) -> None:
         """Start nothing on a host that has no workers and can't be used any more."""
-        index = next(index for index, look in enumerate(self._looks) if look.name == name)
-        self._room[index] = 0
-        there = self._joined.get(name, HostState(name, (), facts=self._looks[index].facts))
+        index = next(index for index, probe in enumerate(self._probes) if probe.name == name)
+        self._capacity[index] = 0
+        there = self._joined.get(name, HostState(name, (), facts=self._probes[index].facts))
         self._joined[name] = replace(there, reason=reason)
 
     def send(self, worker: int, message: bytes) -> None:
-        if worker not in self._left and (link := self._where.get(worker)) is not None:
+        if worker not in self._left and (link := self._links_by_worker.get(worker)) is not None:
             link.send(worker, message)
 
     async def events(self) -> AsyncIterator[MessageReceived | Lost]:
@@ -162,11 +162,11 @@ class ClusterTransport:
 
     def _hear(self, said: Any) -> None:
         worker = said[0]
-        link = self._where.get(worker)
+        link = self._links_by_worker.get(worker)
         if link is None:
             return
         if link.alive:
-            link.heard_ns = time.monotonic_ns()
+            link.last_message_ns = time.monotonic_ns()
         if len(said) == 2:
             # Also from a lost host: these messages were counted there.
             self._queue.put_nowait(MessageReceived(worker, said[1]))
@@ -192,8 +192,8 @@ class ClusterTransport:
             missed_ns = round(clock.tick() * 1e9)
             for link in [link for link in self._links.values() if link.alive]:
                 now_ns = time.monotonic_ns()
-                link.heard_ns = min(link.heard_ns + missed_ns, now_ns)  # meanwhile nothing could be heard
-                if now_ns - link.heard_ns > GIVEN_UP_S * 1e9:
+                link.last_message_ns = min(link.last_message_ns + missed_ns, now_ns)  # meanwhile nothing could be heard
+                if now_ns - link.last_message_ns > GIVEN_UP_S * 1e9:
                     self._lose(link.name, f"was silent for {GIVEN_UP_S:g} s")
                     await self._source.abandon(link.name)
 
@@ -201,17 +201,17 @@ class ClusterTransport:
         while True:
             await asyncio.sleep(JOINS_S)
             try:
-                looks, gone = await self._source.changed()
+                probes, gone = await self._source.changed()
             except FleetError:
                 continue  # the next look may succeed
             self._gone = set(gone)
-            for look in looks:
-                trouble = str(look.trouble or self._unreached(look))
-                if not trouble:
-                    self._looks.append(look)
-                    self._room.append(workers_on(look, self._workers))
-                self._joined[look.name] = HostState(
-                    look.name, (), reason=trouble, heard_ns=time.monotonic_ns(), facts=look.facts
+            for probe in probes:
+                failure = str(probe.failure or self._unreached(probe))
+                if not failure:
+                    self._probes.append(probe)
+                    self._capacity.append(workers_on(probe, self._workers))
+                self._joined[probe.name] = HostState(
+                    probe.name, (), reason=failure, last_message_ns=time.monotonic_ns(), facts=probe.facts
                 )
 
     async def close(self, grace_s: float) -> None:

@@ -14,7 +14,7 @@ from wstui.fleet.host_facts import Facts, HostQuery, gather
 from wstui.fleet.hosts.agent import Agent
 from wstui.fleet.hosts.dask_client import open_client
 from wstui.fleet.hosts.host_probe import HostProbe, differing
-from wstui.fleet.hosts.road import HostError, Road
+from wstui.fleet.hosts.remote_command import HostError, RemoteCommand
 from wstui.fleet.transport import FleetError
 from wstui.scenario.hosts import HostSpec
 
@@ -30,7 +30,7 @@ class DaskHosts:
         self._dask_workers: dict[str, str] = {}  # by machine
         self._agents: list[Any] = []
 
-    async def look(self, question: HostQuery) -> list[HostProbe]:
+    async def probe(self, query: HostQuery) -> list[HostProbe]:
         secure = self._address.startswith("tls:")
         try:
             security = Security(require_encryption=True) if secure else None
@@ -43,27 +43,27 @@ class DaskHosts:
             self._dask_workers.setdefault(urlsplit(address).hostname or address, address)
         if not self._dask_workers:
             raise FleetError(f"the Dask cluster at {self._address} has no Dask workers: start some")
-        found = await self._client.run(gather, question, workers=list(self._dask_workers.values()), on_error="return")
+        found = await self._client.run(gather, query, workers=list(self._dask_workers.values()), on_error="return")
         return [self._looked(host, found.get(address)) for host, address in self._dask_workers.items()]
 
     @staticmethod
     def _looked(host: str, found: object) -> HostProbe:
         if isinstance(found, Facts):
-            return HostProbe(Road(HostSpec(host)), found, differing(found))
+            return HostProbe(RemoteCommand(HostSpec(host)), found, differing(found))
         fix = "install it for its workers: pip install 'wstui[cluster]'"
         return HostProbe(
-            Road(HostSpec(host)), trouble=HostError("wstui", f"has no wstui that can make load ({found})", fix)
+            RemoteCommand(HostSpec(host)), failure=HostError("wstui", f"has no wstui that can make load ({found})", fix)
         )
 
     async def changed(self) -> tuple[list[HostProbe], list[str]]:
         return [], []
 
     async def open(
-        self, looks: Sequence[HostProbe], topic: str, hear: Callable[[Any], None], gone: Callable[[str, str], None]
+        self, probes: Sequence[HostProbe], topic: str, hear: Callable[[Any], None], gone: Callable[[str, str], None]
     ) -> dict[str, Any]:
         assert self._client is not None
         client = self._client
-        names = {self._dask_workers[look.name]: look.name for look in looks}
+        names = {self._dask_workers[probe.name]: probe.name for probe in probes}
 
         def seen(event: tuple[float, Any]) -> None:
             said = event[1]
@@ -75,14 +75,14 @@ class DaskHosts:
         client.subscribe_topic(topic, lambda event: hear(event[1]))
         client.subscribe_topic("all", seen)
 
-        async def begin(look: HostProbe) -> Any:
+        async def begin(probe: HostProbe) -> Any:
             with client.as_current():
                 return await client.submit(
-                    Agent, topic, False, actor=True, workers=[self._dask_workers[look.name]], pure=False
+                    Agent, topic, False, actor=True, workers=[self._dask_workers[probe.name]], pure=False
                 )
 
-        self._agents = list(await asyncio.gather(*(begin(look) for look in looks)))
-        return {look.name: agent for look, agent in zip(looks, self._agents, strict=True)}
+        self._agents = list(await asyncio.gather(*(begin(probe) for probe in probes)))
+        return {probe.name: agent for probe, agent in zip(probes, self._agents, strict=True)}
 
     async def abandon(self, name: str) -> None:
         """Do nothing: the lease of the agent ends the load."""

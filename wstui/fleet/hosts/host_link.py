@@ -16,7 +16,7 @@ from wstui.measure.fanout import ClockOffset
 _HEARTBEAT = encode(OperatorBeat())
 BEGIN_S = 60.0
 GRACE_S = 1.0
-FIRST_LOOKS = 8
+FIRST_ROUND_TRIPS = 8
 """So many round trips look at a host's clock before its workers are told: the quickest bounds it best."""
 
 
@@ -26,19 +26,19 @@ class HostLink:
     `failed` gets the name and the reason if a batch can't be delivered.
     """
 
-    def __init__(self, look: HostProbe, agent: Any, failed: Callable[[str, str], None]) -> None:
-        self.name = look.name
+    def __init__(self, probe: HostProbe, agent: Any, failed: Callable[[str, str], None]) -> None:
+        self.name = probe.name
         self.workers: list[int] = []
         self.alive = True
         self.reason = ""
-        self.unheard_s = 0.0
-        self.heard_ns = time.monotonic_ns()
-        self._look = look
+        self.silent_s = 0.0
+        self.last_message_ns = time.monotonic_ns()
+        self._probe = probe
         self._agent = agent
         self._failed = failed
         self._round_trip_ns: int | None = None
         self._clock = ClockOffset()
-        self._told_ns = 0.0  # the widest uncertainty of an offset that its workers were told
+        self._sent_uncertainty_ns = 0.0  # the widest uncertainty of an offset that its workers were told
         self._outbox: list[tuple[int, bytes]] = []
         self._beating: set[int] = set()  # workers with an unsent heartbeat
         self._wake = asyncio.Event()
@@ -87,7 +87,7 @@ class HostLink:
             first = self._clock.offset_ns is None
             try:
                 await self._tell(batch)
-                for _ in range(FIRST_LOOKS if first else 0):
+                for _ in range(FIRST_ROUND_TRIPS if first else 0):
                     await self._tell([])
             except Exception:
                 # The provider, such as ssh, may be about to report a better reason.
@@ -100,7 +100,7 @@ class HostLink:
     async def _tell(self, batch: list[tuple[int, bytes]]) -> None:
         began_ns = time.monotonic_ns()
         there_ns = await self._agent.tell(batch)
-        now_ns = self.heard_ns = time.monotonic_ns()
+        now_ns = self.last_message_ns = time.monotonic_ns()
         self._round_trip_ns = now_ns - began_ns
         self._clock.sample(there_ns - now_ns, there_ns - began_ns)
 
@@ -109,7 +109,7 @@ class HostLink:
         ahead, unsure = self._clock.offset_ns, self._clock.uncertainty_ns
         if ahead is None or unsure is None:
             return _HEARTBEAT
-        self._told_ns = max(self._told_ns, unsure)
+        self._sent_uncertainty_ns = max(self._sent_uncertainty_ns, unsure)
         return encode(OperatorBeat(round(ahead)))
 
     def here_ns(self, there_ns: int) -> int:
@@ -130,7 +130,7 @@ class HostLink:
     def lose(self, reason: str) -> None:
         self.alive = False
         self.reason = reason
-        self.unheard_s = (time.monotonic_ns() - self.heard_ns) / 1e9
+        self.silent_s = (time.monotonic_ns() - self.last_message_ns) / 1e9
         self._delivering.cancel()
 
     @property
@@ -140,11 +140,11 @@ class HostLink:
             tuple(self.workers),
             self.alive,
             self.reason,
-            self.heard_ns,
+            self.last_message_ns,
             self._round_trip_ns,
             self._clock.offset_ns,
             # Stamps were made by what was known then, not by what is known now.
-            self._told_ns or self._clock.uncertainty_ns,
-            self._look.facts,
-            self.unheard_s,
+            self._sent_uncertainty_ns or self._clock.uncertainty_ns,
+            self._probe.facts,
+            self.silent_s,
         )

@@ -11,37 +11,37 @@ import msgspec
 
 from wstui.fleet import host_facts as here
 from wstui.fleet.host_facts import Facts, HostQuery
+from wstui.fleet.hosts.remote_command import CONNECT_S, HostError, RemoteCommand, RemoteProcess, gather_bounded
 from wstui.fleet.hosts.remote_main import read_facts
-from wstui.fleet.hosts.road import CONNECT_S, HostError, Road, RoadProcess, a_few_at_once
 from wstui.scenario.hosts import HostSpec, parse_host
 from wstui.scenario.model import Scenario
 from wstui.scenario.route import route_of
 
-LOOK_S = CONNECT_S + 10.0
+PROBE_S = CONNECT_S + 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class HostProbe:
     """A host's facts, or why they could not be gathered."""
 
-    road: Road
+    remote: RemoteCommand
     facts: Facts | None = None
-    trouble: HostError | None = None
+    failure: HostError | None = None
 
     @property
     def name(self) -> str:
-        return self.road.host.name
+        return self.remote.host.name
 
     @property
     def problem(self) -> str:
-        """Return the host with its trouble, as a sentence; "" if it has none."""
-        if self.trouble is None:
+        """Return the host with its failure, as a sentence; "" if it has none."""
+        if self.failure is None:
             return ""
-        is_sentence = self.trouble.text.startswith((self.road.tool, "its command"))
-        return f"{self.name}{':' if is_sentence else ''} {self.trouble}"
+        is_sentence = self.failure.text.startswith((self.remote.tool, "its command"))
+        return f"{self.name}{':' if is_sentence else ''} {self.failure}"
 
 
-def question_of(scenario: Scenario) -> HostQuery:
+def query_of(scenario: Scenario) -> HostQuery:
     host, port = route_of(scenario).first_hop
     return HostQuery(host, port, list(scenario.fleet.local_addresses))
 
@@ -50,33 +50,33 @@ def hosts_of(scenario: Scenario) -> list[HostSpec]:
     return [parse_host(text) for text in scenario.fleet.hosts]
 
 
-async def look_at_all(roads: Sequence[Road], question: HostQuery) -> list[HostProbe]:
+async def probe_all(remotes: Sequence[RemoteCommand], query: HostQuery) -> list[HostProbe]:
     """Probe many hosts at once, so that a hanging one does not delay the others."""
-    return await a_few_at_once(lambda road: look_at(road, question), roads)
+    return await gather_bounded(lambda remote: probe_host(remote, query), remotes)
 
 
-async def look_at(road: Road, question: HostQuery) -> HostProbe:
-    """Probe one host. Raises FleetError only if this machine lacks the road's tool."""
-    connection = await RoadProcess.open(road, road.command("look"))
+async def probe_host(remote: RemoteCommand, query: HostQuery) -> HostProbe:
+    """Probe one host. Raises FleetError only if this machine lacks the tool."""
+    connection = await RemoteProcess.open(remote, remote.command("look"))
     process = connection.process
     try:
-        async with asyncio.timeout(LOOK_S):
-            said, _ = await asyncio.gather(_converse(process, msgspec.json.encode(question)), process.wait())
+        async with asyncio.timeout(PROBE_S):
+            said, _ = await asyncio.gather(_converse(process, msgspec.json.encode(query)), process.wait())
             if (facts := read_facts(said)) is not None:
-                return HostProbe(road, facts, differing(facts) or _lacking(facts))
+                return HostProbe(remote, facts, differing(facts) or _lacking(facts))
             connection.printed(said)
-            return HostProbe(road, trouble=await connection.ended())
+            return HostProbe(remote, failure=await connection.ended())
     except TimeoutError:
-        trouble = HostError(road.tool, f"did not answer within {LOOK_S:g} s", "check that host")
-        return HostProbe(road, trouble=trouble)
+        failure = HostError(remote.tool, f"did not answer within {PROBE_S:g} s", "check that host")
+        return HostProbe(remote, failure=failure)
     finally:
         await connection.close(0.0)
 
 
-async def _converse(process: asyncio.subprocess.Process, question: bytes) -> bytes:
+async def _converse(process: asyncio.subprocess.Process, query: bytes) -> bytes:
     assert process.stdin is not None and process.stdout is not None
     try:
-        process.stdin.write(question + b"\n")
+        process.stdin.write(query + b"\n")
         process.stdin.close()
     except (ConnectionError, OSError):
         pass
@@ -107,7 +107,7 @@ def _minor(version: str) -> str:
     return ".".join(version.split(".")[:2])
 
 
-def workers_on(look: HostProbe, each: int) -> int:
+def workers_on(probe: HostProbe, each: int) -> int:
     """Return a host's number of workers; `each` is the scenario's number, 0: one per spare core."""
-    spare = look.facts.spare if look.facts is not None else 1
-    return look.road.host.workers or each or spare
+    spare = probe.facts.spare if probe.facts is not None else 1
+    return probe.remote.host.workers or each or spare

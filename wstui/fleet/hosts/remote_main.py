@@ -15,8 +15,8 @@ from wstui.fleet.host_facts import MARK, Facts, HostQuery, gather
 
 def look() -> None:
     """Answer a HostQuery with Facts."""
-    question = msgspec.json.decode(sys.stdin.buffer.readline(), type=HostQuery)
-    facts = asyncio.run(gather(question))
+    query = msgspec.json.decode(sys.stdin.buffer.readline(), type=HostQuery)
+    facts = asyncio.run(gather(query))
     sys.stdout.buffer.write(MARK + msgspec.json.encode(facts) + b"\n")
     sys.stdout.flush()
 

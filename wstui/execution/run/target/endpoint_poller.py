@@ -90,7 +90,7 @@ class EndpointPoller:
         return claims
 
     def _connected(self, host: str, port: int, secure: bool) -> socket.socket:
-        """A socket for one of the threads, opened by the loop that has all roads."""
+        """A socket for one of the threads, opened by the loop, which knows proxies and other routes."""
         if self._dial is None or self._loop is None:
             return socket.create_connection((host, port), TIMEOUT_S)
         sock = asyncio.run_coroutine_threadsafe(self._dial(host, port, secure), self._loop).result(TIMEOUT_S)

@@ -1,4 +1,4 @@
-"""The roads to hosts: a command whose standard input and output reach a program there. No port is opened anywhere."""
+"""The commands whose standard input and output reach a program on a host. No port is opened anywhere."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ _SSH_OPTIONS = (
     "RemoteCommand=none",
 )
 # Output of a tool, its meaning with {line}, and the fix with {host}. The first match counts.
-_SSH_TROUBLE = (
+_SSH_ERRORS = (
     (r"REMOTE HOST IDENTIFICATION HAS CHANGED", "has another host key than before", "find out why before going on"),
     (r"Host key verification failed", "has a host key that is not known here", "run `ssh {host}` once and compare it"),
     (
@@ -79,12 +79,12 @@ _SSH_TROUBLE = (
     ),
     (r"closed by|reset by", "closed the connection ({line})", "look at what its ssh server has logged"),
 )
-_DOCKER_TROUBLE = (
+_DOCKER_ERRORS = (
     (r"No such container", "is not a container here", "look at `docker ps`"),
     (r"is not running", "is not running", "start it: docker start {host}"),
     (r"Cannot connect to the Docker daemon|permission denied", "can't be reached ({line})", "try `docker ps`"),
 )
-_KUBECTL_TROUBLE = (
+_KUBECTL_ERRORS = (
     (r"\(NotFound\)", "is not there any more ({line})", ""),
     (
         r"\(Forbidden\)|is forbidden: User",
@@ -102,7 +102,7 @@ _NO_WSTUI = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class HostError:
-    """Why a host can't be used: the failed step (the road's tool, "wstui", …), a text, and the fix."""
+    """Why a host can't be used: the failed step (the tool, "wstui", …), a text, and the fix."""
 
     step: str
     text: str
@@ -113,8 +113,8 @@ class HostError:
 
 
 @dataclass(frozen=True, slots=True)
-class Road:
-    """The road to one host: its command line, and what its end means; "" for the default ssh settings and Python."""
+class RemoteCommand:
+    """The command that reaches a host, and what its end means; "" for the default ssh settings and Python."""
 
     host: HostSpec
     config: str = ""
@@ -122,19 +122,19 @@ class Road:
 
     @property
     def tool(self) -> str:
-        return {"pod": "kubectl", "k8s": "kubectl"}.get(self.host.road, self.host.road)
+        return {"pod": "kubectl", "k8s": "kubectl"}.get(self.host.via, self.host.via)
 
     def command(self, task: str) -> list[str]:
         """Return the command that runs a task of `remote_main` on the host."""
         to = self.host.destination
-        if self.host.road == "ssh":
+        if self.host.via == "ssh":
             line = [os.environ.get(SSH) or "ssh", "-T", *(("-F", self.config) if self.config else ())]
             for option in _SSH_OPTIONS:
                 line += ["-o", option]
             return [*line, "--", to, self._shell(task)]
         # Without special characters, so that it also survives a shell on the way.
         there = [*((self.python, "-m", "wstui.fleet.hosts.remote_main") if self.python else ("wstui", "_host")), task]
-        match self.host.road:
+        match self.host.via:
             case "docker":
                 return ["docker", "exec", "-i", to, *there]
             case "pod":
@@ -158,7 +158,7 @@ class Road:
         said = [line.strip() for line in lines if line.strip()]
         text = "\n".join(said)
         last = sanitize(said[-1], LINE_MOST) if said else ""
-        rows = {"ssh": _SSH_TROUBLE, "docker": _DOCKER_TROUBLE, "kubectl": _KUBECTL_TROUBLE}.get(tool, ())
+        rows = {"ssh": _SSH_ERRORS, "docker": _DOCKER_ERRORS, "kubectl": _KUBECTL_ERRORS}.get(tool, ())
         by_tool = status in (255, None) if tool == "ssh" else status != 0
         for pattern, what, fix in rows if by_tool else ():
             if found := re.search(f".*(?:{pattern}).*", text):
@@ -176,7 +176,7 @@ class Road:
         return HostError(tool, f"{how}: {last}" if last else how, fix)
 
 
-async def a_few_at_once(call: Callable[[Given], Awaitable[Made]], items: Iterable[Given]) -> list[Made]:
+async def gather_bounded(call: Callable[[Given], Awaitable[Made]], items: Iterable[Given]) -> list[Made]:
     """Call for all items, a bounded number at a time. Raises the first error."""
     turn = asyncio.Semaphore(AT_ONCE)
 
@@ -187,42 +187,42 @@ async def a_few_at_once(call: Callable[[Given], Awaitable[Made]], items: Iterabl
     return list(await asyncio.gather(*(one(item) for item in items)))
 
 
-async def roads_of(scenario: Scenario, hosts: Sequence[HostSpec]) -> list[Road]:
-    """Return the road to each host of a scenario, one to each pod of a selector.
+async def remote_commands(scenario: Scenario, hosts: Sequence[HostSpec]) -> list[RemoteCommand]:
+    """Return the command for each host of a scenario, one for each pod of a selector.
 
     Raises FleetError for what an untrusted preset may not run, and if pods can't be listed.
     """
     if problem := ssh_problem(scenario) or command_problem(scenario):
         raise FleetError(str(problem))
     config = located(scenario.fleet.ssh_config, scenario.origin.file)
-    roads: list[Road] = []
+    remotes: list[RemoteCommand] = []
     for host in hosts:
-        road = Road(host, config, scenario.fleet.python)
-        roads += [replace(road, host=pod) for pod in await pods_of(road)] if host.road == "k8s" else [road]
-    names = [road.host.name for road in roads]
+        remote = RemoteCommand(host, config, scenario.fleet.python)
+        remotes += [replace(remote, host=pod) for pod in await pods_of(remote)] if host.via == "k8s" else [remote]
+    names = [remote.host.name for remote in remotes]
     if twice := next((name for name in names if names.count(name) > 1), ""):
         raise FleetError(f"two hosts are named {twice}: leave one out")
-    return roads
+    return remotes
 
 
-async def pods_of(road: Road) -> list[HostSpec]:
+async def pods_of(remote: RemoteCommand) -> list[HostSpec]:
     """Return the running pods of a selector. Raises FleetError if they can't be listed."""
-    namespace, _, selector = road.host.destination.partition("/")
+    namespace, _, selector = remote.host.destination.partition("/")
     line = ["kubectl", "get", "pods", f"--namespace={namespace}", f"--selector={selector}", "--output=json"]
-    process = await RoadProcess.open(road, line)
+    process = await RemoteProcess.open(remote, line)
     try:
         async with asyncio.timeout(PODS_S):
             assert process.stdout is not None
             said = await process.stdout.read()
-            trouble = await process.ended()
+            failure = await process.ended()
     except TimeoutError:
-        raise FleetError(f"k8s:{road.host.name}: kubectl did not answer within {PODS_S:g} s") from None
+        raise FleetError(f"k8s:{remote.host.name}: kubectl did not answer within {PODS_S:g} s") from None
     finally:
         await process.close(0.0)
     try:
         items = json.loads(said)["items"]
         found = [
-            HostSpec(f"{namespace}/{item['metadata']['name']}", road.host.workers, "pod", _life(item))
+            HostSpec(f"{namespace}/{item['metadata']['name']}", remote.host.workers, "pod", _life(item))
             for item in items
             if item["status"].get("phase") == "Running"
             and not item["metadata"].get("deletionTimestamp")
@@ -231,8 +231,8 @@ async def pods_of(road: Road) -> list[HostSpec]:
     except (ValueError, LookupError, TypeError, AttributeError):
         if not process.process.returncode:
             first = sanitize(said.decode("utf-8", "replace").strip().partition("\n")[0], LINE_MOST) or "nothing"
-            raise FleetError(f"k8s:{road.host.name}: kubectl printed no list of pods, but {first}") from None
-        raise FleetError(f"k8s:{road.host.name}: {trouble}") from None
+            raise FleetError(f"k8s:{remote.host.name}: kubectl printed no list of pods, but {first}") from None
+        raise FleetError(f"k8s:{remote.host.name}: {failure}") from None
     return found
 
 
@@ -245,19 +245,19 @@ def _life(item: Any) -> str:
     return " ".join([item["metadata"]["uid"], *started])
 
 
-class RoadProcess:
-    """The command of a road, running; keeps stderr to explain its end, and stdout: docker writes its errors there."""
+class RemoteProcess:
+    """A command that runs; keeps stderr to explain its end, and stdout: docker writes its errors there."""
 
-    def __init__(self, process: asyncio.subprocess.Process, road: Road) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, remote: RemoteCommand) -> None:
         self.process = process
         self.stdin, self.stdout = process.stdin, process.stdout
-        self._road = road
+        self._remote = remote
         self._said: deque[str] = deque(maxlen=LINES_KEPT)
         self._printed: deque[str] = deque(maxlen=LINES_KEPT)
         self._listening = asyncio.create_task(self._listen())
 
     @classmethod
-    async def open(cls, road: Road, line: Sequence[str]) -> RoadProcess:
+    async def open(cls, remote: RemoteCommand, line: Sequence[str]) -> RemoteProcess:
         """Start the command. Raises FleetError if it is not installed."""
         try:
             process = await asyncio.create_subprocess_exec(
@@ -274,11 +274,11 @@ class RoadProcess:
         except OSError as error:
             fix = (
                 "correct the command"
-                if road.tool == "exec"
-                else f"install {'an ssh client' * (road.tool == 'ssh') or road.tool}"
+                if remote.tool == "exec"
+                else f"install {'an ssh client' * (remote.tool == 'ssh') or remote.tool}"
             )
             raise FleetError(f"{line[0]} can't be started: {error.strerror}; {fix}") from error
-        return cls(process, road)
+        return cls(process, remote)
 
     async def _listen(self) -> None:
         assert self.process.stderr is not None
@@ -294,7 +294,7 @@ class RoadProcess:
         """Wait for the end and explain it."""
         status = await self.process.wait()
         await asyncio.wait({self._listening}, timeout=1)
-        return self._road.explain(status, self._said or self._printed)
+        return self._remote.explain(status, self._said or self._printed)
 
     async def close(self, grace_s: float) -> None:
         """Wait `grace_s` seconds for the end, then terminate it."""

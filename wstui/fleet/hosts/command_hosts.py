@@ -16,8 +16,15 @@ from wstui.fleet.hosts.agent import Agent
 from wstui.fleet.hosts.dask_client import open_client, open_scheduler
 from wstui.fleet.hosts.dask_comm import SCHEME, PipeMux
 from wstui.fleet.hosts.dask_worker import Work
-from wstui.fleet.hosts.host_probe import HostProbe, hosts_of, look_at_all
-from wstui.fleet.hosts.road import HostError, Road, RoadProcess, a_few_at_once, pods_of, roads_of
+from wstui.fleet.hosts.host_probe import HostProbe, hosts_of, probe_all
+from wstui.fleet.hosts.remote_command import (
+    HostError,
+    RemoteCommand,
+    RemoteProcess,
+    gather_bounded,
+    pods_of,
+    remote_commands,
+)
 from wstui.fleet.transport import FleetError
 from wstui.scenario.hosts import HostSpec
 from wstui.scenario.model import Scenario
@@ -26,32 +33,32 @@ WORKER_S = 60.0
 _TICK_S = 0.01
 
 
-class RoadHosts:
+class CommandHosts:
     """The scheduler runs in this process, so that it ends with it."""
 
     def __init__(self, scenario: Scenario) -> None:
         self._scenario = scenario
-        self._connections: dict[str, RoadProcess] = {}
+        self._connections: dict[str, RemoteProcess] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._scheduler: Scheduler | None = None
         self._client: Client | None = None
-        self._question = HostQuery()
+        self._query = HostQuery()
         self._pods: dict[str, list[HostSpec]] = {}  # all that there ever were, by their name in the cluster
 
-    async def look(self, question: HostQuery) -> list[HostProbe]:
-        self._question = question
-        roads = await roads_of(self._scenario, hosts_of(self._scenario))
-        if not roads:
+    async def probe(self, query: HostQuery) -> list[HostProbe]:
+        self._query = query
+        remotes = await remote_commands(self._scenario, hosts_of(self._scenario))
+        if not remotes:
             raise FleetError(f"no pod is running and ready: {', '.join(self._scenario.fleet.hosts)}")
-        for road in roads:
-            if road.host.road == "pod":
-                self._pods.setdefault(road.host.name, []).append(road.host)
-        return await look_at_all(roads, self._question)
+        for remote in remotes:
+            if remote.host.via == "pod":
+                self._pods.setdefault(remote.host.name, []).append(remote.host)
+        return await probe_all(remotes, self._query)
 
     async def changed(self) -> tuple[list[HostProbe], list[str]]:
-        """Probe the pods that have appeared since the last look, and name those of before that are gone."""
-        roads = [Road(host, python=self._scenario.fleet.python) for host in hosts_of(self._scenario)]
-        there = [pod for road in roads if road.host.road == "k8s" for pod in await pods_of(road)]
+        """Probe the pods that have appeared since the last probe, and name those of before that are gone."""
+        remotes = [RemoteCommand(host, python=self._scenario.fleet.python) for host in hosts_of(self._scenario)]
+        there = [pod for remote in remotes if remote.host.via == "k8s" for pod in await pods_of(remote)]
         lives = {(pod.destination, pod.life) for pod in there}
         known = {name: list(pods) for name, pods in self._pods.items()}
         gone = [pod.name for pods in known.values() for pod in pods if (pod.destination, pod.life) not in lives]
@@ -61,9 +68,9 @@ class RoadHosts:
             if not any(self._is_known(pod, other) for other in before):
                 before.append(replace(pod, turn=len(before) + 1))
                 new.append(before[-1])
-        looks = await look_at_all([replace(roads[0], host=pod) for pod in new], self._question)
+        probes = await probe_all([replace(remotes[0], host=pod) for pod in new], self._query)
         self._pods = known
-        return looks, gone
+        return probes, gone
 
     def _is_known(self, pod: HostSpec, before: HostSpec) -> bool:
         """Return whether a pod is the one of before, or that one is not lost yet."""
@@ -73,15 +80,15 @@ class RoadHosts:
         return pod.life == before.life or (connection is not None and connection.process.returncode is None)
 
     async def open(
-        self, looks: Sequence[HostProbe], topic: str, hear: Callable[[Any], None], gone: Callable[[str, str], None]
+        self, probes: Sequence[HostProbe], topic: str, hear: Callable[[Any], None], gone: Callable[[str, str], None]
     ) -> dict[str, Any]:
         if self._client is None:
             self._scheduler = await open_scheduler(f"{topic}-operator")
             # Both are in this process: the first address needs no pipe.
             self._client = await open_client(self._scheduler.listeners[0].contact_address, None, direct=True)
             self._client.subscribe_topic(topic, lambda event: hear(event[1]))
-        agents = await a_few_at_once(lambda look: self._tried(look, topic), looks)
-        opened = {look.name: agent for look, agent in zip(looks, agents, strict=True)}
+        agents = await gather_bounded(lambda probe: self._tried(probe, topic), probes)
+        opened = {probe.name: agent for probe, agent in zip(probes, agents, strict=True)}
         self._tasks += [
             asyncio.create_task(self._watch(name, gone))
             for name, agent in opened.items()
@@ -89,37 +96,37 @@ class RoadHosts:
         ]
         return opened
 
-    async def _tried(self, look: HostProbe, topic: str) -> Any:
+    async def _tried(self, probe: HostProbe, topic: str) -> Any:
         """Return the agent of a host, or why it has none."""
         try:
-            return await self._begin(look, topic)
+            return await self._begin(probe, topic)
         except FleetError as error:
             return error
 
-    async def _begin(self, look: HostProbe, topic: str) -> Any:
+    async def _begin(self, probe: HostProbe, topic: str) -> Any:
         """Start a Dask worker and an agent on it. Raises FleetError, also if the worker has ended meanwhile."""
         assert self._client is not None
-        connection = await RoadProcess.open(look.road, look.road.command("work"))
-        self._connections[look.name] = connection
+        connection = await RemoteProcess.open(probe.remote, probe.remote.command("work"))
+        self._connections[probe.name] = connection
         ended = asyncio.create_task(connection.ended())
-        starting = asyncio.create_task(self._start(look.name, topic, connection))
+        starting = asyncio.create_task(self._start(probe.name, topic, connection))
         try:
             await asyncio.wait({starting, ended}, timeout=WORKER_S, return_when=asyncio.FIRST_COMPLETED)
             if starting.done():
                 return starting.result()
             late = HostError("dask", f"started no Dask worker within {WORKER_S:g} s", "check that host")
-            trouble = ended.result() if ended.done() else late
+            failure = ended.result() if ended.done() else late
         except EOFError:
-            trouble = await ended
+            failure = await ended
         except Exception as error:
-            trouble = HostError("dask", f"could not start its agent: {error or type(error).__name__}")
+            failure = HostError("dask", f"could not start its agent: {error or type(error).__name__}")
         finally:
             starting.cancel()
             ended.cancel()
         await connection.close(0.0)
-        raise FleetError(f"{look.name} {trouble}")
+        raise FleetError(f"{probe.name} {failure}")
 
-    async def _start(self, name: str, topic: str, connection: RoadProcess) -> Any:
+    async def _start(self, name: str, topic: str, connection: RemoteProcess) -> Any:
         assert self._client is not None and self._scheduler is not None
         stdin, stdout = connection.stdin, connection.stdout
         assert stdin is not None and stdout is not None
