@@ -18,6 +18,8 @@ from tests.execution.running import scenario
 from wstui.scenario.model import Scenario
 
 HOME = Path(__file__).parents[2]
+BEGIN_S = 180.0
+"""A run that can't begin ends by its own limits: 20 s to look at hosts, 60 s for Dask's workers, 60 s for ours."""
 
 
 def use_fake_ssh(patch: pytest.MonkeyPatch, folder: Path) -> None:

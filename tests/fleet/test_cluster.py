@@ -26,7 +26,7 @@ pytest.importorskip("distributed")
 from tests.cli.commands import gone
 from tests.execution.running import Finished, balance
 from tests.execution.test_tls import LOOPBACK, Authority
-from tests.fleet.hosts import HOME, family, listening, nothing_left, on_hosts, use_fake_ssh, use_scratch_folder
+from tests.fleet.hosts import BEGIN_S, HOME, family, listening, nothing_left, on_hosts, use_fake_ssh, use_scratch_folder
 from tests.servers.server import PATIENCE_S, Server, until
 from wstui.execution.preflight.checklist import CheckMark
 from wstui.execution.preflight.preflight import preflight
@@ -96,7 +96,11 @@ async def going(server: Server, *hosts: str, pings: int = 20, scenario: Scenario
     """A run with 20 clients that are all there; afterwards none of its processes is."""
     run = Run(scenario or on_hosts(server.url, *(hosts or ("host1", "host2"))))
     running = asyncio.create_task(run.execute())
-    await until(lambda: running.done() or (run.status.counters.open == 20 and server.messages["ping"] > pings))
+
+    def is_there() -> bool:
+        return run.status.counters.open == 20 and server.messages["ping"] > pings
+
+    await until(lambda: running.done() or is_there(), BEGIN_S)
     assert not running.done(), running.result()
     await until(lambda: len(family()["worker"]) == len(run.status.generator.workers))
     found = Going(run, running, **family())

@@ -15,7 +15,7 @@ pytest.importorskip("distributed")
 from tests.cli.commands import gone
 from tests.execution.running import Finished, balance
 from tests.fleet import namespaces
-from tests.fleet.hosts import family, listening, nothing_left, on_hosts
+from tests.fleet.hosts import BEGIN_S, family, listening, nothing_left, on_hosts
 from tests.servers.server import PATIENCE_S, Server, until
 from wstui.execution.run.commands import AbortRun, DrainRun
 from wstui.execution.run.run import Run
@@ -37,7 +37,7 @@ async def going(hosts: list[namespaces.Namespace]) -> AsyncIterator[tuple[Server
         server.host = hosts[0].here
         run = Run(on_hosts(server.url, *(f"exec:ip netns exec {host.netns}" for host in hosts)))
         running: asyncio.Task[object] = asyncio.create_task(run.execute())
-        await until(lambda: running.done() or run.status.counters.open == 20)
+        await until(lambda: running.done() or run.status.counters.open == 20, BEGIN_S)
         assert not running.done(), running.result()
         everything = [process for kind in family().values() for process in kind]
         yield server, run, running
