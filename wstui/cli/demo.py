@@ -36,7 +36,7 @@ def demo(presets: tuple[str, ...], headless: bool, options: RunOptions) -> None:
     Takes the options and exit statuses of `wstui run`.
     """
     if not headless:
-        require_terminal("wstui demo --headless")
+        require_terminal(" ".join(["wstui demo", *presets, "--headless"]))
     terminal = None if headless else detachable()
     if presets == ("million",):
         from wstui.cli.demo_million import run_million
