@@ -155,7 +155,9 @@ async def carry_out(watched: Callable[[RunView], AbstractContextManager[Callable
             messages=Messages(exchange="odin", every=0.1, timeout=5.0, fanout_window=0.3),
             fleet=Fleet(workers=1),
         )
-        first = made(chat.url, THRESHOLDS, web.url).model_copy(update={"stages": long})
+        # Somebody logs in each second: of what ended before Prometheus looked there is no rate.
+        growing = [Stage(name="hold", over=1.0, clients=4), Stage(name="grow", over=120.0, clients=124)]
+        first = made(chat.url, THRESHOLDS, web.url).model_copy(update={"stages": growing})
         suite = SuiteRun([first, second], probe_first=False)
         of_first = {name for name in DRAWN if re.search("_steps?|_rounds|_sequence|_threshold", name)}
         with watched(suite) as answered:
