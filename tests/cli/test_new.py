@@ -26,7 +26,7 @@ from tests.protocols.test_graphql import serving as graphql
 from tests.protocols.test_phoenix import Phoenix
 from tests.protocols.test_pusher import Pusher
 from tests.protocols.test_realtime import RealtimeModel
-from tests.protocols.test_signalr import Hub
+from tests.protocols.test_signalr import Hub, Negotiating
 from tests.servers.server import Connection, Server
 from wstui.cli import wstui
 from wstui.execution.preflight.detection import detect
@@ -151,8 +151,8 @@ async def test_old_servers_of_npm_are_recognised() -> None:
         await asyncio.gather(
             recognises(io.url, "socketio", "the open packet of Engine.IO", {"version": 3}, io.url),
             recognises(graph.url, "graphql", "a message of the old graphql-ws", {"legacy": True}, graph.url),
-            recognises(plain, "stomp", "its CONNECTED frame", {"subprotocol": False}, plain),
-            recognises(session, "stomp", "its frames inside SockJS", {"sockjs": True}, session),
+            recognises(plain, "stomp", "its CONNECTED frame", {"subprotocol": False, "receipts": False}, plain),
+            recognises(session, "stomp", "its frames inside SockJS", {"sockjs": True, "receipts": False}, session),
         )
 
 
@@ -229,10 +229,13 @@ async def test_sockjs_is_recognised_at_its_base(tmp_path: Path) -> None:
             assert "one client: ready, say held" in result.output
 
 
-async def test_sockjs_that_carries_stomp_is_loaded_as_its_clients_do() -> None:
+async def test_sockjs_that_carries_stomp_is_loaded_as_its_clients_do(tmp_path: Path) -> None:
     async with npm.serving(*test_old_forms.SOCKJS) as server:
         for base in (server.url, f"http{server.url.removeprefix('ws')}"):
-            await recognises(base, "stomp", "its frames inside SockJS", {"sockjs": True}, server.url)
+            options = {"sockjs": True, "receipts": False}
+            await recognises(base, "stomp", "its frames inside SockJS", options, server.url)
+        result, _ = await made(tmp_path, server.url)
+    assert result.exit_code == 0 and "subscribe held, publish held" in result.output
 
 
 async def test_sockjs_without_a_websocket_says_so(tmp_path: Path) -> None:
@@ -251,7 +254,13 @@ async def test_sockjs_of_which_nothing_more_is_known_is_proposed_as_probable() -
 
 async def test_a_small_broker_of_stomp_is_recognised() -> None:
     async with Stomp() as server:
-        await recognises(server.url, "stomp", 'the subprotocol "v12.stomp"')
+        await recognises(server.url, "stomp", 'the subprotocol "v12.stomp"', {}, server.url)
+
+
+async def test_a_hub_is_only_asked_for_a_connection_if_it_answers() -> None:
+    async with Hub() as bare, Negotiating() as hub:
+        for server, options in ((bare, {"negotiate": False}), (hub, {})):
+            await recognises(server.url, "signalr", "records that end in 0x1e", options, server.url)
 
 
 async def test_a_broker_of_stomp_is_recognised(request: pytest.FixtureRequest) -> None:

@@ -39,15 +39,15 @@ class Opening(NamedTuple):
     """Whether it offers the protocol's subprotocols: some servers take no request that offers others as well."""
 
 
-_CONNECT = "CONNECT\naccept-version:1.2,1.1,1.0\nhost:localhost\n\n\0"
+CONNECT = "CONNECT\naccept-version:1.2,1.1,1.0\nhost:localhost\n\n\0"
 OPENINGS = (
     Opening("phoenix", '[null,"1","phoenix","heartbeat",{}]'),
     Opening("phoenix", '{"topic":"phoenix","event":"heartbeat","payload":{},"ref":"1"}', {"version": 1}),
     Opening("centrifugo", '{"id":1,"connect":{}}'),
     Opening("signalr", f'{{"protocol":"json","version":1}}{_RECORD_END}'),
-    Opening("stomp", _CONNECT, offers=True),
-    Opening("stomp", _CONNECT, {"subprotocol": False}),
-    Opening("stomp", json.dumps([_CONNECT]), {"sockjs": True}),
+    Opening("stomp", CONNECT, offers=True),
+    Opening("stomp", CONNECT, {"subprotocol": False}),
+    Opening("stomp", json.dumps([CONNECT]), {"sockjs": True}),
     Opening("jsonrpc", '{"jsonrpc":"2.0","id":1,"method":"rpc.discover"}'),
     Opening("graphql", '{"type":"connection_init"}', offers=True),
     Opening("graphql", '{"type":"connection_init"}', {"legacy": True}, offers=True),

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, replace
 from http.client import HTTPException
 from typing import Any, NamedTuple
+from urllib.error import HTTPError
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI, WebSocketException
@@ -25,6 +26,7 @@ from wstui.load.tls_failure import fix_of
 from wstui.measure.sanitize import sanitize
 from wstui.protocols.guess import (
     BEATS,
+    CONNECT,
     OFFERED,
     OPENINGS,
     ObservedFrame,
@@ -43,6 +45,7 @@ _SILENCE_S = 1.0
 _OPEN_S = 5.0
 _MOST_FRAMES = 20
 _MOST_INFO = 65536
+_SUBSCRIBE = "SUBSCRIBE\nid:1\ndestination:/topic/wstui-load\nreceipt:1\n\n\0"
 _PLAIN = ("json", "raw", "lines")
 
 
@@ -76,6 +79,49 @@ async def detect(url: str, *, insecure: bool = False, ca_file: str = "") -> Dete
     """Connect a few times, with an opening of one protocol at most each time. Raises Unreachable."""
     scheme, _, rest = url.partition("://")
     tls = _tls(insecure, ca_file) if scheme.lower() in ("wss", "https") else None
+    found = await _recognised(url, scheme, rest, tls)
+    guessed = found.guess
+    if guessed is None or not guessed.certain:
+        return found
+    differs: dict[str, Any] = {}
+    if guessed.protocol == "stomp" and await _keeps_receipts(found, tls):
+        differs = {"receipts": False}
+    elif guessed.protocol == "signalr" and not await asyncio.to_thread(_negotiates, found.url, tls):
+        differs = {"negotiate": False}
+    return replace(found, guess=replace(guessed, options={**guessed.options, **differs}))
+
+
+async def _keeps_receipts(found: Detection, tls: ssl.SSLContext | None) -> bool:
+    """Return whether a broker lets a client in and then sends no RECEIPT, as Spring's own and that of Node."""
+    options = found.guess.options if found.guess is not None else {}
+    speaks, inside = dialect("stomp", options), bool(options.get("sockjs"))
+    is_base = inside and not re.search(r"/websocket/?(\?|$)", found.url)
+    address = speaks.address(_session(found.url) if is_base else found.url)
+    way = Connecting(tls, Origin(found.origin) if found.origin else None)
+    with contextlib.suppress(Unreachable, InvalidHandshake, ConnectionClosed):
+        async with _connected(address, way, tuple(speaks.subprotocols())) as connection:
+            answers = []
+            for frame in (CONNECT, _SUBSCRIBE):
+                await connection.send(json.dumps([frame]) if inside else frame)
+                answers.append(" ".join(str(data) for _, data in await _receive_until_silent(connection)))
+            return "CONNECTED" in answers[0] and not re.search("RECEIPT|ERROR", answers[1])
+    return False
+
+
+def _negotiates(url: str, tls: ssl.SSLContext | None) -> bool:
+    """Return whether a hub can be asked for a connection first, as its clients do by default."""
+    (request,) = dialect("signalr", {"negotiate": True}).login(url, {})
+    try:
+        with urllib.request.urlopen(request["post"], b"", timeout=_OPEN_S, context=tls) as answer:
+            return type(document(answer.read(_MOST_INFO))) is dict
+    except HTTPError as error:
+        return error.code not in (404, 405)
+    except (OSError, ValueError, HTTPException):
+        return False
+
+
+async def _recognised(url: str, scheme: str, rest: str, tls: ssl.SSLContext | None) -> Detection:
+    """Return what is seen of a server at the first of its addresses that lets a client in."""
     refusals: list[tuple[str, str]] = []
     is_page = scheme.lower() in ("http", "https")  # as clients of SockJS are given it
     base = f"{websocket_scheme(scheme)}://{rest}" if is_page else check_target_url(url)
@@ -136,14 +182,17 @@ async def _detect_inside(url: str, tls: ssl.SSLContext | None, refusals: list[tu
             "let the server offer that transport",
         )
     way = Connecting(tls, None)
-    path, mark, query = url.partition("?")
-    session = f"{path.rstrip('/')}/100/{secrets.token_hex(8)}/websocket{mark}{query}"
-    inside = await _detect(session, way, refusals)
+    inside = await _detect(_session(url), way, refusals)
     if inside is not None and inside.guess is not None and inside.guess.certain and inside.guess.options.get("sockjs"):
         return Detection(url, inside.guess)
     if (below := _below(url)) and (plain := await _detect(below, way, refusals)) is not None:
         return replace(plain, note="this is SockJS, and what it carries is not STOMP: clients use its plain WebSocket")
     return None if inside is None else Detection(url, inside.guess)
+
+
+def _session(url: str) -> str:
+    path, mark, query = url.partition("?")
+    return f"{path.rstrip('/')}/100/{secrets.token_hex(8)}/websocket{mark}{query}"
 
 
 def _sockjs_info(url: str, tls: ssl.SSLContext | None) -> Mapping[str, Any] | None:
