@@ -97,7 +97,7 @@ class Messaging(FrameReceiver):
         elif not self.blocked:
             self._send_deflated(first, payload)
 
-    def say(self, first: int, payload: bytes, more: Sequence[tuple[int, bytes]] = ()) -> None:
+    def send_payload(self, first: int, payload: bytes, more: Sequence[tuple[int, bytes]] = ()) -> None:
         """Send a message that a role has composed, and the ones that follow it, in one write."""
         if self.plain:
             counters = self.context.counters

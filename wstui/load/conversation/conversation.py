@@ -75,10 +75,10 @@ class Conversation:
     """The state of one client between two resumptions."""
 
     __slots__ = (
-        "awaits_round", "behind_ns", "client", "context", "cookies", "coroutine", "free_ns", "head", "heartbeats",
-        "host", "in_round", "intended_ns", "kept", "leave_begun_ns", "leaving", "live", "message", "next_ns", "number",
-        "phase", "replies", "request", "role", "row", "running", "sent_ns", "seq", "sequences", "streams", "transmit",
-        "turn", "values", "wake_ns", "watched",
+        "awaits_round", "behind_ns", "client", "context", "cookies", "coroutine", "decoder_state", "free_ns", "head",
+        "heartbeats", "host", "in_round", "intended_ns", "leave_begun_ns", "leaving", "live", "message", "next_ns",
+        "number", "phase", "replies", "request", "role", "row", "running", "sent_ns", "seq", "sequences", "streams",
+        "transmit", "turn", "values", "wake_ns", "watched",
     )  # fmt: skip
 
     def __init__(self, host: ConversationHost, role: WorkerRole, client: LoadClient, identity: Identity) -> None:
@@ -93,7 +93,7 @@ class Conversation:
         self.head: Head = ()  # of the answer to the upgrade, if the role captures from it
         self.request: PendingRequest | None = None  # that a step has under way
         self.live = host.live
-        self.transmit: Transmit = client.say
+        self.transmit: Transmit = client.send_payload
         self.seq = client.sequence
         self.sent_ns = 0
         self.turn = client.turn
@@ -115,7 +115,7 @@ class Conversation:
         # rules
         self.sequences: dict[Any, tuple[int, set[int]]] | None = None  # last number and missing ones
         self.streams = [StreamState() for _ in role.streams] if role.streams else None
-        self.kept: Any = None  # what the protocol keeps of earlier frames
+        self.decoder_state: Any = None  # what the protocol keeps of earlier frames
         self.watched: list[int] | None = None  # when each watchdog saw its message last
         self.message: Any = None  # the document that is being answered
 
@@ -192,7 +192,7 @@ class Conversation:
         """Take leave when the answer that is waited for has come; the client is ready."""
         if self.phase is not LOOP:
             return
-        if self.replies.operation is not None and (self.replies.asked or self.request is not None):
+        if self.replies.operation is not None and (self.replies.expects_reply or self.request is not None):
             self.leaving = True
         else:
             self.begin_leave()

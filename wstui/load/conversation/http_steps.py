@@ -31,8 +31,8 @@ class HttpSteps:
 
     def start(self, conversation: Conversation, operation: Operation) -> None:
         """Make the request of a step."""
-        conversation.replies.hold(operation)
-        conversation.replies.came = []
+        conversation.replies.wait(operation)
+        conversation.replies.early = []
         conversation.request = self._loop.create_task(self._run(conversation, operation.request))
 
     async def _run(self, conversation: Conversation, request: HttpRequest) -> None:

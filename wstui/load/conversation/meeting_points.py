@@ -24,7 +24,7 @@ class Meetings:
         self._waiting.setdefault(name, {})[replies] = operation
         self._names[replies] = name
         self._changed[name] = operation.clients
-        replies.hold(operation)
+        replies.wait(operation)
 
     def leave(self, replies: Replies) -> None:
         """Let a client wait no more."""
@@ -64,5 +64,5 @@ def _end_wait(replies: Replies) -> None:
     operation.tally.round_trip.record(now - replies.began_ns)
     operation.tally.response.record(now - conversation.intended_ns)
     conversation.behind_ns = 0
-    replies.came, replies.since_ns = [], now
+    replies.early, replies.since_ns = [], now
     conversation.wake_ns = conversation.live.add(conversation.live.clock(), conversation)

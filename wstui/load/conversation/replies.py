@@ -16,7 +16,7 @@ from wstui.measure.sanitize import sanitize
 from wstui.scenario.units import format_duration
 
 EXPIRED_KEPT = 32
-CAME_KEPT = 64
+MOST_EARLY = 64
 """Messages that are kept from a request or a meeting on, until the next step that expects one."""
 SHORT_NS = 1_000_000_000
 """A wait that is shorter ends by a timer of its own; longer ones are looked at four times a second."""
@@ -29,33 +29,33 @@ class Replies:
     """The step of one client that waits, and earlier ones whose answers may still come."""
 
     __slots__ = (
-        "_answered", "_answered_bound", "_bound", "_expired", "_matched", "_plain", "asked", "began_ns", "came",
-        "conversation", "failure", "operation", "saying", "since_ns",
+        "_answered", "_answered_bound", "_bound", "_expired", "_matched", "_plain", "began_ns", "conversation",
+        "early", "expects_reply", "failure", "last_sent", "operation", "since_ns",
     )  # fmt: skip
 
     def __init__(self, conversation: ConversationState) -> None:
         self.conversation = conversation
         self.operation: Operation | None = None  # waits
-        self.saying: Operation | None = None  # whose message was sent last
-        self.asked = False  # it waits for the answer to a message of its own
+        self.last_sent: Operation | None = None  # whose message was sent last
+        self.expects_reply = False  # it waits for the answer to a message of its own
         self.failure = ""  # why the last wait of a script failed
         self.began_ns = 0
         self._bound: Any = None
         self._answered: Operation | None = None  # the one before, for duplicates
         self._answered_bound: Any = None
         self._plain: tuple[Operation, Any, int, int] | None = None  # the last answer without a key: hash, `seq` then
-        self.came: list[tuple[int, Any, bytes]] | None = None  # since a request or a meeting, for the step behind it
+        self.early: list[tuple[int, Any, bytes]] | None = None  # since a request or a meeting, for the step behind it
         self.since_ns = 0
         self._matched: tuple[int, Any, bytes] | None = None
         self._expired: list[tuple[Operation, Any]] | None = None  # those whose answer did not come in time
 
     # -- what steps do -----------------------------------------------------------------------------------------
 
-    def say(self, operation: Operation) -> None:
+    def send_only(self, operation: Operation) -> None:
         """Send the message of a step that waits for nothing."""
         tally = operation.tally
         assert tally is not None
-        self.came = None
+        self.early = None
         self._send(operation, _now())
         tally.counts.begun += 1
         tally.counts.done += 1
@@ -64,19 +64,19 @@ class Replies:
         if self.conversation.phase is LOOP:
             self.conversation.context.counters.no_reply_expected += 1
 
-    def ask(self, operation: Operation) -> None:
+    def send_and_wait(self, operation: Operation) -> None:
         """Send the message of a step, if it has one, and wait for what it expects."""
         conversation = self.conversation
         now = _now()
         if not conversation.intended_ns:
             conversation.intended_ns = now
-        self.asked = operation.render is not None
-        if self.asked:
+        self.expects_reply = operation.render is not None
+        if self.expects_reply:
             self._send(operation, now)
             if conversation.phase is LOOP:
                 conversation.client.pending[_IN_FLIGHT] = (conversation.intended_ns, now)
-        came, self.came = self.came, None
-        if came is not None and not self.asked:
+        early, self.early = self.early, None
+        if early is not None and not self.expects_reply:
             # What a request or a meeting causes may come before this step, and is measured from there.
             conversation.intended_ns = now = self.since_ns
         self.operation = operation
@@ -85,16 +85,16 @@ class Replies:
         operation.tally.counts.begun += 1  # type: ignore[union-attr]
         if operation.within_ns < SHORT_NS:
             conversation.wake_ns = conversation.live.add(now + operation.within_ns, conversation)
-        for message in came or ():
-            if not self.asked and operation.expect.matches(*message[1:], self._bound):
+        for message in early or ():
+            if not self.expects_reply and operation.expect.matches(*message[1:], self._bound):
                 self._matched = message
                 conversation.wake_ns = conversation.live.add(conversation.live.clock(), conversation)
                 break
 
-    def hold(self, operation: Operation) -> None:
+    def wait(self, operation: Operation) -> None:
         """Wait for something other than a message: the answer to an HTTP request, other clients."""
         self.operation = operation
-        self.asked = False
+        self.expects_reply = False
         self.began_ns = now = _now()
         self.conversation.intended_ns = self.conversation.intended_ns or now
         operation.tally.counts.begun += 1  # type: ignore[union-attr]
@@ -102,7 +102,7 @@ class Replies:
     def _send(self, operation: Operation, now: int) -> None:
         conversation = self.conversation
         conversation.sent_ns = now
-        self.saying = operation
+        self.last_sent = operation
         conversation.seq = conversation.client.sequence = conversation.client.sequence + 1
         payload = operation.render(conversation)  # type: ignore[misc]
         more = [(first, render(conversation)) for first, render in operation.more] if operation.more else ()
@@ -118,7 +118,7 @@ class Replies:
         """Wait on behalf of a script. `sent` is when the message that is answered was due, and when it was sent."""
         conversation = self.conversation
         now = _now()
-        self.asked = sent is not None
+        self.expects_reply = sent is not None
         self.failure = ""
         conversation.intended_ns, self.began_ns = sent or (conversation.intended_ns or now, now)
         if sent is not None and conversation.phase is LOOP:
@@ -148,8 +148,8 @@ class Replies:
         """Return whether the step that waits expects or refuses this message."""
         operation = self.operation
         if operation is None or operation.expect is None:
-            if self.came is not None and len(self.came) < CAME_KEPT:
-                self.came.append((self.conversation.context.now, document, payload))
+            if self.early is not None and len(self.early) < MOST_EARLY:
+                self.early.append((self.conversation.context.now, document, payload))
             return False
         expected = kind.rests[operation.expect]
         if expected is not None and expected(document, payload, self._bound):
@@ -228,7 +228,7 @@ class Replies:
             return
         self.operation = None
         tally.counts.done += 1
-        if self.asked and conversation.phase is LOOP:
+        if self.expects_reply and conversation.phase is LOOP:
             conversation.client.pending.clear()
             context.counters.matched += 1
             if intended == began:
@@ -250,7 +250,7 @@ class Replies:
         conversation.intended_ns, self._plain = 0, None
         if operation.expect.is_keyed:
             self._answered, self._answered_bound = operation, self._bound
-        elif self.asked and conversation.phase is LOOP:
+        elif self.expects_reply and conversation.phase is LOOP:
             self._plain = operation, self._bound, hash(payload), conversation.seq
         if operation.captures is not None and (
             lack := operation.captures.take(document, payload, conversation.values, conversation.head)
@@ -311,7 +311,7 @@ class Replies:
             self._expired.append((operation, self._bound))
             del self._expired[:-EXPIRED_KEPT]
         within = format_duration(operation.within_ns / 1e9)
-        cause = self._count_lost(operation, f"no reply within {within}" if self.asked else f"waited {within}")
+        cause = self._count_lost(operation, f"no reply within {within}" if self.expects_reply else f"waited {within}")
         if conversation.phase is OPEN:
             conversation.client.end_attempt(Outcome.TIMED_OUT, cause, "")
             return
@@ -326,7 +326,7 @@ class Replies:
         tally.counts.lost += 1
         tally.response.record(waited)
         cause = Cause("timeout", f"{self._words(operation)}: {why}")
-        if self.asked and conversation.phase is LOOP:
+        if self.expects_reply and conversation.phase is LOOP:
             conversation.client.pending.clear()
             conversation.context.events.reply_timed_out(conversation.number, waited, cause)
         elif conversation.phase is not OPEN:

@@ -180,7 +180,7 @@ class Roles(Exchange):
         decode = role.decode
         if decode is not None:
             try:
-                messages, conversation.kept = decode(conversation.kept, first == BINARY, payload)
+                messages, conversation.decoder_state = decode(conversation.decoder_state, first == BINARY, payload)
             except Malformed as error:
                 cause = Cause("protocol", f"{role.spec.protocol}: {error}")
                 conversation.client.fail(CloseCode.PROTOCOL_ERROR, cause)

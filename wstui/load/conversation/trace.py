@@ -178,9 +178,9 @@ def follow(conversation: Conversation, line: TraceLine, receive: Callable[[], No
 
 def said(conversation: Conversation, line: TraceLine) -> None:
     """Write to the line of a message that is being sent which step sends it."""
-    saying = conversation.replies.saying
-    if saying is not None and conversation.running:
-        line.step, line.expected = saying.label, _words(saying)
+    sent = conversation.replies.last_sent
+    if sent is not None and conversation.running:
+        line.step, line.expected = sent.label, _words(sent)
     elif conversation.running:
         line.step = "script"
     else:

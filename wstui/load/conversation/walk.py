@@ -47,9 +47,9 @@ def walk(conversation: Conversation, operations: list[Operation]) -> Generator[A
                 yield WAIT
             try:
                 if operation.expect is None:
-                    replies.say(operation)
+                    replies.send_only(operation)
                     continue
-                replies.ask(operation)
+                replies.send_and_wait(operation)
             except Unframed as error:
                 held = False
                 replies.not_sent(operation, error.message)

@@ -123,10 +123,10 @@ class WatchedClient(LoadClient):
             if self.transport is tap:
                 self.transport = transport
 
-    def say(self, first: int, payload: bytes, more: Sequence[tuple[int, bytes]] = ()) -> None:
+    def send_payload(self, first: int, payload: bytes, more: Sequence[tuple[int, bytes]] = ()) -> None:
         for each in ((first, payload), *more) if self.plain else ():
             self.note_sent(*each)
-        super().say(first, payload, more)
+        super().send_payload(first, payload, more)
 
     def _send_deflated(self, first: int, payload: bytes) -> None:
         self.note_sent(first, payload)
@@ -201,10 +201,10 @@ def set_watched(client: LoadClient, watched: bool) -> None:
     client.__class__ = (_WATCHED if watched else _UNWATCHED).get(type(client), type(client))
     conversation: Any = client.conversation
     if conversation is not None and getattr(conversation.transmit, "__func__", None) in (
-        LoadClient.say,
-        WatchedClient.say,
+        LoadClient.send_payload,
+        WatchedClient.send_payload,
     ):
-        conversation.transmit = client.say
+        conversation.transmit = client.send_payload
 
 
 def _close_words(payload: bytes) -> bytes:
