@@ -20,6 +20,7 @@ def test_it_takes_what_cores_and_memory_hold_in_more_processes_than_cores_where_
     assert "as its cores keep up with" in plan(Machine(2, 22 * GIB, 20_000), None)[1]
     assert "as its memory holds" in plan(Machine(8, 4 * GIB, 20_000), None)[1]
     assert plan(Machine(64, 256 * GIB, 0), None)[0].clients == MILLION
+    assert "from 1 loopback address to 2 sinks" in plan(Machine(2, 22 * GIB, 20_000), 2_000)[1]
 
 
 def test_more_than_the_memory_holds_is_refused() -> None:

@@ -120,7 +120,11 @@ def test_every_command_line_names_commands_and_options_that_exist(line: str) -> 
 
 
 def test_without_a_terminal_the_headless_command_is_named() -> None:
-    for arguments, instead in ((["demo"], "wstui demo --headless"), ([], "wstui run PRESET")):
+    for arguments, instead in (
+        (["demo"], "wstui demo --headless"),
+        (["demo", "million"], "wstui demo million --headless"),
+        ([], "wstui run PRESET"),
+    ):
         done = subprocess.run(
             [sys.executable, "-m", "wstui", *arguments],
             stdin=subprocess.DEVNULL,

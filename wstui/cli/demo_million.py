@@ -123,7 +123,8 @@ def plan(machine: Machine, wanted: int | None) -> tuple[MillionPlan, str]:
     made = MillionPlan(clients, processes, machine.cores)
     return made, (
         f"this machine has {found}: {grouped(clients)} clients ({why}) in {processes} workers, from "
-        f"{made.addresses} loopback addresses to {processes} sinks, a broadcast every {made.every_s} s"
+        f"{made.addresses} loopback address{'' if made.addresses == 1 else 'es'} to {processes} sinks, "
+        f"a broadcast every {made.every_s} s"
     )
 
 
