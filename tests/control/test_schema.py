@@ -97,4 +97,4 @@ def test_the_manual_has_every_line_and_a_command_prints_the_schema(schema: jsons
         for part in union["anyOf"]:
             (kind,) = definitions[part["$ref"].rpartition("/")[2]]["properties"]["type"]["enum"]
             assert f"| `{kind}` |" in page
-    assert all(f"| `{name}` |" in page for name in definitions["Changed"]["properties"]["changed"]["properties"])
+    assert all(f"| `{name}` |" in page for name in definitions["StatusChanged"]["properties"]["changed"]["properties"])

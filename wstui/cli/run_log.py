@@ -63,7 +63,7 @@ class RunLog(Observer):
         self._level_before = self._root.level
         self._root.addHandler(self._handler)
         self._root.setLevel(level.upper())
-        self._reported = _Reported()
+        self._reported = _Logged()
 
     def follow(self) -> None:
         """Write what is new."""
@@ -98,7 +98,7 @@ class RunLog(Observer):
 
     def _follow(self, status: Status) -> None:
         if status.started is not None and self._reported.started != status.started:
-            self._reported = _Reported(status.started)
+            self._reported = _Logged(status.started)
             self._secrets.update(dict.fromkeys(secrets_of(status.scenario)))
             _log.info("%s on %s from %s", _told(status.scenario), status.url, status.host)
         reported = self._reported
@@ -157,7 +157,7 @@ class _LogFile(RotatingFileHandler):
         self.fault = (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__
 
 
-class _Reported:
+class _Logged:
     """The part of a run that has been written."""
 
     def __init__(self, started: datetime | None = None) -> None:

@@ -26,7 +26,7 @@ def json_schema() -> dict[str, Any]:
     (to_run, from_run, *parts), definitions = msgspec.json.schema_components(
         [ToServer, ToClient, *fields.values()], schema_hook=_plain, ref_template=_REF
     )
-    definitions["Changed"]["properties"]["changed"] = {
+    definitions["StatusChanged"]["properties"]["changed"] = {
         "type": "object",
         "properties": dict(zip(fields, parts, strict=True)),
         "additionalProperties": False,

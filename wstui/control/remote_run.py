@@ -13,7 +13,7 @@ from importlib.metadata import version
 from wstui.control.control_messages import Answered, Failed, Hello, Request, ToServer, Watch, line
 from wstui.control.link import GREETING_S, LONGEST, ConnectionLost, Link, checked_hello, connect
 from wstui.control.status_lines import StatusReader
-from wstui.control.stream import Changed, StreamEnd, ToClient, decode_to_client
+from wstui.control.stream import StatusChanged, StreamEnd, ToClient, decode_to_client
 from wstui.execution.run.command_queue import set_answer
 from wstui.execution.run.commands import ENDED, CommandAnswer, RunCommand, WatchClient, answered
 from wstui.execution.run.result import Result, SuiteResult
@@ -146,7 +146,7 @@ class RemoteRun:
 
     def _take(self, message: ToClient) -> None:
         match message:
-            case Changed():
+            case StatusChanged():
                 self._status.take(message)
             case Answered(number, done, text):
                 if (future := self._pending.pop(number, None)) is not None:

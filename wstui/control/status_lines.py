@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from wstui.control.stream import Changed
+from wstui.control.stream import StatusChanged
 from wstui.execution.run.client_watches import watch_log
 from wstui.execution.run.status import Status
 from wstui.execution.run.status_codec import decode, encode
@@ -42,7 +42,7 @@ class StatusWriter:
         self._sent: dict[str, object] = {}
         self._ends = dict.fromkeys(_LOGS, 0)
 
-    def changes(self, status: Status) -> Changed | None:
+    def changes(self, status: Status) -> StatusChanged | None:
         """Return what has changed since the last call, or None."""
         begins = bool(self._sent) and self._sent["started"] != status.started
         if begins:
@@ -61,7 +61,7 @@ class StatusWriter:
             if entries:
                 changed[name] = msgspec.Raw(encode(list(entries)))
             self._ends[name] = end
-        return Changed(changed, begins) if changed else None
+        return StatusChanged(changed, begins) if changed else None
 
 
 class StatusReader:
@@ -71,7 +71,7 @@ class StatusReader:
         self.status: Status | None = None
         self._fields: dict[str, Any] = {}
 
-    def take(self, line: Changed) -> Status:
+    def take(self, line: StatusChanged) -> Status:
         """Return the status with these changes. Raises msgspec.ValidationError for what is not a status."""
         fields = self._fields
         if line.begins or not fields:

@@ -10,7 +10,7 @@ from wstui.control.control_messages import Answered, Failed, Hello
 from wstui.execution.run.result import Result, SuiteResult
 
 
-class Changed(msgspec.Struct, tag="status", frozen=True):
+class StatusChanged(msgspec.Struct, tag="status", frozen=True):
     """The fields of a `Status` that have changed since the last such line; of rows and marks, the new ones.
 
     `begins`: another run of the suite has begun, and rows and marks are those of that run alone.
@@ -33,5 +33,5 @@ class StreamEnd(msgspec.Struct, tag="end", frozen=True):
     suite: SuiteResult | None = None
 
 
-ToClient = Hello | Answered | Failed | Changed | Happened | StreamEnd
+ToClient = Hello | Answered | Failed | StatusChanged | Happened | StreamEnd
 decode_to_client = msgspec.json.Decoder(ToClient).decode

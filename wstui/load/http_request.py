@@ -52,7 +52,7 @@ Note = Callable[[Requester, bool, str, dict[int, Any]], None]
 """Takes what was asked, or (True) answered, and the values that were captured, by the index of their variable."""
 
 
-class HttpRequest:
+class CompiledRequest:
     """A compiled request. `words` name it in messages; `kind` begins those of its failures."""
 
     note: Note | None = None  # of a trace

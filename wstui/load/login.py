@@ -10,7 +10,7 @@ from wstui.load.client import LoadClient
 from wstui.load.connect_outcome import Outcome
 from wstui.load.context import ENDED
 from wstui.load.http_client import HttpClient, HttpConnection
-from wstui.load.http_request import HttpFailed, HttpRequest
+from wstui.load.http_request import CompiledRequest, HttpFailed
 from wstui.load.identity import Identity
 from wstui.load.protocol import Spec
 from wstui.measure.steps import StepTally
@@ -26,7 +26,7 @@ class ClientLogin:
         self._http = http
         self._loop = loop
         self._requests = [
-            (HttpRequest(request, spec.seed, f"login, {request.name or request.label}", LOGIN), request.name)
+            (CompiledRequest(request, spec.seed, f"login, {request.name or request.label}", LOGIN), request.name)
             for request in spec.login
         ]
         self._tally = StepTally("", LOGIN, LOGIN)

@@ -32,7 +32,7 @@ class PipeLink:
         loop = asyncio.get_running_loop()
         reader = asyncio.StreamReader(limit=MESSAGE_LIMIT)
         await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), read_from)
-        end = _End()
+        end = _CloseNotice()
         writer, _ = await loop.connect_write_pipe(lambda: end, write_to)
         return cls(reader, writer, end.reached)
 
@@ -58,7 +58,7 @@ class PipeLink:
             await asyncio.wait_for(self._closed.wait(), self.flush_s)
 
 
-class _End(asyncio.Protocol):
+class _CloseNotice(asyncio.Protocol):
     """Notices that a pipe is closed: by us and empty, or by the other side."""
 
     def __init__(self) -> None:

@@ -100,7 +100,7 @@ def _plain(text: str) -> str:
     return text[:1].lower() + text[1:]
 
 
-class _End(asyncio.Protocol):
+class _BridgeEnd(asyncio.Protocol):
     """One end of a bridge: bytes that arrive here leave at the other."""
 
     def __init__(self) -> None:
@@ -133,7 +133,7 @@ async def bridge(loop: asyncio.AbstractEventLoop, transport: asyncio.Transport) 
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
     theirs.setblocking(False)
-    near, far = _End(), _End()
+    near, far = _BridgeEnd(), _BridgeEnd()
     transport.pause_reading()  # until the other end exists
     transport.set_protocol(far)
     far.here = near.there = transport

@@ -154,7 +154,7 @@ def control() -> str:
         return table(heads, (_line(definitions[name]) for name in names))
 
     to_run, from_run = (_names(definitions[name]) for name in ("ToRun", "FromRun"))
-    fields = definitions["Changed"]["properties"]["changed"]["properties"]
+    fields = definitions["StatusChanged"]["properties"]["changed"]["properties"]
     return "\n\n".join(
         (
             "### To the run",

@@ -32,12 +32,12 @@ def read_asyncapi(document: Table) -> RecordedSession:
     version = str(document["asyncapi"])
     if not version.startswith(("2.", "3.")):
         raise ImportFailed(f"it is AsyncAPI {version[:20]}: 2.x and 3.x are read")
-    reader = _Reader(document, 3 if version.startswith("3.") else 2)
+    reader = _OperationReader(document, 3 if version.startswith("3.") else 2)
     reader.read()
     return reader.session
 
 
-class _Reader:
+class _OperationReader:
     """Collects the operations by address, then plays them."""
 
     def __init__(self, document: Table, version: int) -> None:

@@ -45,7 +45,7 @@ def is_har(head: bytes) -> bool:
 def read_har(file: BinaryIO, progress: Callable[[int], None]) -> RecordedSession:
     """Return the WebSocket connections and HTTP requests of a HAR. Raises ImportFailed with the place."""
     counted = _CountingReader(file)
-    reader = _Reader(RecordedSession("HAR"))
+    reader = _EntryReader(RecordedSession("HAR"))
     try:
         for event in ijson.parse(counted, use_float=True, buf_size=1 << 18):
             reader.take(*event)
@@ -76,7 +76,7 @@ class _CountingReader:
         return data
 
 
-class _Reader:
+class _EntryReader:
     """Builds connections and requests from the events of the parser."""
 
     def __init__(self, session: RecordedSession) -> None:

@@ -23,7 +23,7 @@ _TOKEN = re.compile(
 
 def lines_of(text: str) -> dict[Key, int]:
     """Return the line of each key, table and item, the first being 1."""
-    return _Reader(text).lines
+    return _LineReader(text).lines
 
 
 def place_of(key: Key, lines: Mapping[Key, int], data: Any) -> str:
@@ -38,7 +38,7 @@ def place_of(key: Key, lines: Mapping[Key, int], data: Any) -> str:
     return printable(", ".join(filter(None, told)))
 
 
-class _Reader:
+class _LineReader:
     def __init__(self, text: str) -> None:
         self.lines: dict[Key, int] = {}
         self._tokens = list(_tokens(text))

@@ -11,7 +11,7 @@ from wstui.load.conversation.conversation import Conversation
 from wstui.load.conversation.conversation_state import OPEN
 from wstui.load.conversation.program import HTTP, Operation, WorkerRole
 from wstui.load.http_client import HttpClient, HttpConnection
-from wstui.load.http_request import HttpFailed, HttpRequest
+from wstui.load.http_request import CompiledRequest, HttpFailed
 
 
 class HttpSteps:
@@ -27,7 +27,7 @@ class HttpSteps:
             for operation in (*role.opening, *role.leaving):
                 if operation.kind == HTTP and operation.request_spec is not None:
                     words = f"{role.name}, {operation.label}"
-                    operation.request = HttpRequest(operation.request_spec, seed, words, "step")
+                    operation.request = CompiledRequest(operation.request_spec, seed, words, "step")
 
     def start(self, conversation: Conversation, operation: Operation) -> None:
         """Make the request of a step."""
@@ -35,7 +35,7 @@ class HttpSteps:
         conversation.replies.early = []
         conversation.request = self._loop.create_task(self._run(conversation, operation.request))
 
-    async def _run(self, conversation: Conversation, request: HttpRequest) -> None:
+    async def _run(self, conversation: Conversation, request: CompiledRequest) -> None:
         failed: HttpFailed | None = None
         identities = conversation.context.identities
         try:

@@ -12,7 +12,7 @@ from typing import Any
 from wstui.recording.inference.inferred_scenario import Guess
 from wstui.recording.inference.inferred_step import Guesses, matcher, payload, status_of, why_reply
 from wstui.recording.inference.inferred_value import InferredValue
-from wstui.recording.inference.message import Message, Path
+from wstui.recording.inference.message import ObservedMessage, Path
 from wstui.recording.inference.round_pattern import ParsedClient, RoundPattern, find_rounds, parse
 from wstui.recording.inference.traffic import SortedTraffic
 from wstui.recording.inference.values import Values, dotted_path
@@ -29,7 +29,7 @@ Place = tuple[str | int, ...]
 class _Step:
     """One step: its messages over all rounds and clients, and its tables once made."""
 
-    messages: list[Message]
+    messages: list[ObservedMessage]
     table: Table
     guesses: Guesses
     kind: str = ""
@@ -93,7 +93,7 @@ class RoleBuilder:
             return [self._step([m for m in every if m.kind == kind] or self.traffic.sent[kind]) for kind in rounds.loop]
         return [self._step([one[index] for p in parsed for one in p.rounds]) for index in range(len(rounds.loop))]
 
-    def _step(self, messages: list[Message], *, setup: bool = False) -> _Step:
+    def _step(self, messages: list[ObservedMessage], *, setup: bool = False) -> _Step:
         first = messages[0]
         reply = self.traffic.replies.get(first.kind)
         keyed = {sent for sent, _ in reply.pairs} if reply is not None and reply.keyed else set()
@@ -183,7 +183,7 @@ class RoleBuilder:
         self.every = ("0s", Guess("rounds follow no interval: each begins after the pause of the client", "likely"))
         first.gap = pause or ("1s", Guess("no pause was recorded", "unsure"))
 
-    def _after(self, before: Message, message: Message) -> float:
+    def _after(self, before: ObservedMessage, message: ObservedMessage) -> float:
         """Seconds that a client let pass before a message: since the reply to the one before, if it waited for it."""
         reply = self.traffic.reply_of.get(id(before))
         since = reply.at if reply is not None and reply.at <= message.at else before.at
@@ -191,11 +191,11 @@ class RoleBuilder:
 
     # -- what comes first, captures ------------------------------------------------------------------------------
 
-    def _hello(self, steps: dict[int, list[Message]]) -> list[_Step]:
+    def _hello(self, steps: dict[int, list[ObservedMessage]]) -> list[_Step]:
         """Return what the server says before the client does, once in each connection."""
         if self.traffic.has_opening:
             return []
-        firsts: list[list[Message]] = []
+        firsts: list[list[ObservedMessage]] = []
         for client in self.members:
             start = steps[client][0].at if steps[client] else float("inf")
             messages = self.traffic.clients[client]
@@ -265,10 +265,10 @@ class RoleBuilder:
             answers.append({"on": matcher([rule.on], self.traffic, (), {}), **sent})
         self.table |= {name: tables for name, tables in (("heartbeats", beats), ("answer", answers)) if tables}
 
-    def _answer(self, message: Message, found: dict[Path, InferredValue]) -> Table:
+    def _answer(self, message: ObservedMessage, found: dict[Path, InferredValue]) -> Table:
         class _Copied(Values):
             def of(
-                self, messages: Sequence[Message], path: Path, *, keyed: bool = False, setup: bool = False
+                self, messages: Sequence[ObservedMessage], path: Path, *, keyed: bool = False, setup: bool = False
             ) -> InferredValue | None:
                 return found.get(path)
 

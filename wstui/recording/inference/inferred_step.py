@@ -8,7 +8,7 @@ from typing import Any, AnyStr
 
 from wstui.recording.inference.inferred_scenario import Guess, escaped
 from wstui.recording.inference.inferred_value import InferredValue
-from wstui.recording.inference.message import Message, Path, Scalar, words_of
+from wstui.recording.inference.message import ObservedMessage, Path, Scalar, words_of
 from wstui.recording.inference.traffic import STATUS, ObservedReply, SortedTraffic
 from wstui.recording.inference.values import Values, dotted_path
 from wstui.scenario.conversation.conditions import ANY
@@ -18,7 +18,7 @@ Guesses = dict[tuple[str | int, ...], Guess]
 
 
 def payload(
-    messages: Sequence[Message], values: Values, keyed: Collection[Path], *, setup: bool
+    messages: Sequence[ObservedMessage], values: Values, keyed: Collection[Path], *, setup: bool
 ) -> tuple[dict[str, Any], Guesses, dict[Path, InferredValue]]:
     """Return what a step sends, as keys of the step with their guesses, and what stands at which path."""
     first = messages[0]
@@ -66,11 +66,11 @@ def templated(
     return {text: "".join(_json_text(document, path, found))}
 
 
-def _keys(message: Message) -> frozenset[Path]:
+def _keys(message: ObservedMessage) -> frozenset[Path]:
     return frozenset(message.fields)
 
 
-def _frame(message: Message) -> list[str]:
+def _frame(message: ObservedMessage) -> list[str]:
     """Return what is between the words of a text."""
     text = str(message.data)
     ends = [0, *(end for _, end in words_of(text))]
@@ -78,7 +78,7 @@ def _frame(message: Message) -> list[str]:
     return [text[a:b] for a, b in zip(ends, starts, strict=True)]
 
 
-def _text(message: Message, found: dict[Path, InferredValue]) -> str:
+def _text(message: ObservedMessage, found: dict[Path, InferredValue]) -> str:
     frame, text = _frame(message), str(message.data)
     parts = [escaped(frame[0])]
     for index, (start, end) in enumerate(words_of(text)):
@@ -137,7 +137,7 @@ def _fits_toml(value: Any) -> bool:
 
 
 def matcher(
-    replies: Sequence[Message],
+    replies: Sequence[ObservedMessage],
     traffic: SortedTraffic,
     pairs: Sequence[tuple[Path, Path]],
     found: dict[Path, InferredValue],
@@ -162,7 +162,7 @@ def matcher(
     return _text_matcher(replies, traffic, stable, found)
 
 
-def status_of(replies: Sequence[Message], at: str) -> dict[str, Any]:
+def status_of(replies: Sequence[ObservedMessage], at: str) -> dict[str, Any]:
     """Return whether all is well, as far as the content at `at` of all these replies says it in the same words."""
     before = tuple(at.split("."))
     conditions: dict[str, Any] = {}
@@ -178,7 +178,7 @@ def _put(conditions: dict[str, Any], path: Path, value: Scalar, *, raw: bool = F
         conditions[key] = escaped(value) if isinstance(value, str) and not raw else value
 
 
-def _own_path(first: Message, replies: Sequence[Message], traffic: SortedTraffic) -> dict[str, Any]:
+def _own_path(first: ObservedMessage, replies: Sequence[ObservedMessage], traffic: SortedTraffic) -> dict[str, Any]:
     """A path that only these messages have."""
     others = [m[0] for kind, m in traffic.received.items() if kind != first.kind]
     paths = [p for p in first.fields if dotted_path(p) and all(p in m.fields for m in replies)]
@@ -188,7 +188,7 @@ def _own_path(first: Message, replies: Sequence[Message], traffic: SortedTraffic
 
 
 def _text_matcher(
-    replies: Sequence[Message],
+    replies: Sequence[ObservedMessage],
     traffic: SortedTraffic,
     stable: dict[Path, InferredValue],
     found: dict[Path, InferredValue],

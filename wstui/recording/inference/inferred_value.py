@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from statistics import median
 
 from wstui.recording.inference.inferred_scenario import Guess, Sure, escaped
-from wstui.recording.inference.message import Message, Path, Scalar
+from wstui.recording.inference.message import ObservedMessage, Path, Scalar
 
 UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _HEX = re.compile(r"(?=.*\d)[0-9a-f]{8,}")
@@ -29,7 +29,7 @@ class Capture:
     name: str
     kind: str
     path: Path
-    source: Message
+    source: ObservedMessage
 
 
 @dataclass(slots=True)
@@ -43,7 +43,7 @@ class InferredValue:
 
 
 def varying(
-    found: Sequence[tuple[Message, Scalar]], by_client: Sequence[Sequence[Scalar]], *, keyed: bool
+    found: Sequence[tuple[ObservedMessage, Scalar]], by_client: Sequence[Sequence[Scalar]], *, keyed: bool
 ) -> InferredValue | None:
     """Return what stands for a value that differs from message to message, None if it stays as it is.
 
@@ -135,7 +135,7 @@ def numbered(texts: Sequence[str]) -> str:
     return f"{escaped(first[1])}{{{{client}}}}{escaped(first[3])}" if first and dense else ""
 
 
-def time_of(found: Sequence[tuple[Message, Scalar]]) -> InferredValue | None:
+def time_of(found: Sequence[tuple[ObservedMessage, Scalar]]) -> InferredValue | None:
     """A value that is the time of its message, on the wall clock or on a clock of the sender's own."""
     values = [value for _, value in found]
     if (unit := stamp_unit([(message.at, value) for message, value in found])) is not None:

@@ -11,7 +11,7 @@ from typing import Any
 from wstui.recording.inference.inferred_scenario import Guess, InferredScenario
 from wstui.recording.inference.inferred_step import templated
 from wstui.recording.inference.inferred_value import InferredValue
-from wstui.recording.inference.message import Message, Path
+from wstui.recording.inference.message import ObservedMessage, Path
 from wstui.recording.inference.request import (
     cookies_of,
     header_text,
@@ -38,12 +38,12 @@ class HttpExchange:
     """One HTTP request of a client's login and its answer, as messages."""
 
     request: RecordedRequest
-    sent: Message
-    answer: Message
+    sent: ObservedMessage
+    answer: ObservedMessage
 
 
 def find_logins(
-    session: RecordedSession, connections: Sequence[RecordedConnection], clients: Sequence[Sequence[Message]]
+    session: RecordedSession, connections: Sequence[RecordedConnection], clients: Sequence[Sequence[ObservedMessage]]
 ) -> list[list[HttpExchange]]:
     """Return for each client the requests that it cannot do without, in their order."""
     requests = [r for r in session.requests if 0 < r.status < 400 and r.method.lower() in METHODS]
@@ -70,7 +70,9 @@ class _Search:
                 if value not in said:
                     self._given.setdefault(value, number)
 
-    def logins(self, client: int, connection: RecordedConnection, messages: Sequence[Message]) -> list[HttpExchange]:
+    def logins(
+        self, client: int, connection: RecordedConnection, messages: Sequence[ObservedMessage]
+    ) -> list[HttpExchange]:
         """Return the exchanges that one client's values come from."""
         chosen: set[int] = set()
         upgrade = sent_by(client, connection.at, connection.url, connection.request)
@@ -132,7 +134,7 @@ def _host(url: str) -> str:
     return url.partition("://")[2].partition("/")[0].partition(":")[0]
 
 
-def _said(message: Message, where: RecordedRequest | RecordedConnection) -> Iterator[str]:
+def _said(message: ObservedMessage, where: RecordedRequest | RecordedConnection) -> Iterator[str]:
     """The values that a request sends; of a cookie with its name."""
     for path, value in message.fields.items():
         if is_specific(value) or (path[0] == "headers" and isinstance(value, str) and len(value) > 3):
@@ -141,7 +143,7 @@ def _said(message: Message, where: RecordedRequest | RecordedConnection) -> Iter
     yield from (f"{name}={value}" for name, value in cookies_of(cookies).items())
 
 
-def _answered(message: Message) -> Iterator[str]:
+def _answered(message: ObservedMessage) -> Iterator[str]:
     for path, value in message.fields.items():
         if path[0].startswith("cookie:"):
             yield f"{path[0][7:]}={value}"

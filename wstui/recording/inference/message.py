@@ -41,7 +41,7 @@ class Spoken:
 
 
 @dataclass(slots=True, eq=False)
-class Message:
+class ObservedMessage:
     """One message: its document if it is JSON, and its values by path. Of other text, the words are the values."""
 
     client: int
@@ -56,7 +56,7 @@ class Message:
     """The paths whose values tell its kind."""
     spoken: Spoken | None = None
     """Of what was sent, when `document` is a step in the terms of a protocol."""
-    answer: Message | None = None
+    answer: ObservedMessage | None = None
     """Its reply, when the protocol says which one that is."""
 
     @property
@@ -69,7 +69,7 @@ def words_of(text: str) -> list[tuple[int, int]]:
     return [match.span() for match in _TOKEN.finditer(text)][:MOST_FIELDS]
 
 
-def read_messages(connections: Sequence[RecordedConnection], *, as_json: bool = True) -> list[list[Message]]:
+def read_messages(connections: Sequence[RecordedConnection], *, as_json: bool = True) -> list[list[ObservedMessage]]:
     """Return the messages of each connection in their order, with their kinds; JSON as documents, or as text too."""
     clients = [
         [
@@ -84,9 +84,9 @@ def read_messages(connections: Sequence[RecordedConnection], *, as_json: bool = 
     return clients
 
 
-def plain_message(client: int, frame: RecordedMessage, *, as_json: bool = True) -> Message:
+def plain_message(client: int, frame: RecordedMessage, *, as_json: bool = True) -> ObservedMessage:
     """Return a frame as the document or the text that it holds."""
-    made = Message(client, frame.at, frame.sent, frame.data, "binary")
+    made = ObservedMessage(client, frame.at, frame.sent, frame.data, "binary")
     if isinstance(frame.data, str):
         made.form = "text"
         if as_json and frame.data.lstrip()[:1] in ("{", "["):
@@ -119,7 +119,7 @@ def flat(value: Any, path: Path, *, inside: bool) -> Iterator[tuple[Path, Scalar
             yield path, value
 
 
-def sort_into_kinds(messages: Sequence[Message], keys: Sequence[str] = ()) -> None:
+def sort_into_kinds(messages: Sequence[ObservedMessage], keys: Sequence[str] = ()) -> None:
     """Set the kind of messages of one direction, by the values that tell them apart and take few values.
 
     `keys` are dotted paths to such values that are known beforehand.
@@ -147,7 +147,7 @@ def sort_into_kinds(messages: Sequence[Message], keys: Sequence[str] = ()) -> No
                 message.kind = form
 
 
-def _possible_marks(message: Message, keys: Sequence[str]) -> Iterator[Path]:
+def _possible_marks(message: ObservedMessage, keys: Sequence[str]) -> Iterator[Path]:
     document = message.document
     if isinstance(document, list):
         for index, value in enumerate(document[:5]):

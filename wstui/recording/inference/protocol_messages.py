@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from wstui.protocols.guess import ProtocolGuess, guess
-from wstui.recording.inference.message import Message, Path, Spoken, flat, plain_message, sort_into_kinds
+from wstui.recording.inference.message import ObservedMessage, Path, Spoken, flat, plain_message, sort_into_kinds
 from wstui.recording.session import RecordedConnection, RecordedMessage, value_of
 from wstui.scenario.conversation.dialect import (
     BadKey,
@@ -44,8 +44,8 @@ class ProtocolMessages:
 
     guess: ProtocolGuess
     dialect: Dialect
-    clients: list[list[Message]] = field(default_factory=list)
-    options: list[Message] = field(default_factory=list)
+    clients: list[list[ObservedMessage]] = field(default_factory=list)
+    options: list[ObservedMessage] = field(default_factory=list)
 
     @property
     def protocol(self) -> str:
@@ -99,7 +99,7 @@ class _Listener:
         self._client, self._dialect, self._given = client, speaks, dict(given)
         self._decode, self._kept = speaks.decoder(), None
         self._heard = RecordedState()
-        self._messages: list[Message] = []
+        self._messages: list[ObservedMessage] = []
         self.options: Table = {}
         self._own: list[Any] = []
         """The ids of what the protocol sends by itself, whose replies are left out."""
@@ -119,7 +119,7 @@ class _Listener:
             return
         self._messages += [message for message in made if message is not None]
 
-    def _said(self, said: RecordedStep, frame: RecordedMessage) -> Message | None:
+    def _said(self, said: RecordedStep, frame: RecordedMessage) -> ObservedMessage | None:
         if said.opens or not said.table:
             if said.own is not None:
                 self._own.append(said.own)
@@ -171,7 +171,7 @@ class _Listener:
             if not any(isinstance(kind, str) and _BY_ITSELF.fullmatch(kind) for kind in kinds):
                 self._messages.append(made)
 
-    def answered(self) -> list[Message]:
+    def answered(self) -> list[ObservedMessage]:
         """Return the messages without replies to what the protocol sends; of each other one the reply is known."""
         used: set[int] = set()
         received = [message for message in self._messages if not message.sent]
@@ -203,13 +203,13 @@ class _Listener:
                 message.fields = dict(flat(message.document, (), inside=False))
                 message.spoken = self._spoken(message.document, None)
 
-    def _first(self, start: int, wanted: Sequence[Table], used: set[int]) -> Message | None:
+    def _first(self, start: int, wanted: Sequence[Table], used: set[int]) -> ObservedMessage | None:
         near = (m for m in self._messages[start : start + _FARTHEST] if not m.sent and id(m) not in used)
         return next((m for m in near if any(_matches(one, m) for one in wanted)), None)
 
 
-def _message(client: int, at: float, sent: bool, data: str | bytes, document: Any, kind: str = "") -> Message:
-    made = Message(client, at, sent, data, "json", document, kind=kind)
+def _message(client: int, at: float, sent: bool, data: str | bytes, document: Any, kind: str = "") -> ObservedMessage:
+    made = ObservedMessage(client, at, sent, data, "json", document, kind=kind)
     made.fields = {
         path: value for path, value in flat(document, (), inside=not sent) if not isinstance(value, Verbatim)
     }
@@ -271,7 +271,7 @@ def _with_id(matcher: Any, own: Any) -> list[Table]:
     return made
 
 
-def _matches(matcher: Mapping[str, Any], message: Message) -> bool:
+def _matches(matcher: Mapping[str, Any], message: ObservedMessage) -> bool:
     for key, value in matcher.items():
         path: Path = tuple((value if key == "absent" else key).split("."))
         held = any(found[: len(path)] == path for found in message.fields)

@@ -9,7 +9,7 @@ from typing import Any
 from wstui.recording.inference.inferred_scenario import Guess
 from wstui.recording.inference.inferred_step import matcher
 from wstui.recording.inference.inferred_value import stamp_unit
-from wstui.recording.inference.message import Message, Path
+from wstui.recording.inference.message import ObservedMessage, Path
 from wstui.recording.inference.traffic import SortedTraffic
 from wstui.recording.inference.values import dotted_path
 
@@ -83,14 +83,14 @@ def broadcasts(traffic: SortedTraffic) -> Guess | None:
     return Guess(f"{why} as the same bytes", "sure")
 
 
-def _by_kind(traffic: SortedTraffic) -> Iterator[tuple[str, Sequence[Message]]]:
+def _by_kind(traffic: SortedTraffic) -> Iterator[tuple[str, Sequence[ObservedMessage]]]:
     asked = {rule.on.kind for rule in traffic.answers.values()}
     for kind, pushes in traffic.pushes().items():
         if kind not in asked and len(pushes) >= _FEWEST and pushes[0].form == "json":
             yield pushes[0].label, pushes[:_MOST_LOOKED_AT]
 
 
-def _counts_up(pushes: Sequence[Message], path: Path, per: Path) -> bool:
+def _counts_up(pushes: Sequence[ObservedMessage], path: Path, per: Path) -> bool:
     last: dict[tuple[int, str], int] = {}
     ones = steps = 0
     for message in pushes:

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from wstui.recording.inference.inferred_scenario import escaped
 from wstui.recording.inference.inferred_value import InferredValue
-from wstui.recording.inference.message import Message, Path, Scalar, flat
+from wstui.recording.inference.message import ObservedMessage, Path, Scalar, flat
 from wstui.recording.session import Headers, RecordedRequest, value_of
 
 _USUAL = frozenset(
@@ -35,7 +35,7 @@ def cookies_of(headers: Headers) -> dict[str, str]:
     return {name.strip(): value.strip() for name, _, value in pairs if name.strip()}
 
 
-def sent_by(client: int, at: float, url: str, headers: Headers, **more: Any) -> Message:
+def sent_by(client: int, at: float, url: str, headers: Headers, **more: Any) -> ObservedMessage:
     """Return what a request says of its own: its path, query, headers and body."""
     query = (part.partition("=") for part in urlsplit(url).query.split("&"))
     document = {
@@ -43,10 +43,10 @@ def sent_by(client: int, at: float, url: str, headers: Headers, **more: Any) -> 
         "query": [{unquote(name): unquote(value)} for name, _, value in query],
         "headers": {name: [*_credential(value)] for name, value in told_headers(headers)},
     } | more
-    return Message(client, at, True, "", "json", document, dict(flat(document, (), inside=False)))
+    return ObservedMessage(client, at, True, "", "json", document, dict(flat(document, (), inside=False)))
 
 
-def request_sent(client: int, request: RecordedRequest) -> Message:
+def request_sent(client: int, request: RecordedRequest) -> ObservedMessage:
     """Return a request with its body, if that is JSON or a form."""
     body: dict[str, Any] = {}
     kind = value_of(request.headers, "content-type")
@@ -63,7 +63,7 @@ def request_sent(client: int, request: RecordedRequest) -> Message:
     return sent_by(client, request.at, request.url, headers, **body)
 
 
-def request_answer(client: int, request: RecordedRequest, kind: str) -> Message:
+def request_answer(client: int, request: RecordedRequest, kind: str) -> ObservedMessage:
     """Return what an answer holds: the JSON of its body, its own headers, and the cookies that it sets."""
     fields: dict[Path, Scalar] = {}
     if request.answer_body.lstrip()[:1] in ("{", "["):
@@ -75,7 +75,7 @@ def request_answer(client: int, request: RecordedRequest, kind: str) -> Message:
             fields[f"cookie:{key.strip()}",] = rest.partition(";")[0].strip()
         elif name.lower() not in _USUAL_ANSWER and not name.lower().startswith(("access-control", "content-")):
             fields[f"header:{name}",] = value
-    return Message(client, request.at, False, request.answer_body, "json", None, fields, kind)
+    return ObservedMessage(client, request.at, False, request.answer_body, "json", None, fields, kind)
 
 
 def _credential(value: str) -> Iterator[str]:

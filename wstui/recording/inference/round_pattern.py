@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from wstui.recording.inference.message import Message
+from wstui.recording.inference.message import ObservedMessage
 
 _SETUP = re.compile(
     r"auth|login|log_?in|join|subscr|^sub|hello|^init|connect|register|identify|handshake|welcome|enter|session",
@@ -34,12 +34,12 @@ class RoundPattern:
 class ParsedClient:
     """The messages of one client by phase; those of the loop by round."""
 
-    open: list[Message] = field(default_factory=list)
-    rounds: list[list[Message]] = field(default_factory=list)
-    leave: list[Message] = field(default_factory=list)
+    open: list[ObservedMessage] = field(default_factory=list)
+    rounds: list[list[ObservedMessage]] = field(default_factory=list)
+    leave: list[ObservedMessage] = field(default_factory=list)
 
 
-def find_rounds(messages: Sequence[Message]) -> RoundPattern:
+def find_rounds(messages: Sequence[ObservedMessage]) -> RoundPattern:
     """Tell the phases of one client apart."""
     kinds = [message.kind for message in messages][:_MOST_STEPS]
     times = [message.at for message in messages][:_MOST_STEPS]
@@ -87,7 +87,7 @@ def _repetition(kinds: Sequence[str], times: Sequence[float]) -> tuple[int, int,
     return best
 
 
-def parse(rounds: RoundPattern, messages: Sequence[Message]) -> ParsedClient:
+def parse(rounds: RoundPattern, messages: Sequence[ObservedMessage]) -> ParsedClient:
     """Return the messages of a client as far as they follow the phases."""
     parsed = ParsedClient()
     kinds = [message.kind for message in messages]

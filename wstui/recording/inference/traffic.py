@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
-from wstui.recording.inference.message import Message, Path, Scalar
+from wstui.recording.inference.message import ObservedMessage, Path, Scalar
 
 _BEAT = re.compile(r"ping|heart|beat|keep_?-?alive|\bhb\b|\bka\b", re.IGNORECASE)
 _PONG = re.compile(r"pong|ping|heart|beat|alive|\bhb\b|ack", re.IGNORECASE)
@@ -41,15 +41,15 @@ class ObservedBeat:
     kind: str
     period: float
     spread: float
-    messages: list[Message]
+    messages: list[ObservedMessage]
 
 
 @dataclass(slots=True)
 class AnswerRule:
     """What is sent at once when a kind arrives, with the values that are copied (received path, sent path)."""
 
-    on: Message
-    message: Message
+    on: ObservedMessage
+    message: ObservedMessage
     pairs: list[Pair]
     hits: int
     of: int
@@ -59,23 +59,23 @@ class AnswerRule:
 class SortedTraffic:
     """All messages of some clients, sorted into what they are."""
 
-    clients: list[list[Message]]
+    clients: list[list[ObservedMessage]]
     has_opening: bool = False
     """Whether a protocol knows what comes first, so that no step has to wait for it."""
     beats: dict[str, ObservedBeat] = field(default_factory=dict)
     answers: dict[str, AnswerRule] = field(default_factory=dict)
     replies: dict[str, ObservedReply] = field(default_factory=dict)
-    reply_of: dict[int, Message] = field(default_factory=dict)
+    reply_of: dict[int, ObservedMessage] = field(default_factory=dict)
     """The reply of a message, by its id()."""
-    sent: defaultdict[str, list[Message]] = field(default_factory=lambda: defaultdict(list))
-    received: defaultdict[str, list[Message]] = field(default_factory=lambda: defaultdict(list))
+    sent: defaultdict[str, list[ObservedMessage]] = field(default_factory=lambda: defaultdict(list))
+    received: defaultdict[str, list[ObservedMessage]] = field(default_factory=lambda: defaultdict(list))
     _index: dict[int, int] = field(default_factory=dict)
 
-    def steps(self, client: int) -> list[Message]:
+    def steps(self, client: int) -> list[ObservedMessage]:
         """Return what a client sent of its own accord."""
         return [m for m in self.clients[client] if m.sent and m.kind not in self.beats and m.kind not in self.answers]
 
-    def pushes(self) -> dict[str, list[Message]]:
+    def pushes(self) -> dict[str, list[ObservedMessage]]:
         """Return messages that arrived unasked, by kind."""
         used = {id(message) for message in self.reply_of.values()}
         kinds = {reply.kind for reply in self.replies.values() if not reply.keyed}
@@ -86,7 +86,7 @@ class SortedTraffic:
         }
 
 
-def sort_traffic(clients: list[list[Message]], *, has_opening: bool = False) -> SortedTraffic:
+def sort_traffic(clients: list[list[ObservedMessage]], *, has_opening: bool = False) -> SortedTraffic:
     """Tell heartbeats, answers and replies apart."""
     traffic = SortedTraffic(clients, has_opening)
     for client in clients:
@@ -122,7 +122,7 @@ def _find_beats(traffic: SortedTraffic) -> None:
             traffic.beats[kind] = ObservedBeat(kind, period, spread, messages)
 
 
-def _in_step(traffic: SortedTraffic, messages: Sequence[Message], period: float) -> bool:
+def _in_step(traffic: SortedTraffic, messages: Sequence[ObservedMessage], period: float) -> bool:
     """Whether messages always come as long after what the client sent before: then they are steps of its rounds."""
     gaps = []
     for message in messages:
@@ -133,7 +133,7 @@ def _in_step(traffic: SortedTraffic, messages: Sequence[Message], period: float)
     return not gaps or max(gaps) - min(gaps) < 0.2 * period
 
 
-def _period(messages: Sequence[Message]) -> tuple[float, float]:
+def _period(messages: Sequence[ObservedMessage]) -> tuple[float, float]:
     """The median gap between messages of one client, and how far gaps stray from it, as a share."""
     by_client: defaultdict[int, list[float]] = defaultdict(list)
     for message in messages:
@@ -154,7 +154,7 @@ def _find_answers(traffic: SortedTraffic, *, hinted: bool) -> None:
         if kind in traffic.beats or kind in traffic.answers or (not hinted and kind in traffic.replies):
             continue
         causes: Counter[str] = Counter()
-        found: dict[str, list[tuple[Message, Message]]] = defaultdict(list)
+        found: dict[str, list[tuple[ObservedMessage, ObservedMessage]]] = defaultdict(list)
         for message in messages:
             before = _cause(traffic, message, hinted=hinted)
             if before is not None:
@@ -172,11 +172,11 @@ def _find_answers(traffic: SortedTraffic, *, hinted: bool) -> None:
             traffic.answers[kind] = AnswerRule(found[cause][0][0], messages[0], pairs, hits, asked)
 
 
-def _constant(messages: Sequence[Message]) -> bool:
+def _constant(messages: Sequence[ObservedMessage]) -> bool:
     return len({message.data for message in messages}) == 1
 
 
-def _cause(traffic: SortedTraffic, message: Message, *, hinted: bool) -> Message | None:
+def _cause(traffic: SortedTraffic, message: ObservedMessage, *, hinted: bool) -> ObservedMessage | None:
     """Return what a message may answer: what arrived just before it.
 
     If its name says that it answers, rather what arrived a little earlier with the same value: a busy client is late.
@@ -209,7 +209,7 @@ def _find_reply(traffic: SortedTraffic, kind: str) -> None:
         return
     near = [list(_window(traffic, message, to_next=True)) for message in occurrences]
     wide = [list(_window(traffic, message, to_next=False)) for message in occurrences]
-    best: tuple[tuple[float, ...], ObservedReply, list[Message | None]] | None = None
+    best: tuple[tuple[float, ...], ObservedReply, list[ObservedMessage | None]] | None = None
     asked = {rule.on.kind for rule in traffic.answers.values()}
     taken = {id(message) for message in traffic.reply_of.values()}
     for candidate in dict.fromkeys(message.kind for window in wide for message in window):
@@ -239,7 +239,7 @@ def _find_reply(traffic: SortedTraffic, kind: str) -> None:
 
 def _settle(traffic: SortedTraffic) -> None:
     """Leave a reply that several kinds claim to the last of them: a subscription is not answered by the first push."""
-    claims: defaultdict[int, list[Message]] = defaultdict(list)
+    claims: defaultdict[int, list[ObservedMessage]] = defaultdict(list)
     for messages in traffic.sent.values():
         for message in messages:
             if message.kind in traffic.replies and (reply := traffic.reply_of.get(id(message))) is not None:
@@ -255,7 +255,7 @@ def _settle(traffic: SortedTraffic) -> None:
                 traffic.reply_of.pop(id(message), None)
 
 
-def _window(traffic: SortedTraffic, message: Message, *, to_next: bool) -> Iterable[Message]:
+def _window(traffic: SortedTraffic, message: ObservedMessage, *, to_next: bool) -> Iterable[ObservedMessage]:
     """What arrived after a message; `to_next` until the client's next one that is neither heartbeat nor answer."""
     client = traffic.clients[message.client]
     found = 0
@@ -272,8 +272,8 @@ def _window(traffic: SortedTraffic, message: Message, *, to_next: bool) -> Itera
 
 
 def _keyed(
-    occurrences: Sequence[Message], windows: Sequence[Sequence[Message]], kind: str
-) -> tuple[list[Pair], list[Message | None]]:
+    occurrences: Sequence[ObservedMessage], windows: Sequence[Sequence[ObservedMessage]], kind: str
+) -> tuple[list[Pair], list[ObservedMessage | None]]:
     """The values that come back in a kind and differ from message to message, and the replies that have them."""
     if len(occurrences) < 2:
         return [], []
@@ -287,7 +287,7 @@ def _keyed(
         and len({(m.client, str(m.fields.get(sent))) for m in occurrences}) > max(1, 0.5 * len(occurrences))
         and len({str(m.fields.get(sent)) for m in occurrences}) > 1
     ]
-    replies: list[Message | None] = []
+    replies: list[ObservedMessage | None] = []
     for message, window in zip(occurrences, windows, strict=True):
         alike = (m for m in window if m.kind == kind and any(_same_value(message, m, *pair) for pair in pairs))
         replies.append(next(alike, None))
@@ -300,7 +300,7 @@ def _keyed(
     return ([*kept, *(pair for pair in _common_pairs(exchanges) if pair not in kept)] if kept else []), replies
 
 
-def _common_pairs(exchanges: Sequence[tuple[Message, Message]]) -> list[Pair]:
+def _common_pairs(exchanges: Sequence[tuple[ObservedMessage, ObservedMessage]]) -> list[Pair]:
     """The values that all replies share with what they answer."""
     found: set[Pair] | None = None
     for message, reply in exchanges[:_MOST_LOOKED_AT]:
@@ -309,7 +309,7 @@ def _common_pairs(exchanges: Sequence[tuple[Message, Message]]) -> list[Pair]:
     return sorted(found or ())
 
 
-def _pairs(message: Message, other: Message) -> Iterable[Pair]:
+def _pairs(message: ObservedMessage, other: ObservedMessage) -> Iterable[Pair]:
     """Paths at which two messages hold the same value, but those of their kinds."""
     by_value: defaultdict[str, list[Path]] = defaultdict(list)
     for path, value in message.fields.items():
@@ -324,7 +324,7 @@ def _tells(value: Scalar) -> bool:
     return value is not None and not isinstance(value, bool) and value != ""
 
 
-def _same_value(message: Message, other: Message, mine: Path, its: Path) -> bool:
+def _same_value(message: ObservedMessage, other: ObservedMessage, mine: Path, its: Path) -> bool:
     return str(message.fields.get(mine)) == str(other.fields.get(its, object()))
 
 

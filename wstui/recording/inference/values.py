@@ -10,7 +10,7 @@ from typing import get_args
 
 from wstui.recording.inference.inferred_scenario import Guess, InferredScenario, Sure
 from wstui.recording.inference.inferred_value import UUID, Capture, InferredValue, numbered, time_of, varying
-from wstui.recording.inference.message import Message, Path, Scalar
+from wstui.recording.inference.message import ObservedMessage, Path, Scalar
 from wstui.scenario.conversation.conditions import Kind
 from wstui.scenario.placeholder import RESERVED
 from wstui.scenario.secrets import is_secret_header
@@ -39,15 +39,15 @@ class Values:
     """Guesses what stands for each value that the clients of a role have sent."""
 
     draft: InferredScenario
-    clients: Sequence[Sequence[Message]]
+    clients: Sequence[Sequence[ObservedMessage]]
     shared: dict[tuple[str, Path], Capture] = field(default_factory=dict)
     """Captures from HTTP answers, which all roles have."""
     captures: dict[tuple[str, Path], Capture] = field(default_factory=dict)
-    _seen: dict[int, dict[str, tuple[Message, Path]]] = field(default_factory=dict)
-    _all: dict[int, dict[str, list[tuple[Message, Path]]]] = field(default_factory=dict)
+    _seen: dict[int, dict[str, tuple[ObservedMessage, Path]]] = field(default_factory=dict)
+    _all: dict[int, dict[str, list[tuple[ObservedMessage, Path]]]] = field(default_factory=dict)
 
     def of(
-        self, messages: Sequence[Message], path: Path, *, keyed: bool = False, setup: bool = False
+        self, messages: Sequence[ObservedMessage], path: Path, *, keyed: bool = False, setup: bool = False
     ) -> InferredValue | None:
         """Return what stands for the value at a path of these messages, None if it stays as it is.
 
@@ -71,10 +71,10 @@ class Values:
 
     # -- captured ------------------------------------------------------------------------------------------------
 
-    def _captured(self, found: Sequence[tuple[Message, Scalar]], path: Path) -> InferredValue | None:
+    def _captured(self, found: Sequence[tuple[ObservedMessage, Scalar]], path: Path) -> InferredValue | None:
         """A value that a client received before it sent it, always at the same place."""
         sources: Counter[tuple[str, Path]] = Counter()
-        examples: dict[tuple[str, Path], Message] = {}
+        examples: dict[tuple[str, Path], ObservedMessage] = {}
         for message, value in found:
             first = self._first(message.client).get(_token(path, value))
             if first is None or first[0].sent or first[0].at > message.at:
@@ -99,11 +99,11 @@ class Values:
         sure: Sure = "sure" if len(distinct) > 1 else "likely"
         return InferredValue(f"{{{{{capture.name}}}}}", Guess(why, sure), stable=True, capture=capture)
 
-    def _first(self, client: int) -> dict[str, tuple[Message, Path]]:
+    def _first(self, client: int) -> dict[str, tuple[ObservedMessage, Path]]:
         """Return where each value was first seen by a client, in either direction."""
         if client not in self._seen:
-            seen: dict[str, tuple[Message, Path]] = {}
-            received: dict[str, list[tuple[Message, Path]]] = {}
+            seen: dict[str, tuple[ObservedMessage, Path]] = {}
+            received: dict[str, list[tuple[ObservedMessage, Path]]] = {}
             for message in self.clients[client]:
                 for path, value in message.fields.items():
                     named = isinstance(value, int | str) and path and _NAMED_ID.fullmatch(path[-1])
@@ -125,7 +125,7 @@ class Values:
 
     # -- secrets, columns ----------------------------------------------------------------------------------------
 
-    def _is_secret(self, key: str, found: Sequence[tuple[Message, Scalar]]) -> bool:
+    def _is_secret(self, key: str, found: Sequence[tuple[ObservedMessage, Scalar]]) -> bool:
         values = [value for _, value in found if isinstance(value, str)]
         return bool(values) and (is_secret_header(key) or bool(_TOKEN_LIKE.fullmatch(values[0])))
 
@@ -148,7 +148,7 @@ class Values:
     def _constant(
         self,
         key: str,
-        found: Sequence[tuple[Message, Scalar]],
+        found: Sequence[tuple[ObservedMessage, Scalar]],
         by_client: dict[int, list[Scalar]],
         *,
         setup: bool,

@@ -32,7 +32,7 @@ from wstui.scenario.secret_fields import masked
 
 class RunEvents:
     def __init__(self) -> None:
-        self._reported: _Reported | None = None
+        self._reported: _EventCursor | None = None
         self._ended: set[str] = set()
         self._made: list[dict[str, Any]] = []
 
@@ -42,7 +42,7 @@ class RunEvents:
             return []
         started = stamp(status.started)
         if self._reported is None or self._reported.started != started:
-            self._reported = _Reported(started, status.scenario.name)
+            self._reported = _EventCursor(started, status.scenario.name)
             self._add(
                 "start",
                 0.0,
@@ -68,7 +68,7 @@ class RunEvents:
         made, self._made = self._made, []
         return made
 
-    def _changes(self, reported: _Reported, status: Status) -> None:
+    def _changes(self, reported: _EventCursor, status: Status) -> None:
         at_s = round(status.elapsed_s, 3)
         if not status.state.ended:
             self._state(reported, status, at_s)
@@ -108,14 +108,14 @@ class RunEvents:
                     default=outcome.default,
                 )
 
-    def _state(self, reported: _Reported, status: Status, at_s: float) -> None:
+    def _state(self, reported: _EventCursor, status: Status, at_s: float) -> None:
         if status.state is not reported.state:
             reported.state = status.state
             self._add("state", at_s, state=str(status.state))
 
     def _end_of(self, result: Result) -> None:
         if self._reported is None or self._reported.started != result.started:
-            self._reported = _Reported(result.started, name_of(result))
+            self._reported = _EventCursor(result.started, name_of(result))
         self._ended.add(result.started)
         self._add(
             "end",
@@ -197,7 +197,7 @@ class EventStream(Observer):
         return str(self._target) if isinstance(self._target, str | Path) else "their stream"
 
 
-class _Reported:
+class _EventCursor:
     """How much of a run has been written."""
 
     def __init__(self, started: str, name: str) -> None:
