@@ -70,20 +70,20 @@ async def _row(name: str, clients: int) -> tuple[list[str], float]:
         watching = asyncio.create_task(_watch(bench, lags))
         begin = await bench.read()
         waits = [await _obeyed(bench, clients + 1 - number % 2) for number in range(COMMANDS)]
-        stretch = Interval(begin, await bench.read())
+        interval = Interval(begin, await bench.read())
         watching.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await watching
-    received = stretch.totals.counters.received
+    received = interval.totals.counters.received
     return [
         name,
         grouped(clients),
-        grouped(received / stretch.seconds),
-        f"{stretch.cpu_us / max(1, received):.2f}",
+        grouped(received / interval.seconds),
+        f"{interval.cpu_us / max(1, received):.2f}",
         f"{1e3 * statistics.median(waits):.1f}",
         f"{1e3 * max(waits):.1f}",
         f"{sorted(lags)[int(0.99 * len(lags))] / 1e6:.1f}",
-        f"{(len(lags) - COMMANDS) / stretch.seconds:.1f}",
+        f"{(len(lags) - COMMANDS) / interval.seconds:.1f}",
         f"{(opened.resident - resident) / 1024 / clients:.2f}",
     ], max(waits)
 

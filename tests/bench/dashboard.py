@@ -139,8 +139,8 @@ async def _steady(
             dashboard.draw(draws)
             begin = await bench.read()
             await asyncio.sleep(_WINDOW_S)
-            stretch = Interval(begin, await bench.read())
-            cost = stretch.cpu_us / max(1, getattr(stretch.totals.counters, counted))
+            interval = Interval(begin, await bench.read())
+            cost = interval.cpu_us / max(1, getattr(interval.totals.counters, counted))
             (costs.drawn if draws else costs.plain).append(cost)
     return costs
 
@@ -153,6 +153,6 @@ async def _connects(dashboard: Dashboard, cores: Cores, pairs: int) -> Pairs:
         async with AsyncExitStack() as stack:
             sink = await stack.enter_async_context(SinkProcess(core=cores.target))
             bench = await stack.enter_async_context(Bench(_scenario(sink.url, "listen", 1.0), cores, sink))
-            stretch = Interval(bench.reading(), await bench.open(MANY))
-        (costs.drawn if draws else costs.plain).append(stretch.cpu_us / MANY)
+            interval = Interval(bench.reading(), await bench.open(MANY))
+        (costs.drawn if draws else costs.plain).append(interval.cpu_us / MANY)
     return costs

@@ -117,9 +117,9 @@ async def _worker(clients: int, rate: float) -> _Cost:
     async with _open(clients) as (bench, _):
         bench.tell(Pace(round(clients / rate * 1e9) if rate else 0))
         await asyncio.sleep(2.0)
-        stretch = await _during(bench)
-    matched = stretch.totals.counters.matched
-    return _Cost(stretch.cpu_us / max(1, matched), matched / stretch.seconds)
+        interval = await _during(bench)
+    matched = interval.totals.counters.matched
+    return _Cost(interval.cpu_us / max(1, matched), matched / interval.seconds)
 
 
 async def _in_c(program: Path | None, clients: int, rate: float) -> _Cost:

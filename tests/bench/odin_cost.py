@@ -55,15 +55,15 @@ async def _row(clients: int, rate: float, seconds: float) -> list[str]:
             await asyncio.sleep(SETTLE_S)
             before, begin = await _stats(server), await bench.read()
             claimed = [(await asyncio.sleep(1.0, await _stats(server)))["processes"][0] for _ in range(round(seconds))]
-            after, stretch = await _stats(server), Interval(begin, await bench.read())
+            after, interval = await _stats(server), Interval(begin, await bench.read())
     published, delivered = (after["messages"][name] - before["messages"][name] for name in ("published", "delivered"))
     return [
-        f"{published / stretch.seconds:.1f}",
-        f"{stretch.target_cpu:.1%}",
+        f"{published / interval.seconds:.1f}",
+        f"{interval.target_cpu:.1%}",
         f"{statistics.mean(process['cpuPercent'] for process in claimed):.1f}%",
         f"{after['processes'][0]['rssBytes'] / 2**20:.0f}",
-        f"{delivered / stretch.seconds:,.0f}",
-        f"{stretch.totals.counters.received / stretch.seconds:,.0f}",
+        f"{delivered / interval.seconds:,.0f}",
+        f"{interval.totals.counters.received / interval.seconds:,.0f}",
     ]
 
 

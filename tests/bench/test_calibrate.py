@@ -32,11 +32,11 @@ async def test_a_stretch_counts_round_trips_and_what_they_cost() -> None:
     async with SinkProcess() as sink, Bench(scenario(sink.url), Cores(), sink) as bench:
         begin = await bench.open(5)
         end = await bench.read()
-        stretch = Interval(begin, end)
-        assert 0 < stretch.totals.counters.matched <= (await sink.summary())["replied"]
-        assert stretch.cpu_us > 0
-        assert stretch.target_cpu > 0
-        assert stretch.other_cpu >= 0
+        interval = Interval(begin, end)
+        assert 0 < interval.totals.counters.matched <= (await sink.summary())["replied"]
+        assert interval.cpu_us > 0
+        assert interval.target_cpu > 0
+        assert interval.other_cpu >= 0
         assert bench.resident() > 1 << 20
         pid = bench.pids[0]
     assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
@@ -45,9 +45,9 @@ async def test_a_stretch_counts_round_trips_and_what_they_cost() -> None:
 def test_what_other_programs_take_is_what_neither_worker_nor_target_does() -> None:
     begin = Sample(0, 0, 0, 0, Totals(), 0)
     for busy_s, others in ((1.9, 0.4), (1.0, 0.0)):
-        stretch = Interval(begin, Sample(10**9, 800_000_000, 700_000_000, 0, Totals(), int(busy_s * 1e9)))
-        assert (stretch.cpu, stretch.target_cpu) == (0.8, 0.7)
-        assert stretch.other_cpu == pytest.approx(others)
+        interval = Interval(begin, Sample(10**9, 800_000_000, 700_000_000, 0, Totals(), int(busy_s * 1e9)))
+        assert (interval.cpu, interval.target_cpu) == (0.8, 0.7)
+        assert interval.other_cpu == pytest.approx(others)
 
 
 async def test_clients_that_do_not_open_are_an_error_that_says_why() -> None:

@@ -134,7 +134,7 @@ async def phoenix(_: Any) -> AsyncIterator[tuple[str, Log]]:
 
 @contextlib.asynccontextmanager
 async def realtime(_: Any) -> AsyncIterator[tuple[str, Log]]:
-    async with protocol("realtime").Model() as model:
+    async with protocol("realtime").RealtimeModel() as model:
         yield model.url.replace("/ws", "/v1"), lambda: model.log
 
 
