@@ -127,6 +127,21 @@ async def test_programs_that_take_the_processors_are_named() -> None:
     assert "s3cr3t" not in str(taken)
 
 
+async def test_the_target_of_a_demo_is_named_as_such() -> None:
+    contention = Contention()
+    work = "while True: pass"
+    busy = [
+        subprocess.Popen([sys.executable, "-c", work, "wstui.execution.calibrate.sink"])
+        for _ in range(max(2, os.cpu_count() or 1))
+    ]
+    try:
+        await until(lambda: "the bundled target" in str(contention.taken()))
+    finally:
+        for process in busy:
+            process.kill()
+            process.wait()
+
+
 def test_the_advice_is_not_less_load_when_others_took_the_machine() -> None:
     run = limited()
     ours = next(f for f in findings(run) if f.cause == "generator")

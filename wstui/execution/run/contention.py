@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass
 
@@ -12,6 +13,8 @@ from wstui.measure.sanitize import sanitize
 
 NAMED = 3
 _LOAD = "wstui.load"
+_BUNDLED = ("from wstui.cli.odin import ", "wstui.execution.calibrate.sink")
+_TARGET = "the bundled target"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +76,16 @@ def _read() -> _Reading:
         if process.pid == me or (info["ppid"] == me and _makes_load(process)):
             ours += used
         else:
-            others[process.pid] = (sanitize(info["name"] or "?", 20), used)
+            others[process.pid] = (_name(process, info["name"] or "?"), used)
     return _Reading(total, total - idle, ours, others)
+
+
+def _name(process: psutil.Process, name: str) -> str:
+    """Return what a program is called; the target of a demo is named as such, since "python" could be anything."""
+    with contextlib.suppress(psutil.Error):
+        if name.startswith("python") and any(part.startswith(_BUNDLED) for part in process.cmdline()):
+            return _TARGET
+    return sanitize(name, 20)
 
 
 def _makes_load(process: psutil.Process) -> bool:
