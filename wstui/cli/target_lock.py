@@ -27,7 +27,7 @@ if sys.platform != "win32":
 
 POLL_S = 0.5
 TELL_S = 60.0
-"""A terminal is told so often how long a run has waited."""
+"""How often a waiting run says for how long it has waited."""
 _FIX = "name a folder that you can write to (--lock-folder, WSTUI_LOCK_FOLDER)"
 
 

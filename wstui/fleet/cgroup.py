@@ -30,7 +30,7 @@ _V2 = _Files("memory.max", "memory.current", "inactive_file", ("cpu.max",))
 
 
 def memory_left(root: Path | None = None, own: Path | None = None) -> int | None:
-    """Return the bytes that may still be used, None if there is no limit."""
+    """Return the number of bytes still available, or None without a limit."""
     found = []
     for folder, files in _folders("memory", root or ROOT, own or OWN):
         limit, used = _read(folder / files.limit), _read(folder / files.used)
@@ -42,7 +42,7 @@ def memory_left(root: Path | None = None, own: Path | None = None) -> int | None
 
 
 def processors(root: Path | None = None, own: Path | None = None) -> float | None:
-    """Return how many processors may be used at a time, None if there is no limit."""
+    """Return the number of processors available, or None without a limit."""
     found = []
     for folder, files in _folders("cpu", root or ROOT, own or OWN):
         quota, *period = " ".join(_read(folder / name) for name in files.quota).split() or [""]
@@ -52,7 +52,7 @@ def processors(root: Path | None = None, own: Path | None = None) -> float | Non
 
 
 def _folders(controller: str, root: Path, own: Path) -> Iterator[tuple[Path, _Files]]:
-    """Return this process's groups of a controller and those above, as far as they are seen from here."""
+    """Return this process's groups of a controller and their parents, as far as they are visible."""
     for line in _read(own).splitlines():
         _, controllers, path = line.split(":", 2)
         below, files = ("", _V2) if not controllers else (controller, _V1)

@@ -28,9 +28,9 @@ CLOCK_FAR_MS = 60_000.0
 SIGN_US = 100.0
 """CPU of a signed token."""
 MOST_PORTS = 64_512
-"""Of one source address: from 1024 on."""
+"""The most of one source address: those from 1024 on."""
 AT_ONCE_S = 0.1
-"""Time that clients take to connect at least if they come all at once."""
+"""The least time that clients need to connect when all come at once."""
 CLIENT_BYTES, WORKER_BYTES = 16 * 1024, 96 << 20
 """Memory of a client, its socket in the kernel included, and of a worker."""
 

@@ -109,7 +109,7 @@ async def _keeps_receipts(found: Detection, tls: ssl.SSLContext | None) -> bool:
 
 
 def _negotiates(url: str, tls: ssl.SSLContext | None) -> bool:
-    """Return whether a hub can be asked for a connection first, as its clients do by default."""
+    """Return whether a hub negotiates, as its clients do by default."""
     (request,) = dialect("signalr", {"negotiate": True}).login(url, {})
     try:
         with urllib.request.urlopen(request["post"], b"", timeout=_OPEN_S, context=tls) as answer:
@@ -121,7 +121,7 @@ def _negotiates(url: str, tls: ssl.SSLContext | None) -> bool:
 
 
 async def _recognised(url: str, scheme: str, rest: str, tls: ssl.SSLContext | None) -> Detection:
-    """Return what is seen of a server at the first of its addresses that lets a client in."""
+    """Return what a server shows at the first of its addresses that lets a client in."""
     refusals: list[tuple[str, str]] = []
     is_page = scheme.lower() in ("http", "https")  # as clients of SockJS are given it
     base = f"{websocket_scheme(scheme)}://{rest}" if is_page else check_target_url(url)
@@ -172,7 +172,7 @@ async def _detect(url: str, way: Connecting, refusals: list[tuple[str, str]]) ->
 
 
 async def _detect_inside(url: str, tls: ssl.SSLContext | None, refusals: list[tuple[str, str]]) -> Detection | None:
-    """Look into SockJS: at a session, as its clients do, and at the plain WebSocket below its path. None without it."""
+    """Try a session of SockJS, as its clients do, and the plain WebSocket below its path; None without SockJS."""
     told = await asyncio.to_thread(_sockjs_info, url, tls)
     if told is None:
         return None
@@ -196,7 +196,7 @@ def _session(url: str) -> str:
 
 
 def _sockjs_info(url: str, tls: ssl.SSLContext | None) -> Mapping[str, Any] | None:
-    """Return what SockJS says of itself at /info below its path; None if nothing there does."""
+    """Return SockJS's answer at /info below its path, or None if there is none."""
     path, mark, query = url.partition("?")
     address = f"http{path.removeprefix('ws').rstrip('/')}/info{mark}{query}"
     try:

@@ -33,7 +33,7 @@ class HostProvider(Protocol):
         ...
 
     async def changed(self) -> tuple[list[HostProbe], list[str]]:
-        """Probe the hosts that have appeared since the last probe, and name those of before that are gone.
+        """Probe the hosts that have appeared since the last probe, and name those that have gone.
 
         Raises FleetError.
         """

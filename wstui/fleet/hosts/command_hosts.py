@@ -56,7 +56,7 @@ class CommandHosts:
         return await probe_all(remotes, self._query)
 
     async def changed(self) -> tuple[list[HostProbe], list[str]]:
-        """Probe the pods that have appeared since the last probe, and name those of before that are gone."""
+        """Probe the pods that have appeared since the last probe, and name those that have gone."""
         remotes = [RemoteCommand(host, python=self._scenario.fleet.python) for host in hosts_of(self._scenario)]
         there = [pod for remote in remotes if remote.host.via == "k8s" for pod in await pods_of(remote)]
         lives = {(pod.destination, pod.life) for pod in there}
@@ -73,7 +73,7 @@ class CommandHosts:
         return probes, gone
 
     def _is_known(self, pod: HostSpec, before: HostSpec) -> bool:
-        """Return whether a pod is the one of before, or that one is not lost yet."""
+        """Return whether this is the same pod as before, or the old one is not lost yet."""
         if pod.destination != before.destination:
             return False
         connection = self._connections.get(before.name)
