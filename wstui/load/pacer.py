@@ -10,7 +10,8 @@ from wstui.load.client import LoadClient
 from wstui.load.context import READY
 from wstui.load.protocol import SendSpec
 from wstui.load.schedule import first_send, jittered, poisson_gap
-from wstui.load.timer_queue import TimerQueue, sends_a_pass
+from wstui.load.timer_queue import IN_A_ROW, TimerQueue, sends_a_pass
+from wstui.load.timer_wheel import TICK_BITS
 
 _now = time.monotonic_ns
 
@@ -31,19 +32,23 @@ class Pacer(TimerQueue[LoadClient]):
         """Let `client` send from now on, first at its own phase of the interval."""
         if self._stopped:
             return
-        if self._poisson:
+        if self._poisson:  # it has no memory, so it may begin at any time
             client.next_ns = self.clock()
-            self._wheel.add(self._drawn(client), client)
+            at = self._next(client)
         else:
             client.next_ns = first_send(self.clock(), client.number, self.every_ns)
-            self._wheel.add(client.next_ns if self._fixed else self._moved(client), client)
+            at = client.next_ns if self._fixed else self._moved(client)
+        self._wheel.add(at, client)
         self._arm()
 
-    def _drawn(self, client: LoadClient) -> int:
-        """Return the next send of a Poisson process, which has no memory: it may begin at any time."""
-        client.turn += 1
-        client.next_ns += poisson_gap(client.number, client.turn, self.every_ns, self._seed)
-        return client.next_ns
+    def _next(self, client: LoadClient) -> int:
+        """Return when `client` sends next: an interval later, with its jitter, or as a Poisson process has it."""
+        if self._poisson:
+            client.turn += 1
+            client.next_ns += poisson_gap(client.number, client.turn, self.every_ns, self._seed)
+            return client.next_ns
+        client.next_ns += self.every_ns
+        return client.next_ns if self._fixed else self._moved(client)
 
     def _moved(self, client: LoadClient) -> int:
         """Return the time that jitter gives the send that is at `client.next_ns` on the grid."""
@@ -71,7 +76,13 @@ class Pacer(TimerQueue[LoadClient]):
         every = self.every_ns
         fixed = self._fixed
         wheel = self._wheel
-        for _ in range(sends_a_pass(self._late_ns)):
+        late = self._late_ns
+        sends = sends_a_pass(late)
+        overdue_ns = 0
+        if 0 < every < late:
+            overdue_ns = self.clock() >> TICK_BITS << TICK_BITS
+            sends //= IN_A_ROW
+        for _ in range(sends):
             if self._index >= len(self._bucket):
                 taken = wheel.take(_now() - self._offset_ns)
                 if taken is None:
@@ -88,12 +99,20 @@ class Pacer(TimerQueue[LoadClient]):
             if not every:
                 continue
             if fixed:
-                client.next_ns += every
-                wheel.add(client.next_ns, client)
-            elif self._poisson:
-                wheel.add(self._drawn(client), client)
+                at = client.next_ns = client.next_ns + every
             else:
-                client.next_ns += every
-                wheel.add(self._moved(client), client)
+                at = self._next(client)
+            if at <= overdue_ns:
+                at = self._send_overdue(client, at, overdue_ns)
+            wheel.add(at, client)
         self._busy = True
         self._loop.call_soon(self._fire)
+
+    def _send_overdue(self, client: LoadClient, at: int, overdue_ns: int) -> int:
+        """Send more of what `client` should have sent by `overdue_ns`, first that of `at`. Return its next time."""
+        for _ in range(IN_A_ROW - 1):
+            if at > overdue_ns or client.step is not READY:
+                break
+            client.send((-(-at >> TICK_BITS) << TICK_BITS) + self._offset_ns)
+            at = self._next(client)
+        return at

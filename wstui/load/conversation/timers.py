@@ -32,8 +32,7 @@ class Timers(TimerQueue[Sleeper]):
         self._armed_ns = 0
         if self._paused_ns is not None:
             return
-        late_ns = self.clock() - self._due_ns if self._index < len(self._bucket) else 0
-        for _ in range(sends_a_pass(late_ns)):
+        for _ in range(sends_a_pass(self._late_ns)):
             if self._index >= len(self._bucket):
                 taken = self._wheel.take(_now() - self._offset_ns)
                 if taken is None:
