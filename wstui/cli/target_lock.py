@@ -19,6 +19,7 @@ import platformdirs
 from wstui.cli.exit_codes import ABORTED, USAGE, fail, tell
 from wstui.measure.format import duration
 from wstui.measure.sanitize import sanitize
+from wstui.scenario.hosts import is_loopback, parse_host
 from wstui.scenario.model import Scenario
 from wstui.scenario.url import is_unix, parse_address, split_unix, static_url
 
@@ -28,6 +29,7 @@ if sys.platform != "win32":
 POLL_S = 0.5
 TELL_S = 60.0
 """How often a waiting run says for how long it has waited."""
+_LOCALHOST = {"localhost", "127.0.0.1", "::1", "0.0.0.0", "::"}
 _FIX = "name a folder that you can write to (--lock-folder, WSTUI_LOCK_FOLDER)"
 
 
@@ -42,8 +44,9 @@ class TargetLocks:
         """`mode` says what to do while another run has a lock: "wait" or "refuse"; "ignore" takes none."""
         self._name = scenarios[0].name
         self._mode = mode
-        # In one order everywhere, so that two suites never wait for each other.
-        self._free = sorted({target_of(scenario) for scenario in scenarios}) if mode != "ignore" else []
+        self._free: list[str] = []  # in one order everywhere, so that two suites never wait for each other
+        if mode != "ignore":
+            self._free = sorted({target for scenario in scenarios for target in targets_of(scenario)})
         self._folder = Path(folder) if folder else platformdirs.user_data_path("wstui", appauthor=False) / "locks"
         self._held: list[IO[str]] = []
         self._began = time.monotonic()
@@ -111,18 +114,30 @@ def lock_targets(scenarios: Sequence[Scenario], mode: str, folder: str | None) -
     return locks
 
 
-def target_of(scenario: Scenario) -> str:
-    """Return the host and port that a scenario loads, without path, user and query."""
+def targets_of(scenario: Scenario) -> list[str]:
+    """Return what a scenario loads: host and port, without path, user and query.
+
+    Loopback and Unix sockets lead to another server on each machine, so they are those of the machines that make the load.
+    """
     url = scenario.target.url
     if is_unix(url):
-        return str(Path(split_unix(url)[0]).resolve())
-    address = parse_address(static_url(url))
-    return f"{address.host.lower().rstrip('.')}:{address.port}"
+        place = str(Path(split_unix(url)[0]).resolve())
+    else:
+        address = parse_address(static_url(url))
+        host = address.host.lower().rstrip(".")
+        if host in _LOCALHOST:
+            host = "localhost"
+        place = f"{host}:{address.port}"
+        if not is_loopback(host):
+            return [place]
+    machines = [parse_host(host).name for host in scenario.fleet.hosts]
+    return [f"{place} on {machine}" for machine in machines or [scenario.fleet.scheduler or socket.gethostname()]]
 
 
 def file_name(target: str) -> str:
     """Return the name of a target's file: readable, and different for different targets."""
-    return f"{re.sub(r'[^A-Za-z0-9.-]', '_', target)[:80]}-{hashlib.sha256(target.encode()).hexdigest()[:8]}.lock"
+    place, _, _ = target.partition(" on ")
+    return f"{re.sub(r'[^A-Za-z0-9.-]', '_', place)[:80]}-{hashlib.sha256(target.encode()).hexdigest()[:8]}.lock"
 
 
 def _open(path: Path) -> IO[str]:
