@@ -112,14 +112,17 @@ def peers(cases: tuple[str, ...], tools: tuple[str, ...], folder: tuple[str, ...
 @click.option("--workers", "counts", multiple=True, type=int, default=(10, 64, 100, 400, 1000), show_default=True)
 @click.option("--behind", default=1, show_default=True, help="Workers that each report adds up.")
 @click.option("--hosts", default=4, show_default=True)
-@click.option("--all", "everything", is_flag=True, help="Then `growth` and `parts` as well: some twenty minutes.")
+@click.option("--operator", "only", is_flag=True, help="Only the operator's process: without `growth` and `parts`.")
 @click.pass_context
-def scale(context: click.Context, counts: tuple[int, ...], behind: int, hosts: int, everything: bool) -> None:
-    """What many workers cost the operator's process, with workers that only talk, and where it stops."""
+def scale(context: click.Context, counts: tuple[int, ...], behind: int, hosts: int, only: bool) -> None:
+    """What many workers cost the operator's process, with workers that only talk; then `growth` and `parts`.
+
+    All of it takes some twenty minutes.
+    """
     from tests.bench import scale
 
     scale.measure(counts, behind, hosts)
-    for command in (growth, parts) if everything else ():
+    for command in () if only else (growth, parts):
         print()
         context.invoke(command)
 

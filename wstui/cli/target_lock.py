@@ -117,7 +117,7 @@ def lock_targets(scenarios: Sequence[Scenario], mode: str, folder: str | None) -
 def targets_of(scenario: Scenario) -> list[str]:
     """Return what a scenario loads: host and port, without path, user and query.
 
-    Loopback and Unix sockets lead to another server on each machine, so they are those of the machines that make the load.
+    Loopback and a Unix socket lead to another server on each machine: they are those of the machines that load.
     """
     url = scenario.target.url
     if is_unix(url):
