@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.servers.server import Connection, Server, until
 from tests.tui.walks.conftest import Home
-from tests.tui.walks.walk import Walk
+from tests.tui.walks.walk import ALL_KEPT, HELD, Walk
 from wstui.execution.calibrate.sink.sink import Sink
 from wstui.report.store.store import Store
 
@@ -25,11 +25,11 @@ async def test_a_newcomer_runs_a_preset_and_reads_what_came_of_it(home: Home, si
         assert "first steps" in at.screen()
         await at.choose("mine")
         at.press("Enter")
-        await at.until("✓ PASSED", "all 6 default thresholds kept", "4 clients")
+        await at.until(HELD, ALL_KEPT, "4 clients")
         at.press("Escape")
         await at.until("ended after", "esc Back")
         at.press("Escape")
-        await at.until("─presets", "› mine .*✓", without="first steps")
+        await at.until("─presets", "› mine .*[✓▲]", without="first steps")
         await leave(at)
         assert "kept as run 1: wstui runs show 1" in at.screen()
     assert sink[0].open_total >= 4
@@ -42,7 +42,7 @@ async def test_the_first_run_without_true_colour_and_in_a_large_window(home: Hom
         assert re.search(r"\x1b\[[\d;]*38;5;\d+", seen) and not re.search(r"[34]8[:;]2[:;]", seen)
         await at.choose("mine")
         at.press("Enter")
-        await at.until("✓ PASSED", "all 6 default thresholds kept", "─stages")
+        await at.until(HELD, ALL_KEPT, "─stages")
         at.press("q")
         await at.until(r"status 0")
 
@@ -77,7 +77,7 @@ async def test_a_scenario_of_ones_own_is_written_saved_and_run_twice(home: Home,
         at.press("Escape")
         await at.until("─presets", "› shop .*■ drained")
         at.press("Enter")
-        await at.until("✓ PASSED", "both thresholds kept")
+        await at.until(HELD, "(both|all) thresholds kept")
         await leave(at)
     with Store(home.store) as store:
         assert [(run.name, run.state) for run in store.runs()] == [("shop", "finished")] * 2

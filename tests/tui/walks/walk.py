@@ -12,6 +12,9 @@ from typing import Self
 from tests.terminal import TmuxWindow
 from wstui.tui.key_queue import KeyQueue
 
+HELD = r"✓ PASSED|▲ LIMITED"
+"""The verdict of a run that went well, on a busy machine too: that it could not send in time, it tells rightly."""
+ALL_KEPT = "all 6 default thresholds kept|all default thresholds kept, but"
 TRUE_COLOUR = {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
 
 
