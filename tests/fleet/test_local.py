@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from wstui.fleet.local import LocalTransport
+from wstui.fleet.local import LocalTransport, lower_by
 from wstui.load.protocol import ConnectSpec, Spec
 
 
@@ -16,14 +16,20 @@ from wstui.load.protocol import ConnectSpec, Spec
 async def test_workers_that_outnumber_the_cores_give_way_to_their_operator(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("wstui.fleet.local.cores", lambda: 1)
     spec, own = Spec(connect=ConnectSpec(url="ws://127.0.0.1:9/")), psutil.Process().nice()
-    for count, lower in ((1, False), (2, True)):
+    for count, lower in ((1, 0), (2, 10)):
         transport = LocalTransport()
         await transport.start(dict.fromkeys(range(count), spec))
         try:
             priorities = [psutil.Process(transport.pid(worker)).nice() for worker in range(count)]
         finally:
             await transport.close(0.0)
-        assert [each != own for each in priorities] == [lower] * count
+        assert priorities == [min(own + lower, 19)] * count
+
+
+def test_the_more_processes_there_are_the_lower_each_of_them_is() -> None:
+    for a_core in (1.5, 2, 5, 13.5, 16):
+        together = a_core / 1.25 ** lower_by(a_core)
+        assert 0.2 <= together <= 0.25
 
 
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs Linux's /proc")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import os
 import signal
 import sys
@@ -22,7 +23,7 @@ from wstui.scenario.secrets import is_secret_header, secrets_in_url
 STDERR_LINES = 20
 REAP_S = 10.0
 """How long a killed process may take to go, on a machine without free CPU."""
-LOWER_BY = 10
+LEAST_PRIORITY = 19
 
 
 def _environment() -> dict[str, str]:
@@ -40,10 +41,18 @@ def _is_withheld(name: str, value: str) -> bool:
 def give_way(pids: Collection[int]) -> None:
     """Lower the priority of processes that outnumber the cores, so that the operator's process is served in time."""
     if sys.platform != "win32" and len(pids) > cores():
-        own = psutil.Process().nice()
+        priority = min(psutil.Process().nice() + lower_by(len(pids) / cores()), LEAST_PRIORITY)
         for pid in pids:
             with contextlib.suppress(psutil.Error):
-                psutil.Process(pid).nice(own + LOWER_BY)
+                psutil.Process(pid).nice(priority)
+
+
+def lower_by(a_core: float) -> int:
+    """Return by how much so many processes on each core must be lowered to get a quarter of what one above them gets.
+
+    Each step of a nice value is a factor of 1.25 in processor time (sched(7)).
+    """
+    return math.ceil(math.log(4 * a_core, 1.25))
 
 
 class LocalTransport:
