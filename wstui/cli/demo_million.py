@@ -19,7 +19,6 @@ from wstui.cli.exit_codes import ABORTED, BROKEN, USAGE, fail, tell
 from wstui.cli.options import RunOptions
 from wstui.cli.prepare import prepare
 from wstui.execution.calibrate.sink.sink_process import SinkProcess
-from wstui.execution.preflight.checklist import WORKER_BYTES
 from wstui.execution.suite import SuiteRun
 from wstui.fleet.host_facts import cores, free_memory
 from wstui.fleet.local import give_way
@@ -29,13 +28,13 @@ from wstui.servers.child_process import ProcessFailed
 
 MILLION = 1_000_000
 BROADCASTS = 3
-PAIR_BYTES = 24 * 1024
-"""Memory of a client, of its connection in the sink, and of both sockets in the kernel."""
+PAIR_BYTES, PROCESS_BYTES = 12 * 1024, 24 << 20
+"""Memory of a client, its connection in the sink and both sockets in the kernel; of a worker or sink without any."""
 FILES_USED, MEMORY_USED = 0.7, 0.75
 """Shares of what there is. Sinks of one port get unequal numbers of connections."""
 MOST_A_PROCESS = 50_000
-MOST_A_CORE = 75_000
-"""With both ends on it; with 200 000 the operator's process had no turn for seconds."""
+MOST_A_CORE = 200_000
+"""With both ends on it. With more, a broadcast takes longer than anybody watches."""
 PORTS_USED = 10_000
 """Clients of one source address: near the end of its ports a connect takes ten times as long."""
 CONNECTS, CLOSES = 1000, 2500
@@ -106,7 +105,7 @@ def plan(machine: Machine, wanted: int | None) -> tuple[MillionPlan, str]:
     """Return how many clients to try, and why. Raises ValueError if more are wanted than fit into the memory."""
     files = int(machine.files * FILES_USED) if machine.files else MOST_A_PROCESS
     each = min(files, MOST_A_PROCESS)
-    client = PAIR_BYTES + 2 * WORKER_BYTES / each
+    client = PAIR_BYTES + 2 * PROCESS_BYTES / each
     fit = int(machine.memory * MEMORY_USED / client)
     keeps_up = machine.cores * MOST_A_CORE
     clients = wanted if wanted is not None else min(MILLION, keeps_up, fit // 1000 * 1000)
