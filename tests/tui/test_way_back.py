@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
+import re
 from pathlib import Path
 
+from textual.widget import Widget
+
+import wstui.tui
 from tests.tui import fake
 from tests.tui.driving import go_to, running, shown, started, until
 from wstui.execution.run.state import State
@@ -89,3 +94,27 @@ async def test_more_and_fewer_are_two_keys_to_click() -> None:
         await pilot.click(offset=(column + 2, row))
         await until(lambda: bool(session.commands), pilot)
     assert session.commands == [("ramp", 10_800, 2.0)]
+
+
+async def test_what_was_closed_is_held_by_nothing() -> None:
+    """Else an hour of looking things up would fill the memory, and each collection of garbage stop the screen."""
+    async with running(size=(120, 40)) as (app, pilot, _):
+        for key, dialog in (("question_mark", "HelpDialog"), ("t", "RampDialog"), ("a", "StopDialog")) * 2:
+            await pilot.press(key)
+            await until(lambda dialog=dialog: type(app.screen).__name__ == dialog, pilot)
+            await pilot.press("escape")
+            await until(lambda: isinstance(app.screen, Dashboard), pilot)
+
+        def held() -> list[str]:
+            gc.collect()
+            widgets = [each for each in gc.get_objects() if isinstance(each, Widget)]
+            return [type(each).__name__ for each in widgets if not each.is_attached]
+
+        await until(lambda: not held(), pilot)
+
+
+def test_no_handler_of_an_event_calls_that_of_its_base() -> None:
+    """Textual calls the handlers of all classes by itself: a second call would poll, or subscribe, twice."""
+    again = re.compile(r"super\(\)\._?on_(?!event\b)")  # `on_event` is what calls them
+    found = [file for file in Path(wstui.tui.__file__).parent.rglob("*.py") if again.search(file.read_text())]
+    assert not found

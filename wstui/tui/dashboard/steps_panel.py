@@ -165,7 +165,6 @@ class StepsPanel(ListTable[StepLine]):
 
     def on_resize(self) -> None:
         self._list()
-        super().on_resize()
 
 
 def _filled(line: Line, width: int, ground: str) -> Line:

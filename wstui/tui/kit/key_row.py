@@ -48,7 +48,6 @@ class KeyRow(RowWidget):
     def on_resize(self) -> None:
         """A notice may need more rows, or fewer."""
         self._fit()
-        super().on_resize()
 
     def _fit(self) -> None:
         """As many rows as the notice needs: what it says at its end is what can be done."""

@@ -98,6 +98,10 @@ class RowWidget(Widget):
     def on_mount(self) -> None:
         self.app.theme_changed_signal.subscribe(self, self._theme_changed)
 
+    def on_unmount(self) -> None:
+        """Let go of the signal: it would hold this for as long as the app runs, with all that was painted."""
+        self.app.theme_changed_signal.unsubscribe(self)
+
     def watch_has_focus(self, has_focus: bool) -> None:
         """Paint with or without the focus: `has_focus` changes only now."""
         super().watch_has_focus(has_focus)

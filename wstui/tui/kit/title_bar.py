@@ -28,7 +28,6 @@ class TitleBar(RowWidget):
 
     def on_mount(self) -> None:
         """Show the time, and go on with it."""
-        super().on_mount()
         self.tick()
 
     def tick(self) -> None:

@@ -58,13 +58,9 @@ class Replay(Dashboard):
             self.HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (120, "-narrow"), (220, "-wide"), (360, "-huge")]
 
     def on_mount(self) -> None:
-        super().on_mount()
         told = [f"{run.name}: {run.recording.missing}" for run in self._runs if run.recording.missing]
         if told:
             self.notify("; ".join(told), severity="warning")
-
-    def on_screen_resume(self) -> None:
-        """A replay has no end of its own to show."""
 
     def last_view(self) -> dict[str, object]:
         numbers = [run.recording.number for run in self._runs]

@@ -118,7 +118,6 @@ class RunTable(ListTable[MarkedRun]):
     def on_click(self, event: events.Click) -> None:
         """Sort by the column whose head was clicked; the second click turns the order round."""
         if event.y != 1 or not self.items:
-            super().on_click(event)
             return
         at = 5
         for column in self.columns(self.size.width):
