@@ -64,8 +64,8 @@ def test_an_ssh_configuration_beside_a_preset_is_not_used(folder: Path, command:
 
 def config_of(preset: Scenario) -> str:
     """The ssh configuration that hosts would be reached with."""
-    (road,) = asyncio.run(remote_commands(preset, hosts_of(preset)))
-    return road.config
+    (remote,) = asyncio.run(remote_commands(preset, hosts_of(preset)))
+    return remote.config
 
 
 def test_the_same_file_is_used_when_a_person_names_it(folder: Path) -> None:
@@ -90,8 +90,8 @@ def test_a_command_that_a_preset_names_as_a_host_is_only_run_when_a_person_names
     assert not (folder.parent / "ran").exists()
     named = open_preset("p.toml", {}, Overrides(hosts=["exec:true"]))
     assert isinstance(named, Scenario)
-    (road,) = asyncio.run(remote_commands(named, hosts_of(named)))
-    assert road.command("look") == ["true", "wstui", "_host", "look"]
+    (remote,) = asyncio.run(remote_commands(named, hosts_of(named)))
+    assert remote.command("probe") == ["true", "wstui", "_host", "probe"]
 
 
 def test_a_preset_that_hides_a_shipped_one_is_named_and_never_used_by_the_demo(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Everything takes the same road: the first client, the health endpoints, and workers of their own."""
+"""Everything goes the same way: the first client, the health endpoints, and workers of their own."""
 
 from __future__ import annotations
 

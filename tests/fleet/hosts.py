@@ -25,7 +25,7 @@ BEGIN_S = 180.0
 def use_fake_ssh(patch: pytest.MonkeyPatch, folder: Path) -> None:
     """From now on ssh, docker and kubectl go to this machine."""
     # It takes the standard library only, and starts twice as fast without anything else.
-    program = Path(__file__).with_name("fake_road.py")
+    program = Path(__file__).with_name("fake_remote_tools.py")
     for tool in ("ssh", "docker", "kubectl"):
         path = folder / tool
         path.write_text(f'#!/bin/sh\nexec "{sys.executable}" -S -P "{program}" {tool} "$@"\n')
@@ -57,7 +57,7 @@ def _kind(process: psutil.Process) -> str | None:
         if process.name() == "ssh":
             return "ssh"
         for kind, words in (
-            ("ssh", "fake_road.py"),
+            ("ssh", "fake_remote_tools.py"),
             ("dask_worker", "wstui.fleet.hosts.remote_main work"),
             ("dask_worker", "distributed.cli.dask_worker"),
             ("worker", "-m wstui.load"),

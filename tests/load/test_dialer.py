@@ -1,4 +1,4 @@
-"""The roads to a target, in one worker: proxies real and broken, other addresses, Unix sockets, all of a name's."""
+"""The ways to a target, in one worker: proxies real and broken, other addresses, Unix sockets, all of a name's."""
 
 from __future__ import annotations
 

@@ -44,10 +44,10 @@ class DaskHosts:
         if not self._dask_workers:
             raise FleetError(f"the Dask cluster at {self._address} has no Dask workers: start some")
         found = await self._client.run(gather, query, workers=list(self._dask_workers.values()), on_error="return")
-        return [self._looked(host, found.get(address)) for host, address in self._dask_workers.items()]
+        return [self._probe_of(host, found.get(address)) for host, address in self._dask_workers.items()]
 
     @staticmethod
-    def _looked(host: str, found: object) -> HostProbe:
+    def _probe_of(host: str, found: object) -> HostProbe:
         if isinstance(found, Facts):
             return HostProbe(RemoteCommand(HostSpec(host)), found, differing(found))
         fix = "install it for its workers: pip install 'wstui[cluster]'"

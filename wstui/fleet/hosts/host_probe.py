@@ -57,7 +57,7 @@ async def probe_all(remotes: Sequence[RemoteCommand], query: HostQuery) -> list[
 
 async def probe_host(remote: RemoteCommand, query: HostQuery) -> HostProbe:
     """Probe one host. Raises FleetError only if this machine lacks the tool."""
-    connection = await RemoteProcess.open(remote, remote.command("look"))
+    connection = await RemoteProcess.open(remote, remote.command("probe"))
     process = connection.process
     try:
         async with asyncio.timeout(PROBE_S):

@@ -1,4 +1,4 @@
-"""The program on a remote host: `look` gathers facts, `work` is a Dask worker connected by stdin and stdout.
+"""The program on a remote host: `probe` gathers facts, `work` is a Dask worker connected by stdin and stdout.
 
 Both read their input from stdin, so that a process list shows none of it.
 """
@@ -13,7 +13,7 @@ import msgspec
 from wstui.fleet.host_facts import MARK, Facts, HostQuery, gather
 
 
-def look() -> None:
+def probe() -> None:
     """Answer a HostQuery with Facts."""
     query = msgspec.json.decode(sys.stdin.buffer.readline(), type=HostQuery)
     facts = asyncio.run(gather(query))
@@ -23,13 +23,13 @@ def look() -> None:
 
 def work() -> None:
     """Run a Dask worker until it is closed, or the operator is gone."""
-    from wstui.fleet.hosts.dask_worker import run  # slow to import, and not needed to look
+    from wstui.fleet.hosts.dask_worker import run  # slow to import, and not needed to probe
 
     run()
 
 
 def read_facts(said: bytes) -> Facts | None:
-    """Return the facts in the output of `look`, or None."""
+    """Return the facts in the output of `probe`, or None."""
     for line in reversed(said.splitlines()):
         if line.startswith(MARK):
             try:
@@ -40,14 +40,14 @@ def read_facts(said: bytes) -> Facts | None:
 
 
 def main(arguments: list[str]) -> None:
-    """`python -m wstui.fleet.hosts.remote_main look|work`."""
+    """`python -m wstui.fleet.hosts.remote_main probe|work`."""
     match arguments:
-        case ["look"]:
-            look()
+        case ["probe"]:
+            probe()
         case ["work"]:
             work()
         case _:
-            sys.exit("wstui _host: there are look and work, which wstui runs itself on the machines that make load")
+            sys.exit("wstui _host: there are probe and work, which wstui runs itself on the machines that make load")
 
 
 if __name__ == "__main__":

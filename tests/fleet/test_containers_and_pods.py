@@ -155,10 +155,10 @@ async def test_a_pod_that_has_gone_again_before_it_had_load_gets_none(
 
 async def test_the_start_of_a_container_tells_a_pod_from_the_one_before(running: Path) -> None:
     running.write_text("pod1@a pod2@a")
-    road = RemoteCommand(parse_host(PODS))
-    first = await pods_of(road)
+    remote = RemoteCommand(parse_host(PODS))
+    first = await pods_of(remote)
     running.write_text("pod1@a pod2@b")
-    second = await pods_of(road)
+    second = await pods_of(remote)
     assert first[0] == second[0] and first[1] != second[1] and first[1].name == second[1].name == "pod2"
 
 

@@ -17,9 +17,9 @@ def test_ssh_is_the_users_own_may_ask_nothing_shares_no_connection_and_forwards_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delenv("WSTUI_SSH", raising=False)
-    line = RemoteCommand(HostSpec("me@host1"), "/tmp/conf", "/opt/my python").command("look")
+    line = RemoteCommand(HostSpec("me@host1"), "/tmp/conf", "/opt/my python").command("probe")
     assert line[:4] == ["ssh", "-T", "-F", "/tmp/conf"] and line[-3:-1] == ["--", "me@host1"]
-    assert line[-1] == "exec '/opt/my python' -m wstui.fleet.hosts.remote_main look"
+    assert line[-1] == "exec '/opt/my python' -m wstui.fleet.hosts.remote_main probe"
     options = [value for flag, value in itertools.pairwise(line) if flag == "-o"]
     for option in (
         "BatchMode=yes", "ClearAllForwardings=yes", "ServerAliveInterval=5", "ServerAliveCountMax=6",
@@ -27,21 +27,21 @@ def test_ssh_is_the_users_own_may_ask_nothing_shares_no_connection_and_forwards_
     ):  # fmt: skip
         assert option in options
     monkeypatch.setenv("WSTUI_SSH", "/opt/ssh")
-    line = RemoteCommand(HostSpec("host1")).command("look")
+    line = RemoteCommand(HostSpec("host1")).command("probe")
     assert line[0] == "/opt/ssh" and "-F" not in line and line[-1].startswith("exec sh -c '")
-    assert "exec wstui _host look" in line[-1]
+    assert "exec wstui _host probe" in line[-1]
 
 
 @pytest.mark.parametrize(
     ("host", "line"),
     [
-        ("docker:box:4", ["docker", "exec", "-i", "box", "wstui", "_host", "look"]),
-        ("exec:ip netns exec 'my ns'", ["ip", "netns", "exec", "my ns", "wstui", "_host", "look"]),
+        ("docker:box:4", ["docker", "exec", "-i", "box", "wstui", "_host", "probe"]),
+        ("exec:ip netns exec 'my ns'", ["ip", "netns", "exec", "my ns", "wstui", "_host", "probe"]),
     ],
 )
 def test_other_roads_are_commands_with_the_program_there_as_their_last_words(host: str, line: list[str]) -> None:
-    assert RemoteCommand(parse_host(host)).command("look") == line
-    assert RemoteCommand(parse_host(host), python="/opt/py").command("look")[-4:-1] == [
+    assert RemoteCommand(parse_host(host)).command("probe") == line
+    assert RemoteCommand(parse_host(host), python="/opt/py").command("probe")[-4:-1] == [
         "/opt/py",
         "-m",
         "wstui.fleet.hosts.remote_main",

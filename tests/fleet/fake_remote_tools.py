@@ -1,4 +1,4 @@
-"""ssh, docker and kubectl that only go to this very machine: `python fake_road.py TOOL ARGUMENTS`.
+"""ssh, docker and kubectl that only go to this very machine: `python fake_remote_tools.py TOOL ARGUMENTS`.
 
 Like the real ones they pass standard input and output on, end with the status of the command (or their own errors'),
 and end its standard input when they are killed; the command itself they don't kill.
