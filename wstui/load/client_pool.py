@@ -121,15 +121,16 @@ class ClientPool:
         wanted = share(self._line.wanted(clock), self._worker, self._workers)
         return max(0, wanted - len(self._ramped)) + self._arrivals.behind(clock)
 
-    def reconcile(self) -> None:
+    def reconcile(self, *, last: bool = False) -> None:
         """Start and retire clients until there are as many as the plan wants now; do not reconnect in a pause.
 
-        Start a few in each pass of the loop, so that sends and replies get their turn.
+        Start a few in each pass of the loop, so that sends and replies get their turn; if this is the last pass, also
+        while sends are late.
         """
         if not self._running:
             return
         connector, clock = self._connector, self._pacer.clock()
-        most = CONNECTS_BEHIND if self._pacer.is_behind else CONNECTS_A_PASS
+        most = CONNECTS_BEHIND if self._pacer.is_behind and not last else CONNECTS_A_PASS
         until = connector.in_flight + min(most, connector.capacity)
         wanted = share(self._line.wanted(clock), self._worker, self._workers)
         self._counters.wanted = wanted + self._arrivals.wanted(clock)

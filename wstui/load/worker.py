@@ -156,7 +156,7 @@ class Worker:
         if grace_ns is not None and self._drain is not None:
             return
         if grace_ns is not None:
-            self._pool.reconcile()  # clients due since the last tick are not behind
+            self._pool.reconcile(last=True)  # clients due since the last tick are not behind
         # From now on a client that misses a broadcast misses it because we are closing.
         self.reports.broadcasts(time.monotonic_ns(), self.context, last=True)
         self.context.broadcasts = None
