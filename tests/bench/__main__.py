@@ -88,6 +88,16 @@ def dashboard(pairs: int) -> None:
 
 
 @bench.command()
+@click.option("--clients", default=400_000, show_default=True)
+@click.option("--seconds", default=400.0, show_default=True, help="So long from the first picture on.")
+def keys(clients: int, seconds: float) -> None:
+    """How long the dashboard of `wstui demo million` takes to answer a key."""
+    from tests.bench import key_answers
+
+    key_answers.measure(clients, seconds)
+
+
+@bench.command()
 @click.option("--rounds", default=10, show_default=True)
 def watchers(rounds: int) -> None:
     """The load's cost with 0, 1 and 10 watchers. Status 1 when it is surely more than 2 %."""
