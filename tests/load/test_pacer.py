@@ -23,7 +23,7 @@ Send = tuple[int, int]
 """The number of the client that sends, and when it should have."""
 
 
-class Sender:
+class PacedClient:
     """A client as the pacer knows it. It stops after so many sends."""
 
     def __init__(self, number: int, log: list[Send], most: float) -> None:
@@ -50,7 +50,7 @@ class Clockwork:
         self._soon: list[Callable[[], None]] = []
         self.pacer = Pacer(self, SendSpec(every_ns=every_ns, arrivals=arrivals), seed=7)  # type: ignore[arg-type]
         for number in range(clients):
-            self.pacer.add(Sender(number, self.log, most))  # type: ignore[arg-type]
+            self.pacer.add(PacedClient(number, self.log, most))  # type: ignore[arg-type]
 
     def add_reader(self, *_: object) -> None: ...
 
