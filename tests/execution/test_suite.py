@@ -15,6 +15,7 @@ from xml.etree import ElementTree
 import pytest
 
 from tests.execution.running import scenario
+from tests.report.example import broken, good, limited
 from tests.servers.server import PATIENCE_S, Server, until
 from wstui.cli.prepare import earlier_results, first_of
 from wstui.execution.run.client_watches import WatchedLines
@@ -22,7 +23,7 @@ from wstui.execution.run.commands import AbortRun, DrainRun, SkipStage
 from wstui.execution.run.result import Result, SuiteResult
 from wstui.execution.run.run import Run
 from wstui.execution.run.state import State
-from wstui.execution.suite import SuiteRun
+from wstui.execution.suite import SuiteRun, combine
 from wstui.fleet.transport import FleetError
 from wstui.report.store.store import Store
 from wstui.scenario.file import load
@@ -85,7 +86,7 @@ async def test_a_cooldown_is_seen_and_can_be_skipped() -> None:
         assert 290 < seen.cooldown_left_s <= seen.cooldown_s == 300
         suite.send(SkipStage(), by="ada (ci, pid 7)")
         result = await asyncio.wait_for(going, PATIENCE_S)
-    assert result.passed and result.verdict.reason == "both runs passed"
+    assert result.passed and result.verdict.reason.startswith("both runs passed")
     skipped = [event.text for event in result.runs[1].events if event.kind == "operator"]
     assert skipped == ["ada (ci, pid 7): cooldown skipped"]
     assert State.FINISHED not in states, "between two runs the suite is not over"
@@ -265,3 +266,11 @@ def test_a_member_that_there_is_not_is_named(capsys: pytest.CaptureFixture[str])
     with pytest.raises(SystemExit):
         first_of(members, "god")
     assert capsys.readouterr().err == 'wstui: --from "god" is not a member of the suite: did you mean "good"?\n'
+
+
+def test_a_suite_says_of_which_of_its_runs_the_generator_was_the_limit() -> None:
+    verdict = combine([good(), limited()], ["calm", "flood"])
+    assert verdict.passed and verdict.generator_limited
+    assert verdict.reason == "both runs passed, but the generator was the limit of flood"
+    assert "limit" not in combine([good(), good()], ["calm", "calm"]).reason
+    assert combine([broken(), limited()], ["stress", "flood"]).reason.startswith("stress: ")

@@ -211,6 +211,8 @@ def combine(
     passed = not told
     if passed:
         told = [f"{all_of(len(judged))} runs passed" if len(judged) > 1 else f"{judged[0][0]} passed"]
+        if limited := [name for name, result in judged if result.verdict.generator_limited]:
+            told[0] += f", but the generator was the limit of {', '.join(limited)}"
     before = list(zip(names, results[:first], strict=False))
     told += [f"{name} as it was at {result.started}" for name, result in before if result is not None]
     if skipped := [name for name, result in before if result is None]:

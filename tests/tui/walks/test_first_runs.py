@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.servers.server import Connection, Server, until
 from tests.tui.walks.conftest import Home
-from tests.tui.walks.walk import ALL_KEPT, HELD, Walk
+from tests.tui.walks.walk import ALL_KEPT, HELD, STATUS, Walk
 from wstui.execution.calibrate.sink.sink import Sink
 from wstui.report.store.store import Store
 
@@ -44,7 +44,7 @@ async def test_the_first_run_without_true_colour_and_in_a_large_window(home: Hom
         at.press("Enter")
         await at.until(HELD, ALL_KEPT, "─stages")
         at.press("q")
-        await at.until(r"status 0")
+        await at.until(STATUS)
 
 
 async def test_a_scenario_of_ones_own_is_written_saved_and_run_twice(home: Home, sink: tuple[Sink, str]) -> None:

@@ -7,7 +7,7 @@ from tests.report.example import good
 from tests.report.test_store import record
 from tests.servers.server import Server, until
 from tests.tui.walks.conftest import Home
-from tests.tui.walks.walk import ALL_KEPT, HELD, Walk
+from tests.tui.walks.walk import ALL_KEPT, HELD, STATUS, Walk
 from wstui.execution.calibrate.sink.sink import Sink
 from wstui.report.store.store import Store
 
@@ -37,7 +37,7 @@ async def test_the_cooldown_of_a_suite_is_skipped_and_both_runs_are_judged(home:
         at.press("]")
         await at.until("run 2 of 2", "both runs passed")
         at.press("q")
-        await at.until(r"status 0", "kept as runs? 1")
+        await at.until(STATUS, "kept as runs? 1")
     with Store(home.store) as store:
         assert [run.state for run in store.runs()] == ["finished"] * 2
 

@@ -14,6 +14,8 @@ from wstui.tui.key_queue import KeyQueue
 
 HELD = r"✓ PASSED|▲ LIMITED"
 """The verdict of a run that went well, on a busy machine too: that it could not send in time, it tells rightly."""
+STATUS = "status [04]"
+"""How the command of such a run ends."""
 ALL_KEPT = "all 6 default thresholds kept|all default thresholds kept, but"
 TRUE_COLOUR = {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
 
